@@ -1,0 +1,364 @@
+// The one place that starts things for tests: the built Worker under `wrangler dev` (real workerd, real
+// local KV on disk), the demo shop, and Chromium. It also speaks the HTTP API's mechanics (keys, identity
+// tokens, the test clock), so that a test file says only what it claims. It builds nothing: what it
+// starts is what `cargo xtask build` left in edge/build and www/dist.
+//
+// Every process is started as the leader of its own process group, so that `stop` and `kill` reach
+// wrangler, workerd and esbuild alike, and nothing outlives a test run that was interrupted.
+
+import { spawn } from "node:child_process";
+import { createHmac, randomBytes } from "node:crypto";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+
+// The fixed secrets every test Worker runs with, and the keys that follow from them.
+export const secrets = JSON.parse(readFileSync(join(root, "core/fixtures/secrets.json"), "utf8"));
+
+// ---------------------------------------------------------------------------------------------------
+// Waiting and cleaning up
+
+// Waits until `condition` returns something truthy and returns that. Fails with `what` after `timeout` ms.
+export async function until(condition, { what = "a condition", timeout = 15_000, every = 20 } = {}) {
+  const deadline = Date.now() + timeout;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (Date.now() > deadline) throw new Error(`waited ${timeout} ms in vain for ${what}`);
+    await new Promise((wake) => setTimeout(wake, every));
+  }
+}
+
+const groups = new Set();
+const scratch = new Set();
+
+function killGroup(child, signal) {
+  try {
+    process.kill(-child.pid, signal);
+  } catch (error) {
+    if (error.code !== "ESRCH") throw error;
+  }
+}
+
+process.on("exit", () => {
+  for (const child of groups) killGroup(child, "SIGKILL");
+  for (const directory of scratch) rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
+
+// A temporary directory that is gone when the test process ends.
+export function temporaryDirectory(purpose = "test") {
+  const directory = mkdtempSync(join(tmpdir(), `passalong-${purpose}-`));
+  scratch.add(directory);
+  return directory;
+}
+
+export async function freePort() {
+  const server = createServer();
+  await new Promise((listening, failed) => server.once("error", failed).listen(0, "127.0.0.1", listening));
+  const { port } = server.address();
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
+
+// Starts a process group and collects what it prints; resolves once `ready` does.
+async function startGroup(command, args, { name, env, cwd, ready }) {
+  const child = spawn(command, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  groups.add(child);
+  const logs = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8");
+    stream.on("data", (text) => logs.push(text));
+  }
+  let over = null;
+  const ended = new Promise((end) => {
+    child.once("error", (error) => end((over = error.message)));
+    child.once("exit", (code, signal) => end((over = `exit ${code ?? signal}`)));
+  });
+  const end = async (signal) => {
+    killGroup(child, signal);
+    const patience = setTimeout(() => killGroup(child, "SIGKILL"), 5_000);
+    await ended;
+    clearTimeout(patience);
+    // The leader may be gone before the others of its group.
+    killGroup(child, "SIGKILL");
+    groups.delete(child);
+  };
+  try {
+    await until(
+      () => {
+        if (over !== null) throw new Error(`${name} ended early (${over})`);
+        return ready();
+      },
+      { what: `${name} to answer`, timeout: 60_000, every: 25 },
+    );
+  } catch (error) {
+    await end("SIGKILL");
+    throw new Error(`${error.message}\n${logs.join("")}`);
+  }
+  return { logs, stop: () => end("SIGTERM"), kill: () => end("SIGKILL") };
+}
+
+// ---------------------------------------------------------------------------------------------------
+// The Worker
+
+// The deployed configuration, with what a test needs to differ: no build step, absolute paths, and the
+// built Worker copied aside, so that a build that runs meanwhile does not restart it.
+function testConfiguration(directory, name) {
+  const built = join(root, "edge/build");
+  if (!existsSync(join(built, "index.js"))) throw new Error("edge/build/index.js is missing: run `cargo xtask build`");
+  cpSync(built, join(directory, "build"), { recursive: true });
+  const deployed = readFileSync(join(root, "wrangler.toml"), "utf8");
+  const configuration = deployed
+    .replace(/^\[build\][^[]*/m, "")
+    .replace(/^name\s*=.*$/m, `name = "${name}"`)
+    .replace(/^main\s*=.*$/m, 'main = "build/index.js"')
+    .replace(/^directory\s*=.*$/m, `directory = ${JSON.stringify(join(root, "www/dist"))}`);
+  writeFileSync(join(directory, "wrangler.toml"), configuration);
+}
+
+/**
+ * Starts the built Worker on a free port of 127.0.0.1 and waits until it answers.
+ *
+ * - `vars` replaces or adds variables; `null` leaves one out. Known secrets, `TEST_CLOCK=on` and
+ *   `DEBUG=on` are the default.
+ * - `persist` is the directory KV is kept in; without it a temporary one that goes with the test run.
+ * - `healthy: false` accepts any answer of `/healthz`, for Workers that are meant to refuse.
+ *
+ * Returns `{ url, port, persistDir, logs, stop, kill, now, clock }`. `logs` is what the Worker printed,
+ * in pieces. `kill` is SIGKILL to the whole group.
+ */
+export async function startWorker({ vars = {}, persist, port, healthy = true } = {}) {
+  const directory = temporaryDirectory("worker");
+  const persistDir = persist ?? temporaryDirectory("kv");
+  const listen = port ?? (await freePort());
+  testConfiguration(directory, `passalong-test-${listen}`);
+  const settings = {
+    SIGNING_KEYS: secrets.signing_keys,
+    MERCHANT_KEY: secrets.merchant_key,
+    PSEUDONYM_KEY: secrets.pseudonym_key,
+    TEST_CLOCK: "on",
+    DEBUG: "on",
+    ...vars,
+  };
+  const lines = Object.entries(settings).filter(([, value]) => value !== null);
+  writeFileSync(join(directory, ".dev.vars"), lines.map(([key, value]) => `${key}='${value}'\n`).join(""));
+  const url = `http://127.0.0.1:${listen}`;
+  const group = await startGroup(
+    join(root, "node_modules/.bin/node"),
+    [
+      join(root, "node_modules/wrangler/bin/wrangler.js"),
+      ...["dev", "--config", join(directory, "wrangler.toml"), "--local", "--ip", "127.0.0.1"],
+      ...["--port", String(listen), "--inspector-port", "0", "--persist-to", persistDir],
+      ...["--log-level", "log", "--show-interactive-dev-session=false"],
+    ],
+    {
+      name: "wrangler dev",
+      cwd: directory,
+      env: {
+        ...process.env,
+        CI: "1",
+        NO_COLOR: "1",
+        WRANGLER_SEND_METRICS: "false",
+        WRANGLER_HIDE_BANNER: "true",
+        WRANGLER_WRITE_LOGS: "false",
+        // Two Workers of parallel test files have nothing to say to each other.
+        WRANGLER_REGISTRY_PATH: join(directory, "registry"),
+        CLOUDFLARE_CF_FETCH_ENABLED: "false",
+      },
+      ready: async () => {
+        const answer = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(20_000) }).catch(() => null);
+        return answer !== null && (!healthy || answer.status === 200);
+      },
+    },
+  );
+  return {
+    ...group,
+    url,
+    port: listen,
+    persistDir,
+    // What the Worker's clock was set to; null while it follows real time.
+    clock: null,
+    // The Worker's time in ms, so that a test makes tokens and `occurred_at` by the same clock.
+    now() {
+      return this.clock ?? Date.now();
+    },
+  };
+}
+
+// ---------------------------------------------------------------------------------------------------
+// HTTP
+
+/**
+ * A client for one key or token (or none): `call(method, path, body, { headers, raw })` returns
+ * `{ status, headers, body, text }`. `body` is parsed JSON where the answer is JSON, else the text.
+ * Redirects are answers, not followed. `raw: true` sends `body` as it is.
+ */
+export function api(worker, key = null) {
+  return async function call(method, path, body, { headers = {}, raw = false } = {}) {
+    const sent = { ...headers };
+    if (key !== null) sent.authorization ??= `Bearer ${key}`;
+    let payload;
+    if (body !== undefined) {
+      payload = raw ? body : JSON.stringify(body);
+      sent["content-type"] ??= "application/json";
+    }
+    const answer = await fetch(worker.url + path, {
+      method,
+      headers: sent,
+      body: payload,
+      redirect: "manual",
+      signal: AbortSignal.timeout(30_000),
+    });
+    const text = await answer.text();
+    const json = /^application\/(problem\+)?json/.test(answer.headers.get("content-type") ?? "");
+    return { status: answer.status, headers: answer.headers, text, body: json && text !== "" ? JSON.parse(text) : text };
+  };
+}
+
+// The KV operations an answer cost, from `Server-Timing` (sent while `DEBUG` is on).
+export function kvOperations(answer) {
+  const timing = answer.headers.get("server-timing") ?? "";
+  const count = (name) => {
+    const found = new RegExp(`(?:^|,)\\s*${name}\\s*;(?:[^,]*;)?\\s*(?:desc|dur)="?(\\d+)`).exec(timing);
+    if (!found) throw new Error(`Server-Timing has no ${name}: ${JSON.stringify(timing)}`);
+    return Number(found[1]);
+  };
+  const [read, write, list] = ["kv_read", "kv_write", "kv_list"].map(count);
+  return { read, write, list, all: read + write + list };
+}
+
+// An identity token as a merchant's server makes it. `claims` are taken as they are; `overrides` may
+// replace the header (`{ header: { alg: "none" } }`) or the signature (`{ signature: "" }`).
+export function identityToken(claims, secret, { header = {}, signature } = {}) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const signed = `${part({ alg: "HS256", typ: "JWT", ...header })}.${part(claims)}`;
+  return `${signed}.${signature ?? createHmac("sha256", secret).update(signed).digest("base64url")}`;
+}
+
+// RFC 3339 in UTC, to the second.
+export function instant(ms) {
+  return new Date(ms).toISOString().replace(/\.\d{3}Z$/, "Z");
+}
+
+export const SECOND = 1_000;
+export const MINUTE = 60 * SECOND;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
+
+// ---------------------------------------------------------------------------------------------------
+// Operator: clock, cron, programs
+
+async function expectStatus(wanted, pending, what) {
+  const answer = await pending;
+  if (answer.status !== wanted) throw new Error(`${what}: ${answer.status} ${answer.text}`);
+  return answer.body;
+}
+
+// Sets the Worker's clock (ms, or RFC 3339 text), where it then stands still; `null` returns to real time.
+export async function setClock(worker, to) {
+  const ms = to === null ? null : typeof to === "number" ? to : Date.parse(to);
+  const now = ms === null ? null : instant(ms);
+  const answer = await expectStatus(200, api(worker, secrets.operator_key)("POST", "/v1/clock", { now }), "clock");
+  worker.clock = ms === null ? null : Math.floor(ms / SECOND) * SECOND;
+  return answer;
+}
+
+// Runs the cron once and returns its report.
+export function runCron(worker) {
+  return expectStatus(200, api(worker, secrets.operator_key)("POST", "/v1/cron"), "cron");
+}
+
+// Runs the cron until it has nothing left to do; returns the reports.
+export async function runCronUntilDone(worker, runs = 100) {
+  const reports = [];
+  for (let run = 0; run < runs; run += 1) {
+    reports.push(await runCron(worker));
+    if (reports.at(-1).done) return reports;
+  }
+  throw new Error(`the cron was not done after ${runs} runs: ${JSON.stringify(reports.at(-1))}`);
+}
+
+/**
+ * Creates a program of its own for a test. `overrides` are fields of the request. Returns
+ * `{ id, program, serverApiKey, identitySecret, server, token(customer, claims), customer(customer, claims) }`,
+ * where `server` and `customer(…)` are clients as `api` makes them.
+ */
+export async function createProgram(worker, overrides = {}) {
+  const request = {
+    id: `t-${randomBytes(6).toString("hex")}`,
+    preset: "20-10",
+    name: "Teehaus Nord",
+    landing_url: "https://shop.example/willkommen",
+    ...overrides,
+  };
+  const made = await expectStatus(201, api(worker, secrets.operator_key)("POST", "/v1/programs", request), "program");
+  const token = (customer, claims = {}, parts = {}) => {
+    const iat = Math.floor(worker.now() / SECOND);
+    const all = { sub: customer, aud: request.id, iat, exp: iat + 3600, ...claims };
+    return identityToken(all, made.identity_secret, parts);
+  };
+  return {
+    id: request.id,
+    program: made.program,
+    serverApiKey: made.server_api_key,
+    identitySecret: made.identity_secret,
+    server: api(worker, made.server_api_key),
+    token,
+    customer: (customer, claims = {}) => api(worker, token(customer, claims)),
+  };
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Shop and browser
+
+// Starts the demo shop against `worker` for a program made by `createProgram`. Same result as `startWorker`.
+export async function startShop(worker, { program, port, dataFile, env = {} } = {}) {
+  const listen = port ?? (await freePort());
+  const url = `http://127.0.0.1:${listen}`;
+  const group = await startGroup(process.execPath, [join(root, "www/shop/server.mjs")], {
+    name: "the shop",
+    cwd: root,
+    env: {
+      ...process.env,
+      PORT: String(listen),
+      PASSALONG_URL: worker.url,
+      PROGRAM: program.id,
+      SERVER_API_KEY: program.serverApiKey,
+      IDENTITY_SECRET: program.identitySecret,
+      OPERATOR_KEY: secrets.operator_key,
+      DATA_FILE: dataFile ?? join(temporaryDirectory("shop"), "orders.json"),
+      ...env,
+    },
+    ready: async () => (await fetch(url, { redirect: "manual" }).catch(() => null)) !== null,
+  });
+  return { ...group, url, port: listen };
+}
+
+// Starts a headless Chromium: `PASSALONG_CHROMIUM`, one the machine has, or Playwright's own download.
+export async function openBrowser(options = {}) {
+  const { chromium } = await import("playwright-core");
+  const installed = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
+  const candidates = [
+    process.env.PASSALONG_CHROMIUM,
+    ...installed.map((name) => `/usr/bin/${name}`),
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    chromium.executablePath(),
+  ];
+  const executablePath = candidates.find((path) => path && existsSync(path));
+  if (!executablePath) throw new Error("no Chromium found: set PASSALONG_CHROMIUM to its path");
+  const isRoot = process.getuid?.() === 0;
+  return chromium.launch({
+    executablePath,
+    ...options,
+    args: [
+      ...["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"],
+      ...(isRoot ? ["--no-sandbox"] : []),
+      ...(options.args ?? []),
+    ],
+  });
+}

@@ -24,6 +24,9 @@ const LEEWAY: i64 = MINUTE;
 /// As many hints as a conversion takes.
 const MAX_HINTS: usize = 4;
 
+/// The longest optional claim, in characters.
+const MAX_TEXT: usize = 128;
+
 /// What a verified token says about the customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CustomerClaims {
@@ -127,7 +130,7 @@ impl fmt::Display for TokenFlaw {
             Self::NotYet { seconds_ahead } => {
                 write!(f, "it begins {seconds_ahead} seconds in the future; check the clock of your server")
             }
-            Self::Text(claim) => write!(f, "{claim} must be a string of 1 to 64 characters without line breaks, or left out"),
+            Self::Text(claim) => write!(f, "{claim} must be a string of at most {MAX_TEXT} characters without line breaks, or left out"),
             Self::Hints => write!(f, "hints must be a list of at most {MAX_HINTS} SHA-256 digests, each 64 hexadecimal digits"),
             Self::Hex => f.write_str("the signature must be 64 hexadecimal digits in lower case"),
         }
@@ -302,20 +305,21 @@ fn customer(id: &str) -> Result<CustomerId, TokenProblem> {
     id.parse().map_err(|error| malformed(TokenFlaw::Subject(error)))
 }
 
-/// An optional claim; `null` is how several languages write one that is not there.
+/// An optional claim; `null` and `""` are how languages and templates write one that is not there.
 fn short_text(
     payload: &Map<String, Value>,
     claim: &'static str,
 ) -> Result<Option<String>, TokenProblem> {
     match payload.get(claim) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text))
-            if (1..=64).contains(&text.chars().count()) && !text.contains(char::is_control) =>
-        {
-            Ok(Some(text.clone()))
-        }
+        Some(Value::String(text)) if text.is_empty() => Ok(None),
+        Some(Value::String(text)) if plain(text) => Ok(Some(text.clone())),
         Some(_) => Err(malformed(TokenFlaw::Text(claim))),
     }
+}
+
+fn plain(text: &str) -> bool {
+    text.chars().count() <= MAX_TEXT && !text.contains(char::is_control)
 }
 
 fn hints(value: Option<&Value>) -> Option<Vec<Hint>> {
@@ -372,5 +376,24 @@ impl Template<'_> {
             given_name: None,
             hints: Vec::new(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hs256_is_what_rfc_7515_a_1_shows() {
+        let key = text::from_base64url(
+            "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
+        )
+        .unwrap();
+        let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        let Ok(Parts::Jwt(jwt)) = Parts::of(token) else { panic!("a JWT") };
+        assert!(signature_fits(&key, jwt.signed.as_bytes(), &jwt.signature));
+        assert!(!signature_fits(&key[1..], jwt.signed.as_bytes(), &jwt.signature));
+        assert!(!signature_fits(&key, &jwt.signed.as_bytes()[1..], &jwt.signature));
+        assert!(!signature_fits(&key, jwt.signed.as_bytes(), &jwt.signature[1..]));
     }
 }

@@ -5,7 +5,23 @@
 //! sees is `passalong-widget`'s.
 #![forbid(unsafe_code)]
 
+pub mod channel;
+pub mod click_token;
+pub mod code;
+pub mod decode;
+pub mod fact;
+pub mod identity_token;
 pub mod ids;
+pub mod keys;
 pub mod money;
+pub mod program;
+pub mod report;
+pub mod reward;
+pub mod seal;
+pub mod settlement;
+pub mod status;
 pub mod text;
 pub mod time;
+pub mod visit;
+pub mod wire;
+pub mod words;

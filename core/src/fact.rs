@@ -1,0 +1,325 @@
+//! Facts: what happened, stored once and never changed, and their folding into one order's story.
+//!
+//! A fact's key ends in `{accepted}.{kind}.{digest}`; its content is compact JSON that fits into a
+//! key's metadata. Both forms are pinned by fixtures, because what is stored stays. Folding takes
+//! facts in any order, as often as they come.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::channel::Channel;
+use crate::ids::{Digest, IdError, Identity};
+use crate::money::Currency;
+use crate::report::EventType;
+use crate::reward::{ConversionKind, Reason, Role, Trigger, Value};
+use crate::time::{Instant, Minute};
+use crate::words::words;
+
+words!(
+    /// What kind of fact a key holds.
+    FactKind {
+        Conversion = "conversion",
+        Delivered = "delivered",
+        Refunded = "refunded",
+        Withdrawn = "withdrawn",
+        Cancelled = "cancelled",
+        Chargeback = "chargeback",
+        Verdict = "verdict",
+        Fulfilled = "fulfilled",
+    }
+);
+
+impl From<EventType> for FactKind {
+    fn from(kind: EventType) -> Self {
+        match kind {
+            EventType::Delivered => Self::Delivered,
+            EventType::Refunded => Self::Refunded,
+            EventType::Withdrawn => Self::Withdrawn,
+            EventType::Cancelled => Self::Cancelled,
+            EventType::Chargeback => Self::Chargeback,
+        }
+    }
+}
+
+/// The last part of a fact's key: `202611220800.refunded.0123456789abcdef`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FactKey {
+    pub accepted: Minute,
+    pub kind: FactKind,
+    pub digest: Digest,
+}
+
+impl fmt::Display for FactKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.accepted, self.kind, self.digest)
+    }
+}
+
+impl FromStr for FactKey {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let mut parts = text.split('.');
+        let mut part = || parts.next().ok_or(IdError::Pseudonym);
+        let key = Self {
+            accepted: part()?.parse().map_err(|_| IdError::Pseudonym)?,
+            kind: part()?.parse().map_err(|_| IdError::Pseudonym)?,
+            digest: part()?.parse()?,
+        };
+        if parts.next().is_some() { Err(IdError::Pseudonym) } else { Ok(key) }
+    }
+}
+
+/// How a conversion proves its referral.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "v", rename_all = "snake_case")]
+pub enum Via {
+    Click {
+        #[serde(rename = "w", with = "seconds")]
+        at: Instant,
+        #[serde(rename = "ch")]
+        channel: Channel,
+    },
+    Code,
+}
+
+/// A conversion with its proof, as its advocate's ledger holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversion {
+    #[serde(rename = "k")]
+    pub kind: ConversionKind,
+    #[serde(rename = "a", skip_serializing_if = "Option::is_none", default)]
+    pub amount: Option<i64>,
+    #[serde(rename = "c", skip_serializing_if = "Option::is_none", default)]
+    pub currency: Option<Currency>,
+    #[serde(rename = "i", with = "texts")]
+    pub identities: Vec<Identity>,
+    #[serde(rename = "f", skip_serializing_if = "Option::is_none", default)]
+    pub first_order: Option<bool>,
+    #[serde(rename = "o", with = "seconds")]
+    pub occurred_at: Instant,
+    #[serde(flatten)]
+    pub via: Via,
+    /// What the edge could see when it accepted: shown until the verdict, which ignores it.
+    #[serde(rename = "n", skip_serializing_if = "Option::is_none", default)]
+    pub noted: Option<Reason>,
+    /// As far as visible then, the friend had converted for this advocate before.
+    #[serde(rename = "g", skip_serializing_if = "std::ops::Not::not", default)]
+    pub again: bool,
+}
+
+/// Something that happened to an order; its type is the kind in the key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The keyed pseudonym of the shop's event id.
+    #[serde(rename = "e", with = "text")]
+    pub event: Digest,
+    /// The shop's event id, sealed.
+    #[serde(rename = "s")]
+    pub sealed: String,
+    #[serde(rename = "a", skip_serializing_if = "Option::is_none", default)]
+    pub amount: Option<i64>,
+    #[serde(rename = "o", with = "seconds")]
+    pub occurred_at: Instant,
+}
+
+/// What a verdict says about one reward: a value, or the reason why there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    #[serde(rename = "w")]
+    pub role: Role,
+    #[serde(rename = "t")]
+    pub trigger: Trigger,
+    #[serde(rename = "v", skip_serializing_if = "Option::is_none", default)]
+    pub value: Option<Value>,
+    #[serde(rename = "x", skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<Reason>,
+}
+
+/// The decision on an order's rewards; accepted, by definition, at its settlement instant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    #[serde(rename = "r")]
+    pub rewards: Vec<Decided>,
+}
+
+/// The merchant has handed a reward over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fulfilment {
+    #[serde(rename = "w")]
+    pub role: Role,
+    #[serde(rename = "v")]
+    pub value: Value,
+    /// The merchant's reference, sealed.
+    #[serde(rename = "s")]
+    pub sealed: String,
+}
+
+/// The content of a fact. The kind in its key says which it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    Conversion(Conversion),
+    Event(EventType, Event),
+    Verdict(Verdict),
+    Fulfilment(Fulfilment),
+}
+
+impl Fact {
+    pub fn kind(&self) -> FactKind {
+        match self {
+            Self::Conversion(_) => FactKind::Conversion,
+            Self::Event(kind, _) => (*kind).into(),
+            Self::Verdict(_) => FactKind::Verdict,
+            Self::Fulfilment(_) => FactKind::Fulfilled,
+        }
+    }
+
+    pub fn to_json(&self) -> serde_json::Value {
+        let json = match self {
+            Self::Conversion(fact) => serde_json::to_value(fact),
+            Self::Event(_, fact) => serde_json::to_value(fact),
+            Self::Verdict(fact) => serde_json::to_value(fact),
+            Self::Fulfilment(fact) => serde_json::to_value(fact),
+        };
+        json.unwrap_or_default()
+    }
+
+    pub fn from_json(kind: FactKind, json: &serde_json::Value) -> Option<Self> {
+        let event = |kind| Event::deserialize(json).map(|event| Self::Event(kind, event));
+        match kind {
+            FactKind::Conversion => Conversion::deserialize(json).map(Self::Conversion),
+            FactKind::Delivered => event(EventType::Delivered),
+            FactKind::Refunded => event(EventType::Refunded),
+            FactKind::Withdrawn => event(EventType::Withdrawn),
+            FactKind::Cancelled => event(EventType::Cancelled),
+            FactKind::Chargeback => event(EventType::Chargeback),
+            FactKind::Verdict => Verdict::deserialize(json).map(Self::Verdict),
+            FactKind::Fulfilled => Fulfilment::deserialize(json).map(Self::Fulfilment),
+        }
+        .ok()
+    }
+}
+
+/// A fact with the minute in which it was accepted and the digest that ranks it among equals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted<T> {
+    pub at: Minute,
+    pub digest: Digest,
+    pub fact: T,
+}
+
+impl<T> Accepted<T> {
+    const fn rank(&self) -> (Minute, Digest) {
+        (self.at, self.digest)
+    }
+}
+
+/// Everything one ledger knows of one order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Order {
+    /// Of several reports the one accepted first, then the one with the smaller digest.
+    pub conversion: Option<Accepted<Conversion>>,
+    /// By the pseudonym of the event id; of repeats the one accepted first.
+    events: BTreeMap<Digest, Accepted<(EventType, Event)>>,
+    pub verdict: Option<Accepted<Verdict>>,
+    /// By role; of several the one accepted first.
+    fulfilments: BTreeMap<Role, Accepted<Fulfilment>>,
+}
+
+fn keep_first<T>(slot: &mut Option<Accepted<T>>, new: Accepted<T>) {
+    if slot.as_ref().is_none_or(|old| new.rank() < old.rank()) {
+        *slot = Some(new);
+    }
+}
+
+impl Order {
+    /// Adds a fact; the order of additions and repeats change nothing.
+    pub fn add(&mut self, key: FactKey, fact: Fact) {
+        let (at, digest) = (key.accepted, key.digest);
+        match fact {
+            Fact::Conversion(fact) => {
+                keep_first(&mut self.conversion, Accepted { at, digest, fact });
+            }
+            Fact::Verdict(fact) => keep_first(&mut self.verdict, Accepted { at, digest, fact }),
+            Fact::Event(kind, fact) => {
+                let id = fact.event;
+                let mut slot = self.events.remove(&id);
+                keep_first(&mut slot, Accepted { at, digest, fact: (kind, fact) });
+                self.events.extend(slot.map(|kept| (id, kept)));
+            }
+            Fact::Fulfilment(fact) => {
+                let role = fact.role;
+                let mut slot = self.fulfilments.remove(&role);
+                keep_first(&mut slot, Accepted { at, digest, fact });
+                self.fulfilments.extend(slot.map(|kept| (role, kept)));
+            }
+        }
+    }
+
+    /// The events in accepted order. What came before its order counts as accepted with it.
+    pub fn events(&self) -> Vec<&Accepted<(EventType, Event)>> {
+        let mut events: Vec<_> = self.events.values().collect();
+        events.sort_by_key(|event| event.rank());
+        events
+    }
+
+    pub fn event(&self, id: Digest) -> Option<&Accepted<(EventType, Event)>> {
+        self.events.get(&id)
+    }
+
+    pub fn fulfilment(&self, role: Role) -> Option<&Accepted<Fulfilment>> {
+        self.fulfilments.get(&role)
+    }
+}
+
+/// Instants as seconds.
+mod seconds {
+    use super::{Deserialize, Deserializer, Instant, Serializer};
+
+    pub fn serialize<S: Serializer>(at: &Instant, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(at.seconds())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Instant, D::Error> {
+        i64::deserialize(deserializer).map(Instant::from_seconds)
+    }
+}
+
+/// A value as its text.
+mod text {
+    use super::{Deserialize, Deserializer, FromStr, Serializer, fmt};
+
+    pub fn serialize<S: Serializer>(
+        value: &impl fmt::Display,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Values as a list of their texts.
+mod texts {
+    use super::{Deserialize, Deserializer, Identity, Serializer};
+
+    pub fn serialize<S: Serializer>(values: &[Identity], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(values.iter().map(ToString::to_string))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Identity>, D::Error> {
+        Vec::<String>::deserialize(deserializer)?
+            .iter()
+            .map(|text| text.parse().map_err(serde::de::Error::custom))
+            .collect()
+    }
+}

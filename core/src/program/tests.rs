@@ -1,0 +1,145 @@
+use super::*;
+
+fn preset(more: &str) -> Result<Program, Invalid> {
+    let body = format!(
+        r#"{{"id":"teehaus","preset":"20-10","name":"Teehaus Nord","landing_url":"https://shop.example/willkommen"{more}}}"#
+    );
+    Program::from_preset(body.as_bytes())
+}
+
+#[test]
+fn the_preset_20_10_says_what_its_name_says() {
+    let program = preset("").unwrap();
+    let values: Vec<_> = program.rewards.iter().map(|rule| (rule.role, rule.value)).collect();
+    assert_eq!(
+        values,
+        [
+            (Role::Advocate, Value::PercentOfOrder { basis_points: BasisPoints(2000) }),
+            (Role::Friend, Value::PercentOff { basis_points: BasisPoints(1000) }),
+        ]
+    );
+    assert_eq!(program.hold, Hold { from: HoldFrom::Delivered, days: 21, fallback_days: 30 });
+}
+
+#[test]
+fn a_program_reads_back_what_it_writes() {
+    let program = preset(r#","allowed_hosts":["b.example","a.example","b.example"],"paused":true"#);
+    let program = program.unwrap();
+    assert_eq!(program.allowed_hosts, ["a.example", "b.example"]);
+    let text = serde_json::to_vec(&program).unwrap();
+    assert_eq!(Program::parse(&text), Ok(program));
+}
+
+#[test]
+fn every_mistake_names_its_field() {
+    let rule = |rule: &str| format!(r#","rewards":[{rule}]"#);
+    let advocate =
+        |rest: &str| rule(&format!(r#"{{"for":"advocate","trigger":"first_purchase",{rest}}}"#));
+    for (more, field) in [
+        (r#","landing_url":"http://shop.example""#.to_owned(), "landing_url"),
+        (r#","allowed_hosts":["https://shop.example"]"#.to_owned(), "allowed_hosts[0]"),
+        (r#","currency":"euro""#.to_owned(), "currency"),
+        (r#","time_zone":"Berlin; DROP""#.to_owned(), "time_zone"),
+        (r#","hold":{"days":-1}"#.to_owned(), "hold.days"),
+        (r#","hold":{"weeks":3}"#.to_owned(), "hold.weeks"),
+        (r#","attribution":{"window_days":0}"#.to_owned(), "attribution.window_days"),
+        (r#","colour":"red""#.to_owned(), "colour"),
+        (r#","preset":"unknown""#.to_owned(), "preset"),
+        (rule(""), "rewards"),
+        (
+            rule(
+                r#"{"for":"friend","trigger":"first_purchase","value":{"kind":"points","points":5}}"#,
+            ),
+            "rewards",
+        ),
+        (
+            advocate(r#""value":{"kind":"percent_off","basis_points":0}"#),
+            "rewards[0].value.basis_points",
+        ),
+        (
+            advocate(r#""value":{"kind":"percent_off","basis_points":10001}"#),
+            "rewards[0].value.basis_points",
+        ),
+        (advocate(r#""value":{"kind":"gold"}"#), "rewards[0].value.kind"),
+        (
+            advocate(r#""value":{"kind":"credit","amount":5,"currency":"USD"}"#),
+            "rewards[0].value.currency",
+        ),
+        (advocate(r#""value":{"kind":"credit","amount":5},"when":"at_once""#), "rewards[0].when"),
+        (
+            advocate(r#""value":{"kind":"percent_off","basis_points":5},"cap":{"amount":5}"#),
+            "rewards[0].cap",
+        ),
+        (
+            rule(
+                r#"{"for":"advocate","trigger":"signup","value":{"kind":"percent_of_order","basis_points":5}}"#,
+            ),
+            "rewards[0].value",
+        ),
+        (
+            rule(r#"{"for":"advocate","trigger":"action","value":{"kind":"credit","amount":5}}"#),
+            "rewards[0].value",
+        ),
+        (
+            rule(
+                r#"{"for":"advocate","trigger":"every_purchase","value":{"kind":"points","points":5}},
+                   {"for":"advocate","trigger":"first_purchase","value":{"kind":"points","points":9}}"#,
+            ),
+            "rewards[1]",
+        ),
+    ] {
+        // Where a key is given twice, the later one counts.
+        assert_eq!(preset(&more).unwrap_err().field, field, "{more}");
+    }
+}
+
+#[test]
+fn a_url_leads_where_it_says() {
+    for good in [
+        "https://shop.example",
+        "https://shop.example:8443/a?b=c#d",
+        "http://localhost:8788/willkommen",
+        "http://127.0.0.1:8788",
+        "https://shop.example/@user",
+    ] {
+        assert!(good.parse::<Url>().is_ok(), "{good}");
+    }
+    for bad in [
+        "",
+        "shop.example",
+        "http://shop.example",
+        "https://",
+        "https:///a",
+        "https://user@shop.example",
+        "https://user:pass@shop.example",
+        "https://shop.example\\@evil.example",
+        "https://shop.example\n.evil",
+        "javascript://shop.example/%0aalert(1)",
+        "https://shop example/",
+        "https://ümlaut.example",
+        "http://localhost.evil.example",
+        "https://-a",
+    ] {
+        assert_eq!(bad.parse::<Url>(), Err(UrlError), "{bad}");
+    }
+    let url: Url = "https://Shop.example:8443/a?b=c".parse().unwrap();
+    assert_eq!(
+        (url.origin(), url.authority().as_str()),
+        ("https://Shop.example:8443", "shop.example:8443")
+    );
+}
+
+#[test]
+fn the_version_that_applied_then_applies() {
+    let at = |seconds| Instant::from_seconds(seconds);
+    let program = |paused: bool| preset(&format!(r#","paused":{paused}"#)).unwrap();
+    let versions = Versions::new(vec![
+        (at(200), Digest([0; 10]), program(true)),
+        (at(100), Digest([9; 10]), program(false)),
+    ]);
+    assert_eq!(versions.at(at(99)), None);
+    for (seconds, number) in [(100, 1), (199, 1), (200, 2), (500, 2)] {
+        assert_eq!(versions.at(at(seconds)).unwrap().number, number, "{seconds}");
+    }
+    assert_eq!(versions.current(at(0)).unwrap().number, 1);
+}

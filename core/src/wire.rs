@@ -1,0 +1,369 @@
+//! The messages of the HTTP API that we send, defined once. Each is pinned by a fixture in
+//! `fixtures/wire`. Requests are read by [`crate::report`], [`crate::program`] and
+//! [`crate::decode`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::channel::Channel;
+use crate::money::Currency;
+use crate::program::{Address, Program};
+use crate::report::EventType;
+use crate::reward::{ConversionKind, Reason, Role, Rule, Status, Value};
+use crate::time::Instant;
+
+/// An error: `application/problem+json` (RFC 9457) with a stable code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Problem {
+    pub r#type: String,
+    pub title: String,
+    pub status: u16,
+    pub code: String,
+    pub detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramHead {
+    pub id: String,
+    pub name: String,
+    pub currency: Currency,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    pub address: Address,
+}
+
+/// `GET /v1/me`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Me {
+    pub program: ProgramHead,
+    pub link: String,
+    pub code: String,
+    pub alias: Option<String>,
+    pub offer: MeOffer,
+    pub totals: MeTotals,
+    /// Newest first, at most 50.
+    pub referrals: Vec<Referral>,
+    pub next: Option<Next>,
+    pub channels: Vec<Channel>,
+    pub as_of: Instant,
+    /// The value of `before` that continues the list; `null` at its end.
+    pub more: Option<String>,
+    /// Present, and true, where the time is set by hand.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub test_clock: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeOffer {
+    pub advocate: Option<Value>,
+    pub friend: Option<Value>,
+    /// Days from delivery, or from the order: see `hold_from`.
+    pub hold_days: u32,
+    pub hold_from: crate::program::HoldFrom,
+    /// In minor units.
+    pub minimum_order: Option<i64>,
+    /// How long after a click an order still counts.
+    pub window_days: u32,
+    pub new_customers_only: bool,
+    pub paused: bool,
+}
+
+/// Clicks of the open day: a number, or "more than" it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Clicks {
+    Exactly(u64),
+    MoreThan { more_than: u64 },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeTotals {
+    pub clicks: u64,
+    pub clicks_today: Clicks,
+    pub signups: u32,
+    pub purchases: u32,
+    pub pending: u32,
+    pub approved: u32,
+    pub earned: Vec<EarnedSum>,
+}
+
+/// A sum of one kind of value; `count` says of how many rewards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarnedSum {
+    #[serde(flatten)]
+    pub value: Value,
+    pub count: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Referral {
+    /// From 1, in the order of acceptance.
+    pub number: u32,
+    pub kind: ConversionKind,
+    pub occurred_at: Instant,
+    pub reward: Option<MeReward>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeReward {
+    pub id: String,
+    pub value: Value,
+    pub status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Instant>,
+    pub since: Instant,
+}
+
+/// Progress towards the next milestone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Next {
+    pub kind: String,
+    pub at: u32,
+    pub done: u32,
+    pub value: serde_json::Value,
+}
+
+/// `GET /v1/offer`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Offer {
+    pub program: ProgramHead,
+    pub friend: Option<Value>,
+    pub advocate: Option<Value>,
+    pub minimum_order: Option<i64>,
+    pub coupon: Option<String>,
+    pub from: Option<String>,
+    pub referred: bool,
+    pub reason: Option<Reason>,
+    pub landing_url: String,
+}
+
+/// `POST /v1/codes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Codes {
+    pub links: Vec<CodeLink>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeLink {
+    pub customer_id: String,
+    pub code: String,
+    pub link: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdvocateRef {
+    /// `null` after the customer was erased.
+    pub customer_id: Option<String>,
+}
+
+/// `POST /v1/conversions` and `…/events`: what holds whatever comes later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConversionAnswer {
+    pub order_id: String,
+    pub attributed: bool,
+    pub reason: Option<Reason>,
+    pub advocate: Option<AdvocateRef>,
+    pub rewards: Vec<PromisedReward>,
+    pub provisional: bool,
+    /// The version of the terms that applies; `null` before the program began.
+    pub terms_version: Option<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PromisedReward {
+    pub id: String,
+    pub r#for: Role,
+    pub value: Value,
+}
+
+/// `202` of `…/events`: kept, and joined once the order is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventKept {
+    pub order_known: bool,
+}
+
+/// `GET /v1/conversions/{order_id}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConversionStory {
+    pub order_id: String,
+    pub kind: ConversionKind,
+    pub amount: Option<i64>,
+    pub currency: Option<Currency>,
+    pub occurred_at: Instant,
+    pub accepted_at: Instant,
+    pub attributed: bool,
+    pub reason: Option<Reason>,
+    pub advocate: Option<AdvocateRef>,
+    pub terms_version: Option<u32>,
+    /// When it is decided, as far as known.
+    pub settles_at: Option<Instant>,
+    pub events: Vec<StoryEvent>,
+    pub rewards: Vec<MerchantReward>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoryEvent {
+    pub event_id: String,
+    pub r#type: EventType,
+    pub amount: Option<i64>,
+    pub occurred_at: Instant,
+    pub accepted_at: Instant,
+}
+
+/// A reward as the merchant sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MerchantReward {
+    pub id: String,
+    pub r#for: Role,
+    /// `null` for guests and after the customer was erased.
+    pub customer_id: Option<String>,
+    pub order_id: String,
+    pub value: Value,
+    pub status: Status,
+    pub reason: Option<Reason>,
+    pub since: Instant,
+    pub until: Option<Instant>,
+    /// What a reversal took from a fulfilled reward: values below zero.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub entries: Vec<RewardEntry>,
+    /// The merchant's reference, once fulfilled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RewardEntry {
+    pub value: Value,
+    pub reason: Reason,
+    pub since: Instant,
+}
+
+/// `GET /v1/rewards`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rewards {
+    pub rewards: Vec<MerchantReward>,
+    pub cursor: Option<String>,
+}
+
+/// A version of the terms: `GET` and `PUT /v1/program`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProgramVersion {
+    #[serde(flatten)]
+    pub terms: Program,
+    pub version: u32,
+    pub valid_from: Instant,
+    /// The version that takes over, if one has been accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upcoming: Option<Box<Self>>,
+}
+
+/// `POST /v1/programs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProgramCreated {
+    pub program: ProgramVersion,
+    pub server_api_key: String,
+    pub identity_secret: String,
+}
+
+/// `POST /v1/customers/export`: everything kept about a customer, opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustomerExport {
+    pub customer_id: String,
+    /// Whether anything readable is on record: false after an erasure.
+    pub known: bool,
+    pub code: String,
+    pub link: String,
+    /// Pseudonyms of hints on record.
+    pub hints: Vec<String>,
+    pub clicks: u64,
+    /// As advocate.
+    pub referrals: Vec<Referral>,
+    /// As friend: the orders of this customer that claimed a referral.
+    pub orders: Vec<ExportedOrder>,
+    pub as_of: Instant,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportedOrder {
+    pub order_id: Option<String>,
+    pub kind: ConversionKind,
+    pub amount: Option<i64>,
+    pub currency: Option<Currency>,
+    pub occurred_at: Instant,
+}
+
+/// `POST /v1/customers/erase`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Erased {
+    pub erased: bool,
+    /// Until when the cron erases again what comes late.
+    pub repeated_until: Instant,
+}
+
+/// `GET /healthz`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    pub status: String,
+    pub version: String,
+    pub test_clock: bool,
+    /// The time that is set by hand, or the real one; under the test clock only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub now: Option<Instant>,
+}
+
+/// `POST /v1/clock`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clock {
+    pub now: Instant,
+    pub test_clock: bool,
+}
+
+/// `POST /v1/cron`: what one run did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CronReport {
+    pub looked_at: u32,
+    pub settled: u32,
+    pub folded: u32,
+    pub healed: u32,
+    pub erased: u32,
+    /// Events whose order never came.
+    pub orphans: u32,
+    pub operations: u32,
+    /// False where the run stopped at its budget; the next one goes on.
+    pub done: bool,
+}
+
+/// The first rule of a role that earns on a purchase, or else the first of all: what is promised.
+pub fn promised(terms: &Program, role: Role) -> Option<&Rule> {
+    let purchase = |rule: &&Rule| rule.trigger.kind() == ConversionKind::Purchase;
+    terms.rules(role).find(purchase).or_else(|| terms.rules(role).next())
+}

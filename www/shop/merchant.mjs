@@ -27,7 +27,7 @@ export async function merchantPage({ shop, session }) {
 ${notice && html`<p class="note" role="status">${notice}</p>`}
 ${!time.reachable && html`<p class="note alert" role="alert">Passalong ist nicht erreichbar. Der Laden verkauft weiter, ${shop.orders.waiting()} Meldungen warten.</p>`}
 <div class="merchant">
-<div class="aside">${calendar(time)}${terms(program, time.now)}${payable(due)}</div>
+<div class="aside">${calendar(time)}${terms(program)}${payable(due)}</div>
 <section aria-labelledby="bestellungen"><h2 id="bestellungen">Bestellungen</h2>
 ${orders.length === 0 && html`<p class="soft">Noch keine Bestellung.</p>`}
 ${orders.map((order, index) => orderCard(shop, order, conversions[index]))}</section>
@@ -113,34 +113,36 @@ export const fulfilReward = (visit) =>
 const WHO = { advocate: "Wer empfiehlt", friend: "Wer geworben wird" };
 const isRate = (value) => Number.isInteger(value.basis_points);
 const field = (rule) => `${rule.for}-${rule.trigger}`;
+const hundredths = (value) => (isRate(value) ? value.basis_points : value.amount);
 
-function terms(program, now) {
+/** The terms: what holds now, and what was changed less than ten minutes ago and holds soon. */
+function terms(program) {
   if (!program) return null;
-  const upcoming = program.valid_from && new Date(program.valid_from) > now;
+  const { rewards } = program.upcoming ?? program;
+  const inWords = (version) => version.rewards.map((rule) => `${WHO[rule.for].toLowerCase()}, bekommt ${benefit(rule.value)}`).join("; ");
   return html`<section class="panel" aria-labelledby="angebot"><h2 id="angebot">Angebot</h2>
 <form method="post" action="/haendler/angebot">
-${program.rewards.filter(({ value }) => isRate(value) || value.amount).map(
-    (rule) => html`<label>${WHO[rule.for]} <span class="unit"><input name="${field(rule)}" inputmode="decimal" size="5" value="${String((isRate(rule.value) ? rule.value.basis_points : rule.value.amount) / 100).replace(".", ",")}" required> ${isRate(rule.value) ? "%" : "€"}</span></label>`,
+${rewards.filter(({ value }) => hundredths(value)).map(
+    (rule) => html`<label>${WHO[rule.for]} <span class="unit"><input name="${field(rule)}" inputmode="decimal" size="5" value="${String(hundredths(rule.value) / 100).replace(".", ",")}" required> ${isRate(rule.value) ? "%" : "€"}</span></label>`,
   )}
 <button>Angebot ändern</button></form>
-<p class="soft">Fassung ${program.version}, ${upcoming ? html`<strong>gilt ab ${dateAndTime(program.valid_from)}</strong>. Bis dahin gilt die vorige.` : `gilt seit ${dateAndTime(program.valid_from)}.`}</p>
-<p class="soft">Eine Änderung gilt zehn Minuten, nachdem sie angekommen ist.</p></section>`;
+<p class="soft">Jetzt gilt Fassung ${program.version}: ${inWords(program)}.</p>
+${program.upcoming ? html`<p class="note">Ab ${dateAndTime(program.upcoming.valid_from)} gilt Fassung ${program.upcoming.version}: ${inWords(program.upcoming)}.</p>` : html`<p class="soft">Eine Änderung gilt zehn Minuten, nachdem sie angekommen ist.</p>`}</section>`;
 }
 
-/** Reads the terms, changes the numbers, writes them back. What is not in the form stays as it is. */
+/** Reads the newest terms, changes the numbers, writes them back. What is not in the form stays as it is. */
 export async function changeOffer(visit) {
   const { shop, form } = visit;
-  const typed = Object.entries(form).map(([, text]) => parseMoney(text));
-  if (typed.includes(null)) return back(visit, "Bitte gib Zahlen an, zum Beispiel 12,5.");
-  return attempt(visit, (changed) => `Angebot geändert. Es gilt ab ${dateAndTime(changed.valid_from)}.`, async () => {
-    const { version: _, valid_from: __, ...program } = await shop.passalong.call("GET", "/v1/program");
-    const rewards = program.rewards.map((rule) => {
-      const hundredths = parseMoney(form[field(rule)]);
-      if (hundredths === null) return rule;
-      const number = isRate(rule.value) ? { basis_points: hundredths } : { amount: hundredths };
-      return { ...rule, value: { ...rule.value, ...number } };
+  const typed = Object.fromEntries(Object.entries(form).map(([name, text]) => [name, parseMoney(text)]));
+  if (Object.values(typed).includes(null)) return back(visit, "Bitte gib Zahlen an, zum Beispiel 12,5.");
+  return attempt(visit, (changed) => `Angebot geändert. Es gilt ab ${dateAndTime((changed.upcoming ?? changed).valid_from)}.`, async () => {
+    const current = await shop.passalong.call("GET", "/v1/program");
+    const { version: _version, valid_from: _from, upcoming: _upcoming, ...newest } = current.upcoming ?? current;
+    const rewards = newest.rewards.map((rule) => {
+      const number = typed[field(rule)] ?? hundredths(rule.value);
+      return { ...rule, value: { ...rule.value, ...(isRate(rule.value) ? { basis_points: number } : number && { amount: number }) } };
     });
-    return shop.passalong.call("PUT", "/v1/program", { ...program, rewards });
+    return shop.passalong.call("PUT", "/v1/program", { ...newest, rewards });
   });
 }
 

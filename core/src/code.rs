@@ -76,3 +76,19 @@ pub(crate) fn verified<'a>(
     let expected = key.tag(purpose, keys.program(), framed);
     if bool::from(expected.ct_eq(tag)) { Ok(body) } else { Err(CodeError::WrongSignature) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::Secrets;
+
+    #[test]
+    fn what_is_signed_for_one_purpose_is_no_token_of_another() {
+        let secret = text::base64url(&[7; 32]);
+        let secrets = Secrets::parse(&format!("0:{secret}"), &secret, &secret).unwrap();
+        let keys = secrets.program(&"teehaus".parse().unwrap());
+        let bytes = signed(&keys, PURPOSE, &[1; 7]);
+        assert_eq!(verified(&keys, PURPOSE, &bytes), Ok([1; 7].as_slice()));
+        assert_eq!(verified(&keys, "click token", &bytes), Err(CodeError::WrongSignature));
+    }
+}

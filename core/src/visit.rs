@@ -38,29 +38,102 @@ fn ahead(purpose: &str) -> bool {
 
 fn by_agent(user_agent: &str) -> Visit {
     let agent = user_agent.trim().to_ascii_lowercase();
-    if PREVIEW_STARTS.iter().any(|start| agent.starts_with(start))
-        || PREVIEWS.iter().any(|word| agent.contains(word))
-    {
+    let starts = |table: &[&str]| table.iter().any(|start| agent.starts_with(start));
+    let holds = |table: &[&str]| table.iter().any(|word| agent.contains(word));
+    if starts(&PREVIEW_STARTS) || holds(&PREVIEWS) {
         return Visit::Preview;
     }
-    // All browsers of people say so, since 1994; libraries say their own name.
-    if !BROWSER_STARTS.iter().any(|start| agent.starts_with(start)) {
+    // Browsers have begun like this since 1994; libraries and apps say their own name.
+    if !starts(&BROWSER_STARTS) {
         return Visit::Bot;
     }
-    let agent = NAMED_LIKE_BOTS.iter().fold(agent, |agent, name| agent.replace(name, ""));
+    let agent = HARMLESS.iter().fold(agent.clone(), |agent, name| agent.replace(name, ""));
     if BOTS.iter().any(|word| agent.contains(word)) { Visit::Bot } else { Visit::Person }
 }
 
-/// How the user agent of a browser begins; the last few are text browsers and old phones.
-const BROWSER_STARTS: [&str; 8] =
-    ["mozilla/", "opera/", "ucweb/", "lynx/", "w3m/", "links (", "elinks/", "netsurf/"];
+/// How the user agent of a browser begins. The last ones are text browsers and old telephones.
+const BROWSER_STARTS: [&str; 9] = [
+    "mozilla/5.0 (",
+    "mozilla/4.0 (",
+    "opera/",
+    "ucweb/",
+    "lynx/",
+    "w3m/",
+    "links (",
+    "elinks/",
+    "netsurf/",
+];
 
 /// Preview agents told by how they begin, because the same word further on is an app of people.
-const PREVIEW_STARTS: [&str; 2] = ["whatsapp/", "viber"];
+/// Signal and others borrow the name of WhatsApp.
+const PREVIEW_STARTS: [&str; 4] = ["whatsapp", "viber", "tumblr/", "pinterest/0."];
 
-const PREVIEWS: [&str; 4] = ["facebookexternalhit", "telegrambot", "slackbot", "twitterbot"];
+/// Agents that draw previews of links, some of them behind the user agent of a browser.
+const PREVIEWS: [&str; 31] = [
+    "facebookexternalhit",
+    "facebot",
+    "telegrambot",
+    "slackbot",
+    "slack-imgproxy",
+    "twitterbot",
+    "linkedinbot",
+    "xing-contenttabreceiver",
+    "discordbot",
+    "skypeuripreview",
+    "microsoftpreview",
+    "google-pagerenderer",
+    "googlemessages/",
+    "developers.google.com/+/web/snippet",
+    "bluesky cardyb",
+    "mastodon/",
+    "synapse (bot",
+    "mattermost-bot",
+    "summalybot",
+    "snap url preview",
+    "pinterestbot",
+    "redditbot",
+    "vkshare",
+    "odklbot",
+    "flipboardproxy",
+    "iframely",
+    "embedly",
+    "notionembedder",
+    "link preview",
+    "linkpreview",
+    "urlpreview",
+];
 
-/// Products of people whose names hold a word of [`BOTS`].
-const NAMED_LIKE_BOTS: [&str; 1] = ["cubot"];
+/// Names of products of people that hold a word of [`BOTS`]: a make of telephones, and what
+/// old browsers say.
+const HARMLESS: [&str; 3] = ["cubot", "compatible; msie", "compatible; konqueror"];
 
-const BOTS: [&str; 4] = ["bot", "crawl", "spider", "headless"];
+/// What gives away a machine that begins like a browser. Crawlers call themselves compatible, as
+/// Netscape's rivals once did.
+const BOTS: [&str; 26] = [
+    "compatible;",
+    "bot",
+    "crawl",
+    "spider",
+    "slurp",
+    "fetcher",
+    "headless",
+    "phantomjs",
+    "lighthouse",
+    "pagespeed",
+    "google-read-aloud",
+    "google-inspectiontool",
+    "google-safety",
+    "googleother",
+    "googleimageproxy",
+    "mediapartners",
+    "ptst/",
+    "gtmetrix",
+    "pingdom",
+    "statuscake",
+    "site24x7",
+    "datadogsynthetics",
+    "uptime",
+    "httrack",
+    "barracuda",
+    "http-client",
+];

@@ -1,6 +1,7 @@
 //! Keys, pseudonyms, seals, codes and click tokens: pinned bytes, and refusal of everything else.
 //! The fixtures were computed by an independent implementation (Python's hmac and OpenSSL's
 //! AES-SIV) from the description in `keys.rs`.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use passalong_core::channel::Channel;
 use passalong_core::click_token::{self, ClickToken};
@@ -302,19 +303,6 @@ fn a_code_forgives_case_and_lookalikes_and_nothing_else() {
     {
         assert_eq!(click_token::verify(&keys, bad), Err(CodeError::Malformed), "{bad}");
     }
-}
-
-/// The tags of a code and of a click token differ even over the same bytes, so a code cut out of a
-/// click token, or the other way round, cannot pass.
-#[test]
-fn the_tag_of_a_click_token_is_no_tag_of_a_code() {
-    let keys = keys();
-    let click = click(CustomerPseudonym([1; 7])).sign(&keys);
-    let bytes = text::from_base64url(&click).unwrap();
-    let mut spliced = [0; 16];
-    spliced[..8].copy_from_slice(&bytes[..8]);
-    spliced[8..].copy_from_slice(&bytes[18..]);
-    assert_eq!(code::verify(&keys, &text::base32(&spliced)), Err(CodeError::WrongSignature));
 }
 
 #[test]

@@ -1,0 +1,238 @@
+//! The build: the Worker into edge/build, and the files beside it into www/dist.
+//!
+//! ```text
+//! www/dist/                        what is served as files
+//!   index.html …                   the site, as it is in www/site
+//!   pass-along.js                  the loader: the one file a merchant's page names
+//!   pass-along/<version>/          everything it loads, and itself: never changes, cached for a year
+//!     widget.js widget.wasm widget.css <language>.json pass-along.js
+//!   _headers                       who may read them, and for how long they keep
+//! ```
+//!
+//! Cargo decides what must be compiled; what follows is skipped when its inputs are the same.
+
+use crate::command::{mend, output_of, say};
+use crate::project::Project;
+use crate::stamp::{Stamp, files_below, unless_done};
+use crate::tools::{Tools, step};
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// The loader revalidates on every page: a cached one would ask for a version that the next deployment
+/// has removed. It costs a 304; all that it loads is under a path that never changes.
+const HEADERS: &str = "\
+/*
+  X-Content-Type-Options: nosniff
+  Referrer-Policy: strict-origin-when-cross-origin
+
+/pass-along.js
+  Access-Control-Allow-Origin: *
+  Cross-Origin-Resource-Policy: cross-origin
+  Cache-Control: public, max-age=0, must-revalidate
+
+/pass-along/*
+  Access-Control-Allow-Origin: *
+  Cross-Origin-Resource-Policy: cross-origin
+  Cache-Control: public, max-age=31536000, immutable
+";
+
+pub fn build(project: &Project, tools: &Tools) -> Result<()> {
+    worker(project, tools)?;
+    widget(project, tools)
+}
+
+/// `cargo xtask build [worker] [widget]`
+pub fn some(project: &Project, tools: &Tools, parts: &[String]) -> Result<()> {
+    if parts.is_empty() {
+        return build(project, tools);
+    }
+    for part in parts {
+        match part.as_str() {
+            "worker" => worker(project, tools)?,
+            "widget" => widget(project, tools)?,
+            other => return Err(mend(format!("build knows no {other}"), "cargo xtask build")),
+        }
+    }
+    Ok(())
+}
+
+fn worker(project: &Project, tools: &Tools) -> Result<()> {
+    let module = compile(project, "passalong-edge")?;
+    let outputs = [project.path("edge/build")];
+    let inputs = common_inputs(project, &module, &tools.worker_build)?;
+    let done = unless_done(&project.path("target/xtask/worker.stamp"), inputs, &outputs, || {
+        say("Worker: worker-build, wasm-opt …");
+        let mut command = with_binaries(project, tools, &tools.worker_build);
+        step(project, "worker-build", command.args(["--release", "edge"]))
+    })?;
+    let size = fs::metadata(project.path("edge/build/index_bg.wasm"))?.len();
+    say(format!("Worker: edge/build, {} kB of wasm{}", size / 1000, unchanged(done)));
+    Ok(())
+}
+
+fn widget(project: &Project, tools: &Tools) -> Result<()> {
+    let module = compile(project, "passalong-widget")?;
+    let dist = project.path("www/dist");
+    let mut inputs = common_inputs(project, &module, &tools.wasm_bindgen)?;
+    inputs.add(HEADERS);
+    for source in ["widget/loader", "widget/style.css", "widget/texts", "www/site"] {
+        inputs.add_path(&project.path(source))?;
+    }
+    let note = project.path("target/xtask/widget.stamp");
+    let done = unless_done(&note, inputs, std::slice::from_ref(&dist), || {
+        say("widget: wasm-bindgen, wasm-opt, esbuild …");
+        assemble(project, tools, &module, &dist)
+    })?;
+    say(format!("widget: www/dist{}", unchanged(done)));
+    Ok(())
+}
+
+/// Makes www/dist beside the old one and swaps them, so that no half-written version is ever served.
+fn assemble(project: &Project, tools: &Tools, module: &Path, dist: &Path) -> Result<()> {
+    let work = project.path("target/xtask/widget");
+    fs::remove_dir_all(&work).ok();
+    let (parts, next) = (work.join("parts"), work.join("dist"));
+    fs::create_dir_all(&parts)?;
+    widget_parts(project, tools, module, &work, &parts)?;
+
+    let version = version_of(project, &work, &parts)?;
+    let loader = bundle_loader(project, &version, &work)?;
+    copy_tree(&project.path("www/site"), &next)?;
+    let versioned = next.join("pass-along").join(&version);
+    copy_tree(&parts, &versioned)?;
+    fs::write(versioned.join("pass-along.js"), &loader)?;
+    fs::write(next.join("pass-along.js"), &loader)?;
+    fs::write(next.join("_headers"), HEADERS)?;
+
+    let old = work.join("old");
+    if dist.exists() {
+        fs::rename(dist, &old)?;
+    }
+    fs::rename(&next, dist).with_context(|| format!("cannot make {}", dist.display()))?;
+    Ok(())
+}
+
+/// Everything the loader loads.
+fn widget_parts(
+    project: &Project,
+    tools: &Tools,
+    module: &Path,
+    work: &Path,
+    parts: &Path,
+) -> Result<()> {
+    let glue = work.join("glue");
+    let mut bindgen = project.command(&tools.wasm_bindgen);
+    bindgen.args(["--target", "web", "--no-typescript", "--omit-default-module-path"]);
+    bindgen.args(["--remove-name-section", "--remove-producers-section"]);
+    bindgen.args(["--out-name", "widget", "--out-dir"]).arg(&glue).arg(module);
+    step(project, "wasm-bindgen", &mut bindgen)?;
+
+    // The features that every browser with `WebAssembly.compileStreaming` in use today knows.
+    let mut optimise = project.command(project.npm_bin("wasm-opt"));
+    optimise.args(["-Oz", "--converge", "--strip-debug", "--strip-producers"]);
+    for feature in [
+        "mutable-globals",
+        "sign-ext",
+        "nontrapping-float-to-int",
+        "bulk-memory",
+        "multivalue",
+        "reference-types",
+    ] {
+        optimise.arg(format!("--enable-{feature}"));
+    }
+    optimise.arg("-o").arg(parts.join("widget.wasm")).arg(glue.join("widget_bg.wasm"));
+    step(project, "wasm-opt", &mut optimise)?;
+
+    let mut minify = esbuild(project);
+    minify.arg(glue.join("widget.js")).args(["--bundle", "--format=esm", "--minify"]);
+    step(project, "esbuild-glue", minify.arg(outfile(&parts.join("widget.js"))))?;
+
+    let mut style = esbuild(project);
+    style.arg(project.path("widget/style.css")).arg("--minify");
+    step(project, "esbuild-style", style.arg(outfile(&parts.join("widget.css"))))?;
+
+    for file in files_below(&project.path("widget/texts"))? {
+        let name = file.file_name().context("a language file without a name")?;
+        // Written for people with white space, sent without.
+        let text = crate::tools::read_json(&file)?;
+        fs::write(parts.join(name), serde_json::to_string(&text)?)?;
+    }
+    Ok(())
+}
+
+/// A version is named after all that it serves, the loader included.
+fn version_of(project: &Project, work: &Path, parts: &Path) -> Result<String> {
+    let mut stamp = Stamp::default();
+    stamp.add_path(parts)?.add(bundle_loader(project, "", work)?);
+    Ok(stamp.hex().chars().take(12).collect())
+}
+
+fn bundle_loader(project: &Project, version: &str, work: &Path) -> Result<Vec<u8>> {
+    let out = work.join("pass-along.js");
+    let mut bundle = esbuild(project);
+    bundle.arg(project.path("widget/loader/pass-along.js"));
+    bundle.args(["--bundle", "--format=iife", "--minify"]);
+    bundle.arg(format!("--define:__VERSION__=\"{version}\"")).arg(outfile(&out));
+    step(project, "esbuild-loader", &mut bundle)?;
+    Ok(fs::read(&out)?)
+}
+
+fn esbuild(project: &Project) -> Command {
+    let mut command = project.command(project.npm_bin("esbuild"));
+    command.args(["--target=es2020", "--charset=utf8", "--log-level=warning"]);
+    command
+}
+
+fn outfile(path: &Path) -> String {
+    format!("--outfile={}", path.display())
+}
+
+/// Compiles a crate to wasm and says where the module is.
+fn compile(project: &Project, package: &str) -> Result<PathBuf> {
+    let mut cargo = project.cargo();
+    cargo.args(["build", "--release", "--lib", "--target", TARGET, "--package", package]);
+    // The shape `worker-build` compiles in; with it here, its own run finds everything done.
+    cargo.env("WASM_BINDGEN_USE_JS_SYS", "1");
+    step(project, package, &mut cargo)?;
+    let file = format!("{}.wasm", package.replace('-', "_"));
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| project.path("target"), |directory| project.path(directory));
+    Ok(target.join(TARGET).join("release").join(file))
+}
+
+/// What decides over the outputs besides the sources: the tools, of which the npm ones are locked.
+fn common_inputs(project: &Project, module: &Path, tool: &Path) -> Result<Stamp> {
+    let mut stamp = Stamp::default();
+    stamp.add(output_of(Command::new(tool).arg("--version")).unwrap_or_default());
+    stamp.add_path(&project.path("package-lock.json"))?.add_path(module)?;
+    Ok(stamp)
+}
+
+/// `worker-build` looks here before it downloads anything.
+fn with_binaries(project: &Project, tools: &Tools, program: &Path) -> Command {
+    let mut command = project.command(program);
+    command.env("WASM_BINDGEN_BIN", &tools.wasm_bindgen);
+    command.env("WASM_OPT_BIN", project.npm_bin("wasm-opt"));
+    command.env("ESBUILD_BIN", project.npm_bin("esbuild"));
+    command
+}
+
+fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for file in files_below(from)? {
+        let target = to.join(file.strip_prefix(from)?);
+        if let Some(directory) = target.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        fs::copy(&file, target).with_context(|| format!("cannot copy {}", file.display()))?;
+    }
+    Ok(())
+}
+
+fn unchanged(done: bool) -> &'static str {
+    if done { "" } else { " (unchanged)" }
+}

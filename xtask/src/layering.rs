@@ -1,0 +1,133 @@
+//! The rules between the folders, as tests: who may depend on whom, and where the platform is named.
+
+use crate::project::Project;
+use crate::stamp::files_below;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Our packages and those of ours each may depend on, in any way (tests included).
+const ALLOWED: [(&str, &[&str]); 4] = [
+    ("passalong-core", &[]),
+    ("passalong-edge", &["passalong-core"]),
+    ("passalong-widget", &["passalong-core"]),
+    ("xtask", &["passalong-core"]),
+];
+
+fn project() -> Project {
+    Project::here().unwrap()
+}
+
+/// What Cargo makes of the manifests: each of our packages with the names it depends on.
+fn manifests() -> Vec<(String, BTreeSet<String>)> {
+    let mut cargo = project().cargo();
+    let output =
+        cargo.args(["metadata", "--no-deps", "--format-version=1", "--offline"]).output().unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages
+        .map(|package| {
+            let dependencies = package["dependencies"].as_array().unwrap();
+            (name(package), dependencies.iter().map(name).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn packages_depend_on_each_other_only_as_allowed() {
+    let ours: BTreeSet<&str> = ALLOWED.iter().map(|(name, _)| *name).collect();
+    let manifests = manifests();
+    assert!(manifests.len() >= ours.len());
+    for (package, dependencies) in &manifests {
+        let allowed = ALLOWED.iter().find(|(name, _)| name == package).map(|(_, allowed)| *allowed);
+        let Some(allowed) = allowed else { panic!("{package} has no place in the layering yet") };
+        for dependency in dependencies.iter().filter(|name| ours.contains(name.as_str())) {
+            assert!(
+                allowed.contains(&dependency.as_str()),
+                "{package} must not depend on {dependency}"
+            );
+        }
+    }
+}
+
+#[test]
+fn only_the_edge_knows_the_platform() {
+    for (package, dependencies) in manifests() {
+        for name in ["worker", "worker-sys", "worker-macros"] {
+            let is_edge = package == "passalong-edge";
+            assert!(is_edge || !dependencies.contains(name), "{package} must not depend on {name}");
+        }
+    }
+    let sources = project().path("edge/src");
+    for file in files_below(&sources).unwrap() {
+        let name = file.strip_prefix(&sources).unwrap();
+        if name == Path::new("lib.rs") || name.starts_with("platform") {
+            continue;
+        }
+        for (number, line) in fs::read_to_string(&file).unwrap().lines().enumerate() {
+            let code = line.split("//").next().unwrap();
+            assert!(!names_worker(code), "{}:{}: {line}", file.display(), number + 1);
+        }
+    }
+}
+
+/// Whether a line of code names the crate `worker`, as a path or in a `use`.
+fn names_worker(code: &str) -> bool {
+    let is_word = |character: char| character.is_alphanumeric() || character == '_';
+    code.match_indices("worker").any(|(at, word)| {
+        let before = code[..at].chars().next_back();
+        let after = &code[at + word.len()..];
+        let is_use =
+            code[..at].trim_end().ends_with("use") || code[..at].trim_end().ends_with("crate");
+        !before.is_some_and(is_word)
+            && (after.starts_with("::") || (is_use && !after.starts_with(is_word)))
+    })
+}
+
+#[test]
+fn the_search_for_the_platform_finds_it() {
+    for code in [
+        "use worker::Env;",
+        "worker::console_log!(\"x\");",
+        "use worker;",
+        "fn f(e: &worker::Env)",
+        "extern crate worker;",
+    ] {
+        assert!(names_worker(code), "{code}");
+    }
+    for code in ["let worker = 1;", "my_worker::f()", "use worker_sys::X;", "// nothing"] {
+        assert!(!names_worker(code), "{code}");
+    }
+}
+
+/// A lock file with addresses would tie everyone to the registry of whoever wrote it.
+#[test]
+fn no_file_names_a_package_registry() {
+    let lock = fs::read_to_string(project().path("package-lock.json")).unwrap();
+    for forbidden in ["\"resolved\"", ".tgz"] {
+        assert!(!lock.contains(forbidden), "package-lock.json has {forbidden}");
+    }
+    let npmrc = fs::read_to_string(project().path(".npmrc")).unwrap();
+    assert!(npmrc.lines().any(|line| line == "omit-lockfile-registry-resolved=true"));
+    assert!(!npmrc.contains("://"), ".npmrc names a host");
+    let cargo = fs::read_to_string(project().path("Cargo.lock")).unwrap();
+    for source in cargo.lines().filter_map(|line| line.strip_prefix("source = ")) {
+        assert_eq!(source, "\"registry+https://github.com/rust-lang/crates.io-index\"");
+    }
+}
+
+/// Everyone gets the same tools: exact versions, and the same Node for all of them.
+#[test]
+fn npm_packages_are_named_in_exact_versions() {
+    let manifest = crate::tools::read_json(&project().path("package.json")).unwrap();
+    for (name, version) in manifest["devDependencies"].as_object().unwrap() {
+        let version = version.as_str().unwrap();
+        assert!(
+            version.starts_with(|character: char| character.is_ascii_digit()),
+            "{name} {version}"
+        );
+    }
+    assert!(manifest.get("dependencies").is_none(), "nothing of npm is part of what we ship");
+}

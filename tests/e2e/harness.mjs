@@ -245,6 +245,12 @@ export function instant(ms) {
   return new Date(ms).toISOString().replace(/\.\d{3}Z$/, "Z");
 }
 
+// Noon (UTC) of today. A test that moves the clock starts here, so that a minute more is never a new day,
+// and what KV expires by real time is never written as long gone.
+export function noon() {
+  return Math.floor(Date.now() / DAY) * DAY + 12 * HOUR;
+}
+
 export const SECOND = 1_000;
 export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
@@ -283,10 +289,24 @@ export async function runCronUntilDone(worker, runs = 100) {
   throw new Error(`the cron was not done after ${runs} runs: ${JSON.stringify(reports.at(-1))}`);
 }
 
+// A browser that people use; what is counted as a click.
+export const PERSON =
+  "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1";
+
+// An id no other test uses.
+export function unique(prefix) {
+  return `${prefix}-${randomBytes(5).toString("hex")}`;
+}
+
 /**
- * Creates a program of its own for a test. `overrides` are fields of the request. Returns
- * `{ id, program, serverApiKey, identitySecret, server, token(customer, claims), customer(customer, claims) }`,
- * where `server` and `customer(…)` are clients as `api` makes them.
+ * Creates a program of its own for a test. `overrides` are fields of the request. Returns its `id`,
+ * `program`, `serverApiKey`, `identitySecret`, and what its people do:
+ *
+ * - `server` and `customer(id, claims)` are clients as `api` makes them, `token(id, claims)` is the
+ *   identity token alone;
+ * - `code(id)` is a customer's referral code, `click(id)` the click token a person gets on that link;
+ * - `order(fields)` reports a purchase, `event(order, fields)` what became of it: both are full answers;
+ * - `me(id)` is the body of `GET /v1/me`.
  */
 export async function createProgram(worker, overrides = {}) {
   const request = {
@@ -302,14 +322,47 @@ export async function createProgram(worker, overrides = {}) {
     const all = { sub: customer, aud: request.id, iat, exp: iat + 3600, ...claims };
     return identityToken(all, made.identity_secret, parts);
   };
+  const server = api(worker, made.server_api_key);
+  const customer = (id, claims = {}) => api(worker, token(id, claims));
+  const code = async (id) => {
+    const { links } = await expectStatus(200, server("POST", "/v1/codes", { customer_ids: [id] }), "codes");
+    return links[0].code;
+  };
   return {
     id: request.id,
     program: made.program,
     serverApiKey: made.server_api_key,
     identitySecret: made.identity_secret,
-    server: api(worker, made.server_api_key),
+    server,
+    customer,
     token,
-    customer: (customer, claims = {}) => api(worker, token(customer, claims)),
+    code,
+    async click(id, { channel = "", agent = PERSON } = {}) {
+      const path = `/r/${request.id}/${await code(id)}${channel && `/${channel}`}`;
+      const answer = await api(worker)("GET", path, undefined, { headers: { "user-agent": agent } });
+      const pa = new URL(answer.headers.get("location")).searchParams.get("pa");
+      if (!pa) throw new Error(`no click token: ${answer.status} ${answer.headers.get("location")}`);
+      return pa;
+    },
+    order: (fields = {}) =>
+      server("POST", "/v1/conversions", {
+        order_id: unique("A"),
+        kind: "purchase",
+        amount: 4990,
+        currency: "EUR",
+        customer_id: unique("friend"),
+        first_order: true,
+        occurred_at: instant(worker.now()),
+        ...fields,
+      }),
+    event: (order, fields = {}) =>
+      server("POST", `/v1/conversions/${encodeURIComponent(order)}/events`, {
+        event_id: unique("e"),
+        type: "delivered",
+        occurred_at: instant(worker.now()),
+        ...fields,
+      }),
+    me: async (id, claims = {}) => expectStatus(200, customer(id, claims)("GET", "/v1/me"), "me"),
   };
 }
 

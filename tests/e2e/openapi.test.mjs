@@ -1,0 +1,258 @@
+// The OpenAPI document is the truth about the running Worker: every operation is called, every status it
+// documents is provoked, and every request and answer is held against its closed schemas.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
+import { DAY, MINUTE, api, createProgram, instant, noon, root, runCronUntilDone, secrets, setClock, startWorker, unique } from "./harness.mjs";
+
+const document = JSON.parse(readFileSync(join(root, "edge/openapi.json"), "utf8"));
+const METHODS = ["get", "put", "post", "delete", "patch"];
+
+const resolve = (node) => (node?.$ref ? node.$ref.split("/").slice(1).reduce((at, key) => at[key], document) : node);
+
+const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+  METHODS.filter((method) => method in item).map((method) => ({ path, method: method.toUpperCase(), ...item[method] })),
+);
+
+// Any schema of the document, compiled with the component schemas in reach. Strict: an unknown keyword or
+// format is an error, not ignored.
+const ajv = addFormats(new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true }));
+const inReach = (schema) => JSON.parse(JSON.stringify(schema).replaceAll("#/components/schemas/", "passalong#/$defs/"));
+ajv.addSchema({ $id: "passalong", $defs: inReach(document.components.schemas) });
+const compiled = new Map();
+function violations(schema, value) {
+  const text = JSON.stringify(schema);
+  if (!compiled.has(text)) compiled.set(text, ajv.compile(inReach(schema)));
+  const validate = compiled.get(text);
+  return validate(value) ? [] : validate.errors.map(({ instancePath, message, params }) => `${instancePath} ${message} ${JSON.stringify(params)}`);
+}
+
+function* nodes(node, at = "#") {
+  if (node === null || typeof node !== "object") return;
+  yield [at, node];
+  for (const [key, value] of Object.entries(node)) yield* nodes(value, `${at}/${key}`);
+}
+
+test("every object schema is closed", () => {
+  const open = [...nodes(document)]
+    .filter(([at, node]) => /\/(schema|schemas)(\/|$)/.test(at) && !at.includes("/examples/") && (node.properties || node.type === "object"))
+    .filter(([, node]) => node.additionalProperties !== false)
+    .map(([at]) => at);
+  // The document describes itself as any object: OpenAPI has a schema of its own.
+  assert.deepEqual(open, ["#/paths//openapi.json/get/responses/200/content/application/json/schema"]);
+});
+
+test("every example is what its schema allows, and each body has one", () => {
+  const contents = [...nodes(document)].filter(([, node]) => node.schema && node.examples);
+  const wrong = contents.flatMap(([at, { schema, examples }]) =>
+    Object.entries(examples).flatMap(([name, { value }]) => violations(schema, value).map((text) => `${at} ${name}: ${text}`)),
+  );
+  assert.deepEqual(wrong, []);
+  for (const { operationId, requestBody } of operations) {
+    if (requestBody) assert.ok(Object.keys(requestBody.content["application/json"].examples).length, operationId);
+  }
+});
+
+test("an unknown field, a missing one and a wrong kind are told by the schemas", () => {
+  const schema = { $ref: "#/components/schemas/ConversionAnswer" };
+  const good = resolve({ $ref: "#/paths/~1v1~1conversions" }) ?? document.paths["/v1/conversions"];
+  const { value } = good.post.responses[201].content["application/json"].examples.attributed;
+  assert.deepEqual(violations(schema, value), []);
+  assert.notDeepEqual(violations(schema, { ...value, extra: 1 }), []);
+  assert.notDeepEqual(violations(schema, { ...value, advocate: undefined, reason: 7 }), []);
+  assert.notDeepEqual(violations(schema, { ...value, rewards: [{ ...value.rewards[0], value: { kind: "credit", amount: 1.5, currency: "EUR" } }] }), []);
+});
+
+test("every $ref leads somewhere, and every component is used", () => {
+  const used = new Set([...nodes(document)].map(([, node]) => node.$ref).filter((ref) => typeof ref === "string"));
+  for (const ref of used) assert.ok(resolve({ $ref: ref }), ref);
+  for (const kind of ["schemas", "responses", "parameters", "headers"]) {
+    for (const name of Object.keys(document.components[kind])) assert.ok(used.has(`#/components/${kind}/${name}`), `${kind}/${name}`);
+  }
+  const ids = operations.map(({ operationId }) => operationId);
+  assert.equal(new Set(ids).size, ids.length);
+});
+
+// ---------------------------------------------------------------------------------------------------
+// The running Worker
+
+let worker;
+let program;
+const seen = new Map(operations.map(({ operationId }) => [operationId, new Set()]));
+
+const fill = (path, values) => path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(values[name]));
+
+// Holds an answer against what the document says of it.
+function check(operation, answer, context = "") {
+  const what = `${operation.operationId} ${answer.status} ${context}`;
+  const documented = resolve(operation.responses[answer.status]);
+  assert.ok(documented, `${what} is not documented: ${answer.text}`);
+  const type = (answer.headers.get("content-type") ?? "").split(";")[0];
+  if (documented.content) {
+    const media = documented.content[type];
+    assert.ok(media, `${what}: content type ${type}`);
+    assert.deepEqual(violations(media.schema, answer.body), [], `${what}: ${answer.text}`);
+  } else {
+    assert.equal(answer.text, "", what);
+  }
+  for (const [name, header] of Object.entries(documented.headers ?? {})) {
+    const { required, schema } = resolve(header);
+    const value = answer.headers.get(name);
+    if (required) assert.notEqual(value, null, `${what}: ${name} is missing`);
+    if (value !== null) assert.deepEqual(violations(schema, value), [], `${what}: ${name}: ${value}`);
+  }
+  seen.get(operation.operationId).add(String(answer.status));
+  return answer.body;
+}
+
+const keyFor = (operation) => {
+  const [scheme] = operation.security.flatMap((entry) => Object.keys(entry));
+  return { apiKey: program.serverApiKey, identity: program.token("10023"), operator: secrets.operator_key }[scheme] ?? null;
+};
+
+// Calls an operation with a request the document allows, and checks the answer.
+async function call(operationId, { path = {}, query = "", body, headers, key } = {}) {
+  const operation = operations.find((one) => one.operationId === operationId);
+  if (body !== undefined) {
+    assert.deepEqual(violations(operation.requestBody.content["application/json"].schema, body), [], operationId);
+  }
+  const client = api(worker, key === undefined ? keyFor(operation) : key);
+  const answer = await client(operation.method, fill(operation.path, path) + query, body, { headers });
+  check(operation, answer, JSON.stringify(body ?? query));
+  return answer;
+}
+
+// What only a fault or the absence of the test clock brings about is tested elsewhere, or not from outside.
+const NOT_FROM_HERE = { setClock: ["404"], runCron: ["404"], getMe: ["400"], getConversion: ["400"] };
+
+describe("the running Worker", () => {
+  before(async () => {
+    worker = await startWorker();
+    await setClock(worker, noon());
+    program = await createProgram(worker);
+  });
+  after(() => worker?.stop());
+
+  test("the Worker serves this document", async () => {
+    const { body } = await call("getOpenapi");
+    assert.deepEqual(body, document);
+  });
+
+  test("visitors", async () => {
+    const code = await program.code("10023");
+    const person = { "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0" };
+    for (const agent of [person["user-agent"], "WhatsApp/2.23.20.0", "Googlebot/2.1", ""]) {
+      await call("followLink", { path: { program: program.id, code }, headers: { "user-agent": agent } });
+      await call("followLinkOfChannel", { path: { program: program.id, code, channel: "whatsapp" }, headers: { "user-agent": agent } });
+    }
+    await call("followLink", { path: { program: program.id, code: "x" }, query: "?to=//evil.example", headers: person });
+    for (const id of ["followLink", "followLinkOfChannel"]) {
+      await call(id, { path: { program: "nirgends", code, channel: "x" }, headers: person });
+    }
+    await call("getOffer", { query: `?program=${program.id}` });
+    await call("getOffer", { query: `?program=${program.id}&pa=${await program.click("10023")}` });
+    await call("getOffer", { query: "?program=nirgends" });
+    await call("getOffer", { query: "" });
+  });
+
+  test("the whole life of a referral", async () => {
+    await call("getMe");
+    await call("recordShare", { body: { channel: "whatsapp" } });
+    await call("issueCodes", { body: { customer_ids: ["10023", "10024"] } });
+    const early = { event_id: "d1", type: "delivered", occurred_at: instant(noon()) };
+    await call("recordEvent", { path: { order_id: "A-1" }, body: early });
+    await call("getConversion", { path: { order_id: "A-1" } });
+    const order = { order_id: "A-1", kind: "purchase", amount: 4990, currency: "EUR", customer_id: "20871", first_order: true, occurred_at: instant(noon()), token: await program.click("10023") };
+    assert.equal((await call("recordConversion", { body: order })).status, 201);
+    assert.equal((await call("recordConversion", { body: order })).status, 200);
+    assert.equal((await call("recordConversion", { body: { ...order, amount: 1 } })).status, 409);
+    const guest = { order_id: "A-2", kind: "purchase", amount: 990, currency: "EUR", hints: ["ab".repeat(32)], occurred_at: instant(noon()) };
+    assert.equal((await call("recordConversion", { body: guest })).body.attributed, false);
+    const refund = { event_id: "r1", type: "refunded", amount: 990, occurred_at: instant(noon()) };
+    assert.equal((await call("recordEvent", { path: { order_id: "A-1" }, body: refund })).status, 201);
+    assert.equal((await call("recordEvent", { path: { order_id: "A-1" }, body: refund })).status, 200);
+    assert.equal((await call("recordEvent", { path: { order_id: "A-1" }, body: { ...refund, amount: 991 } })).status, 409);
+    const story = await call("getConversion", { path: { order_id: "A-1" } });
+    const { id } = story.body.rewards[0];
+    await call("getMe");
+    assert.equal((await call("fulfilReward", { path: { reward_id: id }, body: { reference: "v 881" } })).status, 409);
+    assert.equal((await call("fulfilReward", { path: { reward_id: `rw_${"0".repeat(18)}` }, body: { reference: "v" } })).status, 404);
+    await setClock(worker, noon() + 21 * DAY + 10 * MINUTE);
+    await call("runCron");
+    await runCronUntilDone(worker);
+    await call("listRewards", { query: "?status=approved&from=2026-01-01" });
+    assert.equal((await call("fulfilReward", { path: { reward_id: id }, body: { reference: "v 881" } })).status, 200);
+    await call("recordEvent", { path: { order_id: "A-1" }, body: { event_id: "r2", type: "refunded", amount: 1000, occurred_at: instant(worker.now()) } });
+    const { rewards } = (await call("listRewards")).body;
+    assert.ok(rewards.some((reward) => reward.entries && reward.reference === "v 881"), JSON.stringify(rewards));
+    assert.equal((await call("listRewards", { query: "?status=lost" })).status, 400);
+    const me = await call("getMe");
+    assert.equal(me.body.totals.earned.length, 1);
+    for (const customer_id of ["10023", "20871"]) {
+      await call("exportCustomer", { body: { customer_id } });
+      await call("eraseCustomer", { body: { customer_id } });
+      await call("exportCustomer", { body: { customer_id } });
+    }
+    await call("getConversion", { path: { order_id: "A-1" } });
+  });
+
+  test("programs and the operator", async () => {
+    const { version, valid_from, ...terms } = (await call("getProgram")).body;
+    assert.ok(version && valid_from);
+    await call("putProgram", { body: { ...terms, name: "Teehaus Süd" } });
+    await call("getProgram");
+    const other = { ...terms, id: "anderer-laden" };
+    assert.equal((await call("putProgram", { body: other })).status, 403);
+    const made = { id: unique("neu"), preset: "20-10", name: "Neu", landing_url: "https://shop.example/willkommen" };
+    await call("createProgram", { body: made });
+    assert.equal((await call("createProgram", { body: { ...made, name: "Anders" } })).status, 409);
+    await call("getHealth");
+    await call("setClock", { body: { now: instant(worker.now()) } });
+    await call("setClock", { body: { now: null } });
+    await setClock(worker, worker.now());
+  });
+
+  test("every operation refuses as documented", async () => {
+    const path = { program: program.id, code: "x", channel: "x", order_id: "A-1", reward_id: `rw_${"0".repeat(18)}` };
+    for (const operation of operations) {
+      const client = api(worker, keyFor(operation));
+      const url = fill(operation.path, path);
+      const body = operation.requestBody && Object.values(operation.requestBody.content["application/json"].examples)[0].value;
+      const provoke = {
+        400: () => client(operation.method, url, "{", { raw: true }),
+        401: () => api(worker)(operation.method, url, body),
+        405: () => client("DELETE", url),
+        413: () => client(operation.method, url, JSON.stringify({ ...body, padding: "x".repeat(2_000_000) }), { raw: true }),
+      };
+      for (const [status, send] of Object.entries(provoke)) {
+        if (!(status in operation.responses)) continue;
+        if (status === "400" && !body) continue;
+        const answer = await send();
+        assert.equal(answer.status, Number(status), `${operation.operationId}: ${answer.text}`);
+        check(operation, answer);
+      }
+    }
+  });
+
+  test("the methods of each path are those of the URL table", async () => {
+    for (const [path, item] of Object.entries(document.paths)) {
+      const url = fill(path, { program: program.id, code: "x", channel: "x", order_id: "A-1", reward_id: `rw_${"0".repeat(18)}` });
+      const answer = await api(worker, secrets.operator_key)("DELETE", url);
+      const allowed = answer.headers.get("allow").split(/,\s*/).filter((method) => !["HEAD", "OPTIONS"].includes(method));
+      assert.deepEqual(allowed.sort(), METHODS.filter((method) => method in item).map((method) => method.toUpperCase()).sort(), path);
+    }
+  });
+
+  test("every documented answer was seen, faults aside", () => {
+    for (const { operationId, responses } of operations) {
+      const missing = Object.keys(responses)
+        .filter((status) => !["500", "503"].includes(status))
+        .filter((status) => !seen.get(operationId).has(status) && !NOT_FROM_HERE[operationId]?.includes(status));
+      assert.deepEqual(missing, [], operationId);
+    }
+  });
+});

@@ -24,20 +24,22 @@ export async function merchantPage({ shop, session }) {
     "Händler",
     html`<h1>Händleransicht</h1>
 <p class="lead">Was hier Knöpfe sind, melden sonst Lager, Buchhaltung und Kalender.</p>
-${notice && html`<p class="note" role="status">${notice}</p>`}
+${notice && !notice.order && says(notice)}
 ${!time.reachable && html`<p class="note alert" role="alert">Passalong ist nicht erreichbar. Der Laden verkauft weiter, ${shop.orders.waiting()} Meldungen warten.</p>`}
 <div class="merchant">
 <div class="aside">${calendar(time)}${terms(program)}${payable(due)}</div>
 <section aria-labelledby="bestellungen"><h2 id="bestellungen">Bestellungen</h2>
 ${orders.length === 0 && html`<p class="soft">Noch keine Bestellung.</p>`}
-${orders.map((order, index) => orderCard(shop, order, conversions[index]))}</section>
+${orders.map((order, index) => orderCard(shop, order, conversions[index], notice))}</section>
 </div>`,
   );
 }
 
 // ---- Orders --------------------------------------------------------------------------------------------
 
-function orderCard(shop, order, conversion) {
+const says = ({ text }) => html`<p class="note" role="status">${text}</p>`;
+
+function orderCard(shop, order, conversion, notice) {
   const happened = (type) => order.events.some((event) => event.type === type);
   const over = happened("withdrawn") || happened("cancelled");
   return html`<article class="order" id="${order.id}" aria-labelledby="${order.id}-t">
@@ -46,6 +48,7 @@ function orderCard(shop, order, conversion) {
 <p class="soft">${dateAndTime(order.placedAt)}${order.discount > 0 && ` · Rabatt ${money(order.discount)}`}</p>
 ${order.events.length > 0 && html`<p class="soft">${order.events.map((event) => `${EVENTS[event.type]}${event.amount ? ` ${money(event.amount)}` : ""} am ${date(event.occurred_at)}`).join(" · ")}</p>`}
 ${referral(shop, order, conversion)}
+${notice?.order === order.id && says(notice)}
 <form method="post" action="/haendler/bestellung/${order.id}" class="buttons">
 <button name="ereignis" value="delivered"${happened("delivered") && html` disabled`}>Geliefert</button>
 <span class="pair"><label><span class="hidden">Betrag der Teilerstattung für ${order.id}</span><input name="betrag" inputmode="decimal" placeholder="5,00" size="6"${over && html` disabled`}></label><button name="ereignis" value="refunded"${over && html` disabled`}>Teilerstattung</button></span>
@@ -66,9 +69,11 @@ function referral(shop, order, conversion) {
   )}</ul>`;
 }
 
-function statusLine({ status, reason: why, until }) {
+function statusLine({ status, reason: why, until, entries = [] }) {
   if (!status) return "gemeldet";
-  const parts = [STATUS[status] ?? status, why && reason(why), until && `bis ${date(until)}`];
+  // What was taken back after it was paid out comes as entries below zero.
+  const taken = entries.map((entry) => `${benefit(entry.value)} zurück: ${reason(entry.reason)}`);
+  const parts = [STATUS[status] ?? status, why && reason(why), until && `bis ${date(until)}`, ...taken];
   return parts.filter(Boolean).join(", ");
 }
 
@@ -80,7 +85,7 @@ export async function reportEvent(visit) {
   const type = form.ereignis;
   if (!order || !EVENTS[type]) return back(visit, "Diese Bestellung gibt es nicht.");
   const amount = type === "refunded" ? parseMoney(form.betrag) : undefined;
-  if (amount === null || amount === 0) return back(visit, "Bitte gib den Betrag der Teilerstattung an, zum Beispiel 5,00.");
+  if (amount === null || amount === 0) return back(visit, "Bitte gib den Betrag der Teilerstattung an, zum Beispiel 5,00.", order.id);
 
   const event = {
     event_id: `${order.id}-${order.events.length + 1}`,
@@ -91,7 +96,7 @@ export async function reportEvent(visit) {
   shop.orders.note(order, event, shop.passalong.event(order.id, event));
   await shop.orders.flush();
   const sent = shop.orders.isWaiting(order.id) ? "vorgemerkt, Passalong ist gerade nicht erreichbar" : "gemeldet";
-  return back(visit, `${order.id}: ${EVENTS[type]} ${sent}.`, `#${order.id}`);
+  return back(visit, `${EVENTS[type]}: ${sent}.`, order.id);
 }
 
 // ---- Rewards that are due ------------------------------------------------------------------------------
@@ -166,9 +171,10 @@ export const runCron = (visit) => attempt(visit, "Der Cron ist gelaufen.", () =>
 
 // ---- Back to the page, with a word about what happened -------------------------------------------------
 
-function back(visit, notice, anchor = "") {
-  visit.openSession().notice = notice;
-  return redirect(`/haendler${anchor}`);
+/** With an order, the word stands at that order, where the eye is. */
+function back(visit, text, order) {
+  visit.openSession().notice = { text, order };
+  return redirect(order ? `/haendler#${order}` : "/haendler");
 }
 
 async function attempt(visit, done, action) {

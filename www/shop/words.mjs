@@ -7,7 +7,7 @@ const day = new Intl.DateTimeFormat("de-DE", { ...inBerlin, day: "numeric", mont
 const clock = new Intl.DateTimeFormat("de-DE", { ...inBerlin, hour: "2-digit", minute: "2-digit" });
 
 export const money = (cents, currency = "EUR") => euros(currency).format(cents / 100);
-export const percent = (basisPoints) => `${number.format(basisPoints / 100)} %`;
+export const percent = (basisPoints) => `${number.format(basisPoints / 100)}\u202f%`;
 export const date = (instant) => day.format(new Date(instant));
 export const dateAndTime = (instant) => `${day.format(new Date(instant))}, ${clock.format(new Date(instant))} Uhr`;
 

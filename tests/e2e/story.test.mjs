@@ -1,0 +1,316 @@
+// One referral from end to end, as people live it: the real Worker with its KV, the demo shop on an origin
+// of its own, the widget as WebAssembly in Chromium. Nothing is called behind their backs: customers press
+// what the pages show them, and the merchant's systems press the buttons of the merchant's view.
+//
+// The stories are told in order and build on each other, in one shop.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { devices } from "playwright-core";
+import { DAY, api, createProgram, freePort, noon, openBrowser, runCronUntilDone, setClock, startShop, startWorker, until } from "./harness.mjs";
+
+let worker;
+let program;
+let shop;
+let browser;
+let anna; // Anna's browser, logged in
+let annasLink; // as she copied it
+
+// Whatever any page complains about, with the page's address.
+const complaints = [];
+
+before(async () => {
+  worker = await startWorker();
+  await setClock(worker, noon());
+  const port = await freePort();
+  program = await createProgram(worker, { landing_url: `http://127.0.0.1:${port}/willkommen` });
+  shop = await startShop(worker, { program, port });
+  browser = await openBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  await shop?.stop();
+  await worker?.stop();
+});
+
+const { userAgent: desktop } = devices["Desktop Chrome"];
+const { viewport: _, ...telephone } = devices["iPhone 13"];
+
+// A browser of one person, with nothing in it. `phone` is the narrowest screen the pages are made for.
+async function person({ phone = false } = {}) {
+  const screen = phone ? { ...telephone, viewport: { width: 360, height: 740 } } : { viewport: { width: 1200, height: 900 }, userAgent: desktop };
+  const context = await browser.newContext({ ...screen, locale: "de-DE", timezoneId: "Europe/Berlin" });
+  await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: shop.url });
+  context.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) complaints.push(`${message.page()?.url()}: ${message.text()}`);
+  });
+  context.on("weberror", (problem) => complaints.push(`${problem.page()?.url()}: ${problem.error()}`));
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  return page;
+}
+
+async function visit(page, path) {
+  await page.goto(new URL(path, shop.url).href);
+  return page;
+}
+
+async function logIn(page, name) {
+  await visit(page, "/konto");
+  await page.getByRole("button", { name }).click();
+  await page.getByRole("heading", { name: `Moin, ${name.split(" ")[0]}` }).waitFor();
+}
+
+const plain = (text) => text.replace(/\s+/g, " ").trim();
+
+// What the widget shows, in words.
+async function widget(page) {
+  await page.locator("pass-along section.card dl").waitFor();
+  const shown = await page.locator("pass-along").evaluate(({ shadowRoot: root }) => {
+    const text = (selector, from = root) => from.querySelector(selector)?.textContent ?? "";
+    return {
+      all: root.querySelector(".card").innerText,
+      title: text("h2"),
+      totals: Object.fromEntries([...root.querySelectorAll("dl > div")].map((cell) => [text("dt", cell), text("dd", cell)])),
+      referrals: [...root.querySelectorAll("ol > li")].map((row) => ({ worth: text("em", row), says: text("p", row) })),
+    };
+  });
+  return {
+    ...shown,
+    title: plain(shown.title),
+    totals: Object.fromEntries(Object.entries(shown.totals).map(([label, value]) => [plain(label), plain(value)])),
+    referrals: shown.referrals.map(({ worth, says }) => ({ worth: plain(worth), says: plain(says) })),
+  };
+}
+
+// Loads the account page until the widget shows what is waited for: clicks are written in batches.
+function widgetWith(page, condition, what) {
+  return until(
+    async () => {
+      await visit(page, "/konto");
+      const shown = await widget(page);
+      return condition(shown) && shown;
+    },
+    { what, timeout: 20_000, every: 250 },
+  );
+}
+
+async function pay(page, { name, email, ...address } = {}) {
+  if (name) await page.getByLabel("Name").fill(name);
+  if (email) await page.getByLabel("E-Mail").fill(email);
+  if (name) await page.getByLabel("Straße und Hausnummer").fill(address.street ?? "Hafenweg 3");
+  if (name) await page.getByLabel("PLZ und Ort").fill(address.city ?? "26506 Norden");
+  await page.getByRole("button", { name: "Zahlungspflichtig bestellen" }).click();
+}
+
+async function thanked(page) {
+  await page.getByRole("heading", { name: /^Danke/ }).waitFor();
+  return new URL(page.url()).searchParams.get("bestellung");
+}
+
+// The merchant's systems: one browser, many buttons.
+let office;
+async function merchant() {
+  office ??= await person();
+  return visit(office, "/haendler");
+}
+
+async function merchantReports(order, button, amount) {
+  const page = await merchant();
+  const card = page.locator(`#${order}`);
+  if (amount) await card.getByRole("textbox").fill(amount);
+  await card.getByRole("button", { name: button }).click();
+  await page.getByRole("status").filter({ hasText: "gemeldet." }).waitFor();
+}
+
+async function merchantPresses(button) {
+  const page = await merchant();
+  await page.getByRole("button", { name: button, exact: true }).click();
+  await page.getByRole("status").waitFor();
+  assert.doesNotMatch(await page.getByRole("status").innerText(), /nicht geklappt/);
+}
+
+// The harness makes tokens and times by the clock which the merchant has just moved.
+async function followClock() {
+  const { body } = await api(worker)("GET", "/healthz");
+  worker.clock = Date.parse(body.now);
+}
+
+const dayInBerlin = (ms) => new Intl.DateTimeFormat("de-DE", { timeZone: "Europe/Berlin", day: "numeric", month: "long" }).format(ms);
+
+let order; // of the friend
+
+test("a customer logs in and copies their link from the widget", async () => {
+  anna = await person();
+  await logIn(anna, "Anna Petersen");
+  const shown = await widget(anna);
+  assert.match(shown.title, /10 %.*20 %/);
+  assert.deepEqual(shown.referrals, []);
+
+  await anna.locator("pass-along").getByRole("button", { name: "Kopieren" }).click();
+  await anna.locator("pass-along").getByText("Kopiert").first().waitFor();
+  annasLink = await anna.evaluate(() => navigator.clipboard.readText());
+  assert.match(annasLink, new RegExp(`^${worker.url}/r/${program.id}/[0-9a-z]{26}`));
+});
+
+test("a friend opens the link on a phone, is greeted with the offer and buys at its price", async () => {
+  const mia = await person({ phone: true });
+  await mia.goto(annasLink);
+  assert.equal(new URL(mia.url()).origin, shop.url);
+  assert.ok(new URL(mia.url()).searchParams.get("pa"), "the click token is in the address");
+  assert.equal(plain(await mia.getByRole("heading", { level: 1 }).innerText()), "10 % Rabatt für dich");
+
+  await mia.getByRole("link", { name: "Darjeeling First Flush" }).click();
+  await mia.getByRole("button", { name: "Zur Kasse" }).click();
+  assert.match(plain(await mia.locator(".bill").innerText()), /16,50 €.*10 % Rabatt −1,65 €.*Gesamt inkl. MwSt. 18,75 €/);
+  await pay(mia, { name: "Mia Brandt", email: "Mia.Brandt@example.org" });
+  order = await thanked(mia);
+  assert.match(plain(await mia.locator(".bill").innerText()), /−1,65 €.*18,75 €/);
+});
+
+test("the customer sees one click, one purchase and a pending reward with its date", async () => {
+  const shown = await widgetWith(anna, ({ totals, referrals }) => totals.Klick === "1" && referrals.length === 1, "one click and one referral");
+  assert.equal(shown.totals.Kauf, "1");
+  // 20 % of 14.85 €, which is what the tea cost after the rebate, without shipping.
+  assert.equal(shown.referrals[0].worth, "2,97 €");
+  assert.ok(shown.referrals[0].says.includes(dayInBerlin(noon() + 30 * DAY)), shown.referrals[0].says);
+  assert.doesNotMatch(shown.all, /Mia|A-\d{5}/, "nothing tells who bought");
+});
+
+test("delivery brings the date forward to the end of the return period", async () => {
+  await merchantReports(order, "Geliefert");
+  const date = dayInBerlin(noon() + 21 * DAY);
+  const shown = await widgetWith(anna, ({ referrals }) => referrals[0].says.includes(date), `a reward free from ${date}`);
+  assert.match(shown.referrals[0].says, /Rückgabefrist/);
+});
+
+test("another customer sees their own empty state and nothing of it", async () => {
+  const ben = await person();
+  await logIn(ben, "Ben Lüders");
+  const shown = await widget(ben);
+  assert.deepEqual(shown.referrals, []);
+  assert.deepEqual([shown.totals.Klicks, shown.totals.Käufe], ["0", "0"]);
+  const code = annasLink.split("/").pop();
+  assert.ok(!(await ben.content()).includes(code));
+  const me = await program.customer("20871")("GET", "/v1/me");
+  assert.equal(me.status, 200);
+  assert.doesNotMatch(me.text, new RegExp(`${code}|10023|2,97|297`));
+  await ben.context().close();
+});
+
+test("the clock moves, the cron runs, the reward is approved", async () => {
+  await merchantPresses("+31 Tage");
+  await followClock();
+  await merchantPresses("Cron laufen lassen");
+  await runCronUntilDone(worker);
+  const shown = await widgetWith(anna, ({ referrals }) => !referrals[0].says.includes("Frei ab"), "an approved reward");
+  assert.equal(shown.referrals[0].worth, "2,97 €");
+  const { body } = await program.server("GET", `/v1/conversions/${order}`);
+  assert.deepEqual(body.rewards.filter((reward) => reward.for === "advocate").map(({ status }) => status), ["approved"]);
+  assert.match(await (await merchant()).locator(`#${order}`).innerText(), /freigegeben/);
+});
+
+test("a refund in part shrinks it", async () => {
+  await merchantReports(order, "Teilerstattung", "5,00");
+  // 20 % of what is left: 14.85 € − 5.00 €.
+  const shown = await widgetWith(anna, ({ referrals }) => referrals[0].worth === "1,97 €", "a smaller reward");
+  assert.equal(shown.referrals.length, 1);
+});
+
+test("the merchant pays it out", async () => {
+  const page = await merchant();
+  await page.getByRole("button", { name: "Ausgezahlt" }).click();
+  await page.getByRole("status").waitFor();
+  const { body } = await program.server("GET", `/v1/conversions/${order}`);
+  assert.deepEqual(body.rewards.filter((reward) => reward.for === "advocate").map(({ status, value }) => [status, value.amount]), [["fulfilled", 197]]);
+  await page.getByText("Zurzeit keine.").waitFor();
+});
+
+test("buying through one's own link earns nothing, and the widget says why", async () => {
+  await anna.goto(annasLink);
+  await anna.getByRole("link", { name: "Sencha Morgennebel" }).click();
+  await anna.getByRole("button", { name: "Zur Kasse" }).click();
+  assert.match(await anna.locator(".bill").innerText(), /Kein Empfehlungsrabatt: über den eigenen Link gekauft/);
+  await pay(anna);
+  const own = await thanked(anna);
+  const shown = await widgetWith(anna, ({ referrals }) => referrals.length === 2, "a second line");
+  assert.match(shown.referrals[0].says, /eigenen? /);
+  assert.equal(shown.referrals[0].worth, "–");
+  const { body } = await program.server("GET", `/v1/conversions/${own}`);
+  assert.deepEqual([body.attributed, body.reason], [false, "self_referral"]);
+});
+
+test("neither does a guest with the customer's e-mail, who sees the price without rebate before paying it", async () => {
+  const guest = await person({ phone: true });
+  await guest.goto(annasLink);
+  await guest.getByRole("button", { name: "Deichminze bestellen" }).click();
+  await pay(guest, { name: "Anna P.", email: " Anna.Petersen@Example.org" });
+  await guest.getByRole("alert").filter({ hasText: "Der Preis hat sich geändert" }).waitFor();
+  assert.match(plain(await guest.locator(".bill").innerText()), /6,90 € Versand 3,90 € Gesamt inkl. MwSt. 10,80 €.*über den eigenen Link gekauft/);
+  await pay(guest);
+  const own = await thanked(guest);
+  const shown = await widgetWith(anna, ({ referrals }) => referrals.length === 3, "a third line");
+  assert.match(shown.referrals[0].says, /eigenen? /);
+  const { body } = await program.server("GET", `/v1/conversions/${own}`);
+  assert.deepEqual([body.attributed, body.reason], [false, "self_referral"]);
+  await guest.context().close();
+});
+
+test("greeting, price and widget follow the terms, ten minutes after they were changed", async () => {
+  const friend = await person({ phone: true });
+  const greeting = async () => {
+    await friend.goto(annasLink);
+    return plain(await friend.getByRole("heading", { level: 1 }).innerText());
+  };
+  const page = await merchant();
+  await page.getByLabel("Wer empfiehlt").fill("25");
+  await page.getByLabel("Wer geworben wird").fill("12,5");
+  await page.getByRole("button", { name: "Angebot ändern" }).click();
+  await page.getByRole("status").filter({ hasText: "Angebot geändert. Es gilt ab" }).waitFor();
+  assert.equal(await greeting(), "10 % Rabatt für dich", "not yet");
+
+  await merchantPresses("+1 Tag");
+  await followClock();
+  await until(async () => (await greeting()) === "12,5 % Rabatt für dich", { what: "the new greeting" });
+  await friend.getByRole("button", { name: "Sencha Morgennebel bestellen" }).click();
+  assert.match(plain(await friend.locator(".bill").innerText()), /14,90 €.*12,5 % Rabatt −1,86 €/);
+  await widgetWith(anna, ({ title }) => /12,5 %.*25 %/.test(title), "the new headline");
+});
+
+test("a rebate in euros is taken off as well, never more than the goods cost", async () => {
+  const { body: terms } = await program.server("GET", "/v1/program");
+  const { version: _version, valid_from: _from, upcoming: _upcoming, ...rest } = terms;
+  const rewards = rest.rewards.map((rule) => (rule.for === "friend" ? { ...rule, value: { kind: "amount_off", amount: 600, currency: "EUR" } } : rule));
+  assert.equal((await program.server("PUT", "/v1/program", { ...rest, rewards })).status, 200);
+  await setClock(worker, worker.now() + DAY);
+
+  const friend = await person();
+  await until(
+    async () => {
+      await friend.goto(annasLink);
+      return plain(await friend.getByRole("heading", { level: 1 }).innerText()) === "6,00 € Rabatt für dich";
+    },
+    { what: "the new greeting" },
+  );
+  await friend.getByRole("button", { name: "Weißer Kluntje bestellen" }).click();
+  assert.match(plain(await friend.locator(".bill").innerText()), /5,90 €.*6,00 € Rabatt −5,90 € Versand 3,90 € Gesamt inkl. MwSt. 3,90 €/);
+  await friend.context().close();
+});
+
+test("no page is wider than a narrow phone", async () => {
+  const phone = await person({ phone: true });
+  await logIn(phone, "Anna Petersen");
+  await widget(phone);
+  const wide = [];
+  for (const path of ["/konto", "/", "/tee/ostfriesen", annasLink, "/kasse?sku=darjeeling&menge=3", "/haendler", `${worker.url}/`, `${worker.url}/en/`]) {
+    await visit(phone, path);
+    const overflow = await phone.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    if (overflow > 0) wide.push(`${path}: ${overflow} px`);
+  }
+  assert.deepEqual(wide, []);
+});
+
+test("no page complained in its console", () => {
+  assert.deepEqual(complaints, []);
+});

@@ -67,6 +67,29 @@ test("an unknown field, a missing one and a wrong kind are told by the schemas",
   assert.notDeepEqual(violations(schema, { ...value, rewards: [{ ...value.rewards[0], value: { kind: "credit", amount: 1.5, currency: "EUR" } }] }), []);
 });
 
+test("what core pins of its messages fits the schemas", () => {
+  const pinned = (name) => JSON.parse(readFileSync(join(root, `core/fixtures/wire/${name}.json`), "utf8"));
+  const small = pinned("small");
+  const messages = {
+    ConversionAnswer: pinned("conversion_answer"),
+    ConversionStory: pinned("conversion_story"),
+    CustomerExport: pinned("customer_export"),
+    Me: pinned("me"),
+    Offer: pinned("offer"),
+    Problem: pinned("problem"),
+    Codes: small.codes,
+    EventKept: small.event_kept,
+    Erased: small.erased,
+    Health: small.health,
+    Clock: small.clock,
+    CronReport: small.cron_report,
+    Rewards: small.rewards,
+  };
+  for (const [name, message] of Object.entries(messages)) {
+    assert.deepEqual(violations({ $ref: `#/components/schemas/${name}` }, message), [], name);
+  }
+});
+
 test("every $ref leads somewhere, and every component is used", () => {
   const used = new Set([...nodes(document)].map(([, node]) => node.$ref).filter((ref) => typeof ref === "string"));
   for (const ref of used) assert.ok(resolve({ $ref: ref }), ref);

@@ -1,7 +1,7 @@
 //! Chromium, for the browser tests: one the machine has; else, in CI or as root, the package manager's;
 //! else the one Playwright downloads.
 
-use crate::command::{mend, output_of, read_log, say, telling_line, wait_logged};
+use crate::command::{mend, output_of, read_log, say, wait_logged, why};
 use crate::project::{Project, find_program, is_executable};
 use anyhow::{Result, bail};
 use std::env;
@@ -60,7 +60,7 @@ fn from_packages(project: &Project, is_root: bool) -> Result<Option<PathBuf>> {
     let log = project.log("chromium-packages");
     let status = wait_logged(project.command("sh").args(["-c", &script]), "apt-get", &log)?;
     if !status.success() {
-        say(format!("  apt-get has no Chromium for us: {}", telling_line(&read_log(&log))));
+        say(format!("  apt-get has no Chromium for us: {}", why(&read_log(&log))));
     }
     Ok(on_the_machine())
 }
@@ -72,9 +72,9 @@ fn download(project: &Project) -> Result<PathBuf> {
     let status = wait_logged(install.args(["install", "chromium"]), "download", &log)?;
     let found = playwrights_own(project).filter(|_| status.success());
     found.ok_or_else(|| {
-        let why = telling_line(&read_log(&log));
+        let reason = why(&read_log(&log));
         mend(
-            format!("there is no Chromium, and it could not be downloaded: {why}"),
+            format!("there is no Chromium, and it could not be downloaded: {reason}"),
             "install Chromium or Chrome (sudo apt-get install -y chromium), or set PASSALONG_CHROMIUM to it",
         )
     })

@@ -74,27 +74,29 @@ pub fn read_log(log: &Path) -> String {
     String::from_utf8_lossy(&fs::read(log).unwrap_or_default()).into_owned()
 }
 
-/// The line of a failed command's log that says most, for a one-line message.
-pub fn telling_line(log: &str) -> String {
-    let line = log
-        .lines()
-        .find(|line| {
+/// Why a command that needed the network failed, in one line, from its log.
+pub fn why(log: &str) -> String {
+    const NO_NETWORK: [&str; 8] = [
+        "could not resolve",
+        "could not connect",
+        "temporary failure resolving",
+        "enotfound",
+        "econnrefused",
+        "econnreset",
+        "etimedout",
+        "eai_again",
+    ];
+    let find = |signs: &[&str]| {
+        log.lines().map(str::trim).find(|line| {
             let line = line.to_lowercase();
-            [
-                "could not resolve",
-                "failed to download",
-                "enotfound",
-                "econnrefused",
-                "econnreset",
-                "etimedout",
-            ]
-            .iter()
-            .any(|sign| line.contains(sign))
+            signs.iter().any(|sign| line.contains(sign))
         })
-        .or_else(|| log.lines().find(|line| line.to_lowercase().contains("error")))
-        .or_else(|| log.lines().rev().find(|line| !line.trim().is_empty()))
-        .unwrap_or_default();
-    cut(line.trim(), 160)
+    };
+    if let Some(line) = find(&NO_NETWORK) {
+        return format!("no network ({})", cut(line, 120));
+    }
+    let last = || log.lines().rev().map(str::trim).find(|line| !line.is_empty());
+    cut(find(&["error"]).or_else(last).unwrap_or("it said nothing"), 160)
 }
 
 fn cut(line: &str, characters: usize) -> String {
@@ -117,12 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn the_telling_line_is_the_one_about_the_network() {
+    fn the_reason_is_the_network_if_it_is() {
         let log =
             "Updating index\nerror: something\nwarning: Could not resolve host: example\nlast";
-        assert_eq!(telling_line(log), "warning: Could not resolve host: example");
-        assert_eq!(telling_line("a\nnpm error code X\nlast\n"), "npm error code X");
-        assert_eq!(telling_line("only this\n\n"), "only this");
-        assert_eq!(telling_line(""), "");
+        assert_eq!(why(log), "no network (warning: Could not resolve host: example)");
+        assert_eq!(why("a\nnpm error code X\nlast\n"), "npm error code X");
+        assert_eq!(why("only this\n\n"), "only this");
+        assert_eq!(why(""), "it said nothing");
     }
 }

@@ -118,6 +118,23 @@ fn no_file_names_a_package_registry() {
     }
 }
 
+/// `npm ci` refuses a lock file that misses the packages of other platforms, as npm writes one where the
+/// registry has not got them all.
+#[test]
+fn the_lock_file_holds_the_packages_of_every_platform() {
+    let lock = crate::tools::read_json(&project().path("package-lock.json")).unwrap();
+    let packages = lock["packages"].as_object().unwrap();
+    for (name, package) in packages {
+        for platform in
+            package["optionalDependencies"].as_object().into_iter().flat_map(|all| all.keys())
+        {
+            let is_there =
+                packages.keys().any(|path| path.ends_with(&format!("node_modules/{platform}")));
+            assert!(is_there, "{name} needs {platform}, which is not locked");
+        }
+    }
+}
+
 /// Everyone gets the same tools: exact versions, and the same Node for all of them.
 #[test]
 fn npm_packages_are_named_in_exact_versions() {

@@ -2,7 +2,7 @@
 //! package-lock.json; what is there already is left alone. Chromium, which only tests need, is in
 //! `chromium.rs`.
 
-use crate::command::{mend, output_of, read_log, run_logged, say, telling_line, wait_logged};
+use crate::command::{mend, output_of, read_log, run_logged, say, wait_logged, why};
 use crate::group::is_interrupted;
 use crate::project::{Project, find_program, is_executable};
 use anyhow::{Context, Result, bail, ensure};
@@ -91,8 +91,8 @@ fn component(project: &Project, arguments: &[&str], what: &str) -> Result<()> {
     let log = project.log("rustup");
     let status = wait_logged(project.command("rustup").args(arguments), &command, &log)?;
     if !status.success() {
-        let why = telling_line(&read_log(&log));
-        return Err(mend(format!("{what} could not be added: {why}"), command));
+        let reason = why(&read_log(&log));
+        return Err(mend(format!("{what} could not be added: {reason}"), command));
     }
     Ok(())
 }
@@ -127,9 +127,9 @@ fn cargo_tool(project: &Project, package: &str, program: &str, version: &str) ->
         status = wait_logged(&mut install(false), package, &log)?;
     }
     if !status.success() || !is_there() {
-        let why = telling_line(&read_log(&log));
+        let reason = why(&read_log(&log));
         return Err(mend(
-            format!("{package} {version} could not be installed: {why}"),
+            format!("{package} {version} could not be installed: {reason}"),
             format!("cargo install --locked --root {} {package}@{version}", root.display()),
         ));
     }
@@ -148,8 +148,11 @@ fn npm_packages(project: &Project) -> Result<()> {
         npm.args(["--fetch-retry-mintimeout=2000", "--fetch-retry-maxtimeout=8000"]);
         let log = project.log("npm");
         if !wait_logged(&mut npm, "npm ci", &log)?.success() {
-            let why = telling_line(&read_log(&log));
-            return Err(mend(format!("the npm packages could not be installed: {why}"), "npm ci"));
+            let reason = why(&read_log(&log));
+            return Err(mend(
+                format!("the npm packages could not be installed: {reason}"),
+                "npm ci",
+            ));
         }
     }
     if output_of(project.node().arg("--version")).is_none() {

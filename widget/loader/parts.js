@@ -1,0 +1,70 @@
+// Fetches what the loader does not carry: the glue and the wasm module, the style sheet, a language file.
+// They lie under the loader's own version, are the same for all elements of a page, and are fetched once.
+
+/* global __VERSION__ */
+
+const PATIENCE_MS = 4000;
+
+let base = "";
+const kept = new Map();
+
+export function setOrigin(origin) {
+  base = `${origin}/pass-along/${__VERSION__}/`;
+}
+
+function once(name, load) {
+  if (!kept.has(name)) {
+    const pending = load();
+    // What failed may work at the next try.
+    pending.catch(() => kept.delete(name));
+    kept.set(name, pending);
+  }
+  return kept.get(name);
+}
+
+async function get(name) {
+  const answer = await fetch(base + name);
+  if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
+  return answer;
+}
+
+export const texts = (file) => once(file, async () => (await get(`${file}.json`)).json());
+
+export const style = () =>
+  once("css", async () => {
+    const text = await (await get("widget.css")).text();
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(text);
+    return sheet;
+  });
+
+// The wasm module, started. Rejects when it cannot start for whatever reason: refused by the page's
+// policy, blocked, too old a browser, or not there in time.
+export const program = () =>
+  once("wasm", async () => {
+    let clock;
+    const late = new Promise((_, reject) => {
+      clock = setTimeout(() => reject(new Error("wasm: late")), PATIENCE_MS);
+    });
+    const started = (async () => {
+      const [glue, module] = await Promise.all([
+        import(`${base}widget.js`),
+        WebAssembly.compileStreaming(get("widget.wasm")),
+      ]);
+      await glue.default({ module_or_path: module });
+      return glue;
+    })();
+    try {
+      return await Promise.race([started, late]);
+    } finally {
+      clearTimeout(clock);
+      started.catch(() => {});
+    }
+  });
+
+// After a trap the instance is of no use to anybody who comes later.
+export function spoil(error) {
+  const failed = Promise.reject(error);
+  failed.catch(() => {});
+  kept.set("wasm", failed);
+}

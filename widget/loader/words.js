@@ -1,0 +1,39 @@
+// Numbers, money, dates and plurals in the reader's language, by the browser's own Intl.
+
+// A narrow no-break space is what German typography puts before the per cent sign; Intl sets a wide one.
+const narrow = (text) => text.replace(/\s%/, "\u202f%");
+
+const DAY = { day: "numeric", month: "long" };
+
+export function words(locale) {
+  const number = (value, options) => new Intl.NumberFormat(locale, options).format(value);
+  const plurals = new Intl.PluralRules(locale);
+  const date = (instant, timeZone, options) =>
+    new Intl.DateTimeFormat(locale, { timeZone, ...options }).format(new Date(instant));
+  const year = (instant, zone) => date(instant, zone, { year: "numeric" });
+  return {
+    number: (value) => number(value),
+    plural: (value) => plurals.select(value),
+    percent: (basisPoints) =>
+      narrow(number(basisPoints / 10_000, { style: "percent", maximumFractionDigits: 2 })),
+    // Amounts are integers in minor units; how many digits those are is the currency's.
+    money: (amount, currency, whole) => {
+      const style = { style: "currency", currency };
+      const digits = new Intl.NumberFormat(locale, style).resolvedOptions().maximumFractionDigits;
+      const round = whole || amount === 0 ? { trailingZeroDisplay: "stripIfInteger" } : {};
+      return number(amount / 10 ** digits, { ...style, ...round });
+    },
+    bytes: (value) => {
+      const step = value % 1024 === 0 ? 1024 : 1000;
+      const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
+      let rest = value;
+      let unit = 0;
+      for (; rest >= step && unit < units.length - 1; unit += 1) rest /= step;
+      return number(rest, { style: "unit", unit: units[unit], maximumFractionDigits: 1 });
+    },
+    // The year is said only where it is not that of `now`.
+    date: (instant, zone, now) =>
+      date(instant, zone, year(instant, zone) === year(now, zone) ? DAY : { ...DAY, year: "numeric" }),
+    time: (instant, zone) => date(instant, zone, { hour: "numeric", minute: "2-digit" }),
+  };
+}

@@ -1,8 +1,9 @@
 // From the chosen tea to the order: the one place where a referral meets a price.
 //
-// The price comes from the API twice. For showing it, a guest without an address is taken at the link's word
-// (`offer`); before an order is taken, `check` asks about this very person. If that changes the total, the
-// visitor sees the new one and decides again: nobody pays what they have not been shown.
+// What a friend gets is asked of the API every time, and whether this is a first order is looked up in the
+// shop's own orders, for a guest as soon as the address is known. If that changes the total, the visitor sees
+// the new one and decides again: nobody pays what they have not been shown. Whether somebody came through
+// their own link only Passalong knows; it refuses the reward when the order is reported.
 import { SHIPPING, findTea } from "./catalog.mjs";
 import { html } from "./html.mjs";
 import { customerOf, keep, page, redirect } from "./pages.mjs";
@@ -42,14 +43,11 @@ const SILENT = { ...NO_REFERRAL, note: "Dein Empfehlungsrabatt lässt sich gerad
 async function termsFor({ shop, pa }, { customerId, email }) {
   if (!pa) return NO_REFERRAL;
   try {
-    const offer = await shop.passalong.offer(pa);
+    const [offer, { attribution }] = await Promise.all([shop.passalong.offer(pa), shop.passalong.terms()]);
+    const onlyFirst = attribution.new_customers_only;
     if (!offer.referred) return { ...NO_REFERRAL, note: refusal(offer.reason) };
-    const minimum = offer.minimum_order;
-    if (!email) return { value: offer.friend, minimum, note: "Ob der Rabatt für dich gilt, prüfen wir beim Bestellen mit deiner E-Mail-Adresse." };
-    const firstOrder = shop.orders.isFirst(customerId, email);
-    const checked = await shop.passalong.check({ customerId, email, firstOrder, pa });
-    if (!checked.eligible) return { ...NO_REFERRAL, note: refusal(checked.reason) };
-    return { value: checked.value, minimum, note: null };
+    if (onlyFirst && email && !shop.orders.isFirst(customerId, email)) return { ...NO_REFERRAL, note: refusal("existing_customer") };
+    return { value: offer.friend, minimum: offer.minimum_order, note: onlyFirst && !email ? "Der Vorteil gilt für deine erste Bestellung bei uns." : null };
   } catch {
     return SILENT;
   }
@@ -125,8 +123,8 @@ export async function placeOrder(visit) {
       goods: order.goods,
       ...prices,
     },
-    // The message is made here, once. `pa` goes along even where the rebate was refused: why a referral does
-    // not count is Passalong's to decide, and the advocate's to see.
+    // The message is made here, once. `pa` goes along even where there was no rebate: whether a referral
+    // counts is Passalong's to decide, and the reason the advocate's to see.
     ({ id, amount }) =>
       shop.passalong.conversion({
         id,

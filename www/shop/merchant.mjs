@@ -14,7 +14,7 @@ export async function merchantPage({ shop, session }) {
   const orders = shop.orders.newest(SHOWN);
   const [time, program, due, ...conversions] = await Promise.all([
     shop.clock.read(),
-    ask(shop, "/v1/program"),
+    shop.passalong.terms().catch(() => null),
     ask(shop, "/v1/rewards?status=approved"),
     ...orders.map(({ id }) => ask(shop, `/v1/conversions/${id}`)),
   ]);
@@ -141,7 +141,7 @@ export async function changeOffer(visit) {
   const typed = Object.fromEntries(Object.entries(form).map(([name, text]) => [name, parseMoney(text)]));
   if (Object.values(typed).includes(null)) return back(visit, "Bitte gib Zahlen an, zum Beispiel 12,5.");
   return attempt(visit, (changed) => `Angebot geändert. Es gilt ab ${dateAndTime((changed.upcoming ?? changed).valid_from)}.`, async () => {
-    const current = await shop.passalong.call("GET", "/v1/program");
+    const current = await shop.passalong.terms();
     const { version: _version, valid_from: _from, upcoming: _upcoming, ...newest } = current.upcoming ?? current;
     const rewards = newest.rewards.map((rule) => {
       const number = typed[field(rule)] ?? hundredths(rule.value);

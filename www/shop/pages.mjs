@@ -156,7 +156,9 @@ export function accountPage({ shop, session }) {
     html`<h1>Moin, ${customer.name.split(" ")[0]}</h1>
 <div class="account">
 <section aria-labelledby="empfehlen"><h2 id="empfehlen">Weitersagen</h2>
-<pass-along program="${shop.program}" token-url="/account/passalong-token" theme="auto"></pass-along>
+<pass-along program="${shop.program}" token-url="/account/passalong-token" theme="auto">
+<p class="soft">Hier steht dein Empfehlungslink, sobald er geladen ist. Dazu braucht es JavaScript.</p>
+</pass-along>
 </section>
 <div>
 <section><h2>Deine Bestellungen</h2>

@@ -1,7 +1,7 @@
 // How a shop talks to Passalong: the whole integration. Copy this file, it knows nothing of this shop.
 //
 //   1. identityToken   tells the widget on the account page which customer is looking
-//   2. offer, check    what a friend gets: for the greeting, and before the shop takes a discount off
+//   2. offer, terms    what a friend gets, and for whom: for the greeting, and for the price at the till
 //   3. report          one order, sent when it was placed
 //   4. reportEvent     what became of it: delivered, refunded, withdrawn, cancelled, chargeback
 //
@@ -60,9 +60,8 @@ export function connect({ url, program, serverApiKey, identitySecret }) {
     /** The offer as anyone may read it; with `pa`, whether this visitor was referred. A page waits: one try. */
     offer: (pa) => call("GET", `/v1/offer?${new URLSearchParams({ program, ...(pa && { pa }) })}`, null, { tries: 1 }),
 
-    /** Whether this person gets the friend's benefit on this order: `{ eligible, value, reason }`. */
-    check: ({ customerId, email, firstOrder, pa }) =>
-      call("POST", "/v1/offer/check", { ...person(customerId, email), first_order: firstOrder, token: pa }, { tries: 1 }),
+    /** The program's terms in full, as the merchant reads them. */
+    terms: () => call("GET", "/v1/program", null, { tries: 1 }),
 
     /** The message for an order. Kept as it is, so that every repeat is identical. */
     conversion: ({ id, placedAt, amount, currency, customerId, email, firstOrder, pa, items }) => ({
@@ -72,7 +71,8 @@ export function connect({ url, program, serverApiKey, identitySecret }) {
         kind: "purchase",
         amount, // goods after discounts, VAT included, without shipping
         currency,
-        ...person(customerId, email),
+        ...(customerId && { customer_id: customerId }), // a guest is recognised by the hint alone
+        hints: [hint(email)],
         first_order: firstOrder,
         occurred_at: placedAt,
         ...(pa && { token: pa }),
@@ -87,6 +87,3 @@ export function connect({ url, program, serverApiKey, identitySecret }) {
     send: ({ path, body }) => call("POST", path, body),
   };
 }
-
-/** A customer by the shop's own id, a guest by the hint alone. */
-const person = (customerId, email) => ({ ...(customerId && { customer_id: customerId }), hints: [hint(email)] });

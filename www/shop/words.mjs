@@ -58,7 +58,7 @@ export const REASON = {
   unknown_alias: "diesen Empfehlungscode gibt es nicht",
   outside_window: "der Klick auf den Link ist zu lange her",
   self_referral: "über den eigenen Link gekauft",
-  existing_customer: "hat hier schon früher gekauft",
+  existing_customer: "gilt nur für neue Kundschaft",
   friend_already_referred: "wurde schon von jemand anderem geworben",
   below_minimum: "der Mindestbestellwert ist nicht erreicht",
   excluded_item: "enthält einen ausgenommenen Artikel",

@@ -57,8 +57,9 @@ pub fn wait_logged(command: &mut Command, what: &str, log: &Path) -> Result<Exit
         if elapsed.saturating_sub(told) >= Duration::from_secs(10) {
             told = elapsed;
             let text = read_log(log);
-            let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-            say(format!("  {what}, for {} s: {}", elapsed.as_secs(), cut(last.trim(), 90)));
+            let last = text.lines().rev().map(str::trim).find(|line| !line.is_empty());
+            let last = last.map(|line| format!(": {}", cut(line, 90))).unwrap_or_default();
+            say(format!("  {what}, for {} s{last}", elapsed.as_secs()));
         }
     })
 }

@@ -43,7 +43,8 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             command::fail(&error);
-            ExitCode::FAILURE
+            // As a shell reports a program that Ctrl-C ended.
+            if group::is_interrupted() { ExitCode::from(130) } else { ExitCode::FAILURE }
         }
     }
 }

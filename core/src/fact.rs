@@ -222,6 +222,8 @@ impl<T> Accepted<T> {
 pub struct Order {
     /// Of several reports the one accepted first, then the one with the smaller digest.
     pub conversion: Option<Accepted<Conversion>>,
+    /// All reports, by digest.
+    reports: BTreeMap<Digest, Accepted<Conversion>>,
     /// By the pseudonym of the event id; of repeats the one accepted first.
     events: BTreeMap<Digest, Accepted<(EventType, Event)>>,
     pub verdict: Option<Accepted<Verdict>>,
@@ -241,7 +243,10 @@ impl Order {
         let (at, digest) = (key.accepted, key.digest);
         match fact {
             Fact::Conversion(fact) => {
-                keep_first(&mut self.conversion, Accepted { at, digest, fact });
+                let mut slot = self.reports.remove(&digest);
+                keep_first(&mut slot, Accepted { at, digest, fact });
+                self.reports.extend(slot.map(|kept| (digest, kept)));
+                self.conversion = self.reports.values().min_by_key(|kept| kept.rank()).cloned();
             }
             Fact::Verdict(fact) => keep_first(&mut self.verdict, Accepted { at, digest, fact }),
             Fact::Event(kind, fact) => {
@@ -256,6 +261,14 @@ impl Order {
                 keep_first(&mut slot, Accepted { at, digest, fact });
                 self.fulfilments.extend(slot.map(|kept| (role, kept)));
             }
+        }
+    }
+
+    /// Lets the report of this digest stand, if it is in this ledger: the one that was recorded as
+    /// the order, where an earlier one was cut off before it was.
+    pub fn choose(&mut self, digest: Digest) {
+        if let Some(report) = self.reports.get(&digest) {
+            self.conversion = Some(report.clone());
         }
     }
 

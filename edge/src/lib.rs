@@ -1,1 +1,235 @@
+//! The Worker: how a referral programme is served.
+//!
+//! Read this file first: the URL table names every route and who may call it. A handler is the file
+//! named after its use case and reads top to bottom: authenticate, decode, load, decide (in
+//! `passalong-core`), save, encode. The store is behind [`store::Store`]; the platform's crate is
+//! named here and in [`platform`] only, so everything else also builds on the host.
+#![forbid(unsafe_code)]
 
+pub mod administer;
+pub mod authenticate;
+pub mod clicks;
+pub mod cron;
+pub mod customers;
+pub mod fold;
+pub mod http;
+pub mod isolate;
+pub mod keys;
+pub mod me;
+pub mod offer;
+pub mod operate;
+pub mod orders;
+#[cfg(target_arch = "wasm32")]
+pub mod platform;
+pub mod privacy;
+pub mod problem;
+pub mod programs;
+pub mod read_rewards;
+pub mod record_conversion;
+pub mod record_event;
+pub mod redirect;
+pub mod requests;
+pub mod store;
+
+use crate::http::{Request, Response};
+use crate::problem::{Code, Problem};
+use crate::redirect::Redirected;
+use crate::store::{Context, Host};
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Anyone; their browser may read the answer.
+    Visitor,
+    /// A customer, by identity token, from a browser.
+    Customer,
+    /// The merchant's server, by API key.
+    Merchant,
+    /// Whoever runs this, by operator key.
+    Operator,
+    /// The operator, and only where the time is set by hand.
+    TestClock,
+    Anyone,
+}
+
+/// What a route does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Redirect,
+    Offer,
+    Me,
+    Share,
+    Codes,
+    RecordConversion,
+    ReadConversion,
+    RecordEvent,
+    ListRewards,
+    Fulfil,
+    ReadProgram,
+    ChangeProgram,
+    CreateProgram,
+    Export,
+    Erase,
+    Health,
+    OpenApi,
+    Clock,
+    Cron,
+}
+
+/// Every route.
+pub const ROUTES: &[(&str, &str, Who, Action)] = &[
+    ("GET", "/r/{program}/{code}", Who::Visitor, Action::Redirect),
+    ("GET", "/r/{program}/{code}/{channel}", Who::Visitor, Action::Redirect),
+    ("GET", "/v1/offer", Who::Visitor, Action::Offer),
+    ("GET", "/v1/me", Who::Customer, Action::Me),
+    ("POST", "/v1/me/shares", Who::Customer, Action::Share),
+    ("POST", "/v1/codes", Who::Merchant, Action::Codes),
+    ("POST", "/v1/conversions", Who::Merchant, Action::RecordConversion),
+    ("GET", "/v1/conversions/{order_id}", Who::Merchant, Action::ReadConversion),
+    ("POST", "/v1/conversions/{order_id}/events", Who::Merchant, Action::RecordEvent),
+    ("GET", "/v1/rewards", Who::Merchant, Action::ListRewards),
+    ("POST", "/v1/rewards/{id}/fulfil", Who::Merchant, Action::Fulfil),
+    ("GET", "/v1/program", Who::Merchant, Action::ReadProgram),
+    ("PUT", "/v1/program", Who::Merchant, Action::ChangeProgram),
+    ("POST", "/v1/customers/export", Who::Merchant, Action::Export),
+    ("POST", "/v1/customers/erase", Who::Merchant, Action::Erase),
+    ("POST", "/v1/programs", Who::Operator, Action::CreateProgram),
+    ("GET", "/healthz", Who::Anyone, Action::Health),
+    ("GET", "/openapi.json", Who::Anyone, Action::OpenApi),
+    ("POST", "/v1/clock", Who::TestClock, Action::Clock),
+    ("POST", "/v1/cron", Who::TestClock, Action::Cron),
+];
+
+/// Answers a request; [`Redirected`] carries the clicks to write after the answer.
+pub async fn respond<H: Host>(cx: &Context<'_, H>, request: &Request) -> Redirected {
+    let found = find(request, cx.config.test_clock);
+    let who = found.as_ref().map_or(Who::Anyone, |(who, _, _)| *who);
+    let answer = match &found {
+        Err(problem) => Err(problem.clone()),
+        Ok(_) if request.method == "OPTIONS" => Ok((Response::empty(204), None)),
+        Ok((_, action, parts)) => {
+            let part = |index: usize| parts.get(index).copied().unwrap_or_default();
+            call(cx, request, *action, [part(0), part(1), part(2)]).await
+        }
+    };
+    let (response, after) = answer.unwrap_or_else(|problem| (problem.into_response(), None));
+    (finish(cx, request, who, response), after)
+}
+
+type Found<'r> = (Who, Action, Vec<&'r str>);
+
+/// The route of a request: 404 where there is none, 405 where there is one for another method.
+fn find(request: &Request, test_clock: bool) -> Result<Found<'_>, Problem> {
+    let mut allowed: Vec<&str> = Vec::new();
+    for (method, pattern, who, action) in ROUTES {
+        if *who == Who::TestClock && !test_clock {
+            continue;
+        }
+        let Some(parts) = matches(pattern, &request.path) else { continue };
+        let browser = matches!(who, Who::Visitor | Who::Customer);
+        let head = request.method == "HEAD" && *method == "GET";
+        if request.method == *method || head || (browser && request.method == "OPTIONS") {
+            return Ok((*who, *action, parts));
+        }
+        allowed.push(*method);
+        if *method == "GET" {
+            allowed.push("HEAD");
+        }
+        if browser {
+            allowed.push("OPTIONS");
+        }
+    }
+    if allowed.is_empty() {
+        return Err(Problem::not_found("there is no such route; see /openapi.json"));
+    }
+    let allow = allowed.join(", ");
+    let problem = Problem::new(Code::MethodNotAllowed, format!("this route takes {allow}"));
+    Err(Problem { allow: Some(allow), ..problem })
+}
+
+/// The parts of the path that stand for `{…}`.
+fn matches<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
+    let mut parts = Vec::new();
+    let mut segments = path.split('/');
+    for wanted in pattern.split('/') {
+        let segment = segments.next()?;
+        if wanted.starts_with('{') {
+            if segment.is_empty() {
+                return None;
+            }
+            parts.push(segment);
+        } else if wanted != segment {
+            return None;
+        }
+    }
+    segments.next().is_none().then_some(parts)
+}
+
+async fn call<H: Host>(
+    cx: &Context<'_, H>,
+    request: &Request,
+    action: Action,
+    parts: [&str; 3],
+) -> Result<Redirected, Problem> {
+    let [first, ..] = parts;
+    let response = match action {
+        Action::Redirect => return redirect::redirect(cx, request, parts).await,
+        Action::Offer => offer::offer(cx, request).await,
+        Action::Me => me::me(cx, request).await,
+        Action::Share => me::share(cx, request).await,
+        Action::Codes => administer::issue_codes(cx, request).await,
+        Action::RecordConversion => record_conversion::record_conversion(cx, request).await,
+        Action::ReadConversion => read_rewards::read_conversion(cx, request, first).await,
+        Action::RecordEvent => record_event::record_event(cx, request, first).await,
+        Action::ListRewards => read_rewards::list_rewards(cx, request).await,
+        Action::Fulfil => read_rewards::fulfil(cx, request, first).await,
+        Action::ReadProgram => administer::read_program(cx, request).await,
+        Action::ChangeProgram => administer::change_program(cx, request).await,
+        Action::CreateProgram => administer::create_program(cx, request).await,
+        Action::Export => privacy::export(cx, request).await,
+        Action::Erase => privacy::erase(cx, request).await,
+        Action::Health => Ok(operate::health(cx)),
+        Action::OpenApi => Ok(operate::openapi()),
+        Action::Clock => operate::set_clock(cx, request).await,
+        Action::Cron => operate::run_cron(cx, request).await,
+    };
+    response.map(|response| (response, None))
+}
+
+/// What every answer carries, and what browsers need on the routes that are for them.
+fn finish<H: Host>(
+    cx: &Context<'_, H>,
+    request: &Request,
+    who: Who,
+    mut response: Response,
+) -> Response {
+    let set = |response: &mut Response, name: &'static str, value: &str| {
+        if !response.headers.iter().any(|(known, _)| *known == name) {
+            response.headers.push((name, value.to_owned()));
+        }
+    };
+    set(&mut response, "x-content-type-options", "nosniff");
+    set(&mut response, "strict-transport-security", "max-age=31536000");
+    set(&mut response, "content-security-policy", "default-src 'none'; frame-ancestors 'none'");
+    set(&mut response, "referrer-policy", "no-referrer");
+    set(&mut response, "cache-control", "private, no-store");
+    if matches!(who, Who::Visitor | Who::Customer) {
+        set(&mut response, "access-control-allow-origin", "*");
+        set(&mut response, "access-control-expose-headers", "retry-after, server-timing");
+        set(&mut response, "timing-allow-origin", "*");
+        if request.method == "OPTIONS" {
+            set(&mut response, "access-control-allow-methods", "GET, POST");
+            set(&mut response, "access-control-allow-headers", "authorization, content-type");
+            set(&mut response, "access-control-max-age", "7200");
+        }
+    }
+    if cx.config.debug {
+        let (reads, writes, lists) = cx.operations();
+        let timing = format!("kv_read;dur={reads}, kv_write;dur={writes}, kv_list;dur={lists}");
+        set(&mut response, "server-timing", &timing);
+    }
+    if request.method == "HEAD" {
+        response.body.clear();
+    }
+    response
+}

@@ -1,0 +1,133 @@
+//! What merchant and operator set up: programs, their terms, and codes for many customers.
+
+use passalong_core::code;
+use passalong_core::decode::Fields;
+use passalong_core::ids::CustomerId;
+use passalong_core::program::Program;
+use passalong_core::time::SETTLE;
+use passalong_core::wire::{CodeLink, Codes, ProgramCreated};
+
+use crate::authenticate::{GENERATION, merchant, operator};
+use crate::customers;
+use crate::http::{Request, Response};
+use crate::keys::ProgramKey;
+use crate::problem::{Code, Problem};
+use crate::programs::{self, Loaded, message};
+use crate::requests::{body, link};
+use crate::store::{Context, Host};
+
+/// `POST /v1/programs`. 1. Authenticate: 401. 2. Decode: 400. 3. An id that is taken is 409, the
+/// same terms again are answered again. 4. Save. 5. Encode, with the keys of the program.
+pub async fn create_program<H: Host>(
+    cx: &Context<'_, H>,
+    request: &Request,
+) -> Result<Response, Problem> {
+    operator(cx, request)?;
+    let terms = Program::from_preset(body(request)?)?;
+    let keys = cx.config.secrets.program(&terms.id);
+    let created = |program: &Loaded| {
+        let first = program.versions.first().map(message);
+        first.map(|first| ProgramCreated {
+            program: first,
+            server_api_key: cx.config.secrets.api_key(&terms.id, GENERATION),
+            identity_secret: cx.config.secrets.identity_secret(&terms.id, GENERATION),
+        })
+    };
+    if let Some(program) = programs::load(cx, &terms.id).await? {
+        let same = program.versions.first().is_some_and(|first| first.terms == terms);
+        return match created(&program) {
+            Some(body) if same => Ok(Response::json(200, &body)),
+            _ => Err(Problem::conflict("a program of this id exists, with other terms")),
+        };
+    }
+    let digest = keys.digest(serde_json::to_string(&terms).unwrap_or_default().as_bytes());
+    let key = ProgramKey { program: terms.id.clone(), valid_from: cx.now.minute(), digest };
+    programs::save(cx, &key, &terms).await?;
+    let program = programs::load(cx, &terms.id).await?;
+    let body = program.as_deref().and_then(created);
+    let body =
+        body.ok_or_else(|| Problem::new(Code::Unavailable, "the program is not visible yet"))?;
+    Ok(Response::json(201, &body))
+}
+
+/// `GET /v1/program`: the terms that apply now, and those that take over.
+pub async fn read_program<H: Host>(
+    cx: &Context<'_, H>,
+    request: &Request,
+) -> Result<Response, Problem> {
+    let program = merchant(cx, request).await?;
+    let current = programs::current(cx, &program)?;
+    let mut answer = message(current);
+    let latest = program.versions.latest().filter(|latest| latest.number > current.number);
+    answer.upcoming = latest.map(|latest| Box::new(message(latest)));
+    Ok(Response::json(200, &answer))
+}
+
+/// `PUT /v1/program`: a new version of the terms, valid once every location knows it. The same
+/// terms again change nothing.
+pub async fn change_program<H: Host>(
+    cx: &Context<'_, H>,
+    request: &Request,
+) -> Result<Response, Problem> {
+    let program = merchant(cx, request).await?;
+    let terms = Program::parse(body(request)?)?;
+    if terms.id != *program.id() {
+        let detail =
+            format!("this key belongs to the program {}, not to {}", program.id(), terms.id);
+        return Err(Problem {
+            field: Some("id".to_owned()),
+            ..Problem::new(Code::Forbidden, detail)
+        });
+    }
+    if let Some(latest) = program.versions.latest().filter(|latest| latest.terms == terms) {
+        return Ok(Response::json(200, &message(latest)));
+    }
+    let text = serde_json::to_string(&terms).unwrap_or_default();
+    let valid_from = cx.now.plus(SETTLE).minute_up();
+    let digest = program.keys.digest(text.as_bytes());
+    let key = ProgramKey { program: program.id().clone(), valid_from, digest };
+    programs::save(cx, &key, &terms).await?;
+    let program = programs::load(cx, program.id()).await?;
+    let saved = program.as_deref().and_then(|program| program.versions.latest());
+    let saved =
+        saved.ok_or_else(|| Problem::new(Code::Unavailable, "the terms are not visible yet"))?;
+    Ok(Response::json(200, &message(saved)))
+}
+
+/// `POST /v1/codes`: links for a mailing. The customers' records are written before the answer, so
+/// that no link is handed out that the merchant could not be told the owner of.
+pub async fn issue_codes<H: Host>(
+    cx: &Context<'_, H>,
+    request: &Request,
+) -> Result<Response, Problem> {
+    let program = merchant(cx, request).await?;
+    let mut fields = Fields::parse(body(request)?)?;
+    let ids: Vec<CustomerId> = fields.read_list("customer_ids", 200)?;
+    if ids.is_empty() {
+        fields.required("customer_ids", None::<()>, "1 to 200 of the shop's customer ids")?;
+    }
+    fields.finish()?;
+    let pseudonyms: Vec<_> = ids.iter().map(|id| program.keys.customer(id)).collect();
+    let known = customers::open_all(cx, &program, &pseudonyms).await?;
+    let unknown = ids.iter().zip(&known).filter(|(_, known)| known.is_none());
+    let mut unknown: Vec<_> = unknown.map(|(id, _)| id).collect();
+    unknown.sort();
+    unknown.dedup();
+    for some in unknown.chunks(25) {
+        let loads = some.iter().map(|id| async {
+            let record = customers::load(cx, &program, program.keys.customer(id)).await?;
+            cx.put_all(&customers::missing(cx, &program, &record, id, &[])).await
+        });
+        let all = futures_util::future::join_all(loads).await;
+        all.into_iter().collect::<Result<(), _>>()?;
+    }
+    let links = ids.iter().zip(pseudonyms).map(|(id, customer)| {
+        let code = code::issue(&program.keys, customer);
+        CodeLink {
+            customer_id: id.as_str().to_owned(),
+            link: link(request, program.id(), &code),
+            code,
+        }
+    });
+    Ok(Response::json(200, &Codes { links: links.collect() }))
+}

@@ -1,0 +1,170 @@
+//! Counting clicks without making anybody wait, and with a fraction of a write per click.
+//!
+//! Clicks of one advocate that reach an isolate within the batch window share one key. The first
+//! click leads: it waits, collects what the others left in memory, and writes once. If it does not
+//! come back in time, because its isolate was busy or its request cut off, the next click leads.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use passalong_core::channel::Channel;
+use passalong_core::ids::{CustomerPseudonym, ProgramId};
+use passalong_core::text::{base64url, from_base64url};
+use passalong_core::time::Day;
+use serde_json::{Value, json};
+
+use crate::keys::{Batch, ClickKey};
+use crate::store::{Context, Entry, Host, Put, StoreError};
+
+/// The batch window, in milliseconds.
+const WINDOW: u32 = 1_000;
+/// After this the next click takes over.
+const DEADLINE: u64 = 10_000;
+/// Visitors in a key's metadata; the rest is in its value.
+const LISTED: usize = 80;
+/// Raw clicks are kept so long after their day, for folding late.
+const KEPT_DAYS: i64 = 7;
+
+/// Unique visitors with the channel they came by.
+pub type Visitors = BTreeMap<[u8; 6], Channel>;
+
+/// What a batch counts: one advocate's clicks of one day.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Target {
+    pub program: ProgramId,
+    pub customer: CustomerPseudonym,
+    pub day: Day,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    visitors: Visitors,
+    led_since: Option<u64>,
+}
+
+/// The open batches of an isolate.
+#[derive(Debug, Default)]
+pub struct Batches(HashMap<Target, Open>);
+
+/// Adds a click. Whoever gets `true` must call [`flush`] after answering.
+pub fn add<H: Host>(
+    cx: &Context<'_, H>,
+    target: &Target,
+    visitor: [u8; 6],
+    channel: Channel,
+) -> bool {
+    let now = cx.host.millis();
+    let mut batches = cx.isolate.batches.borrow_mut();
+    let open = batches.0.entry(target.clone()).or_default();
+    open.visitors.entry(visitor).or_insert(channel);
+    let leads = open.led_since.is_none_or(|since| now.saturating_sub(since) > DEADLINE);
+    if leads {
+        open.led_since = Some(now);
+    }
+    leads
+}
+
+/// Waits for the window to end, then writes what came together.
+pub async fn flush<H: Host>(cx: &Context<'_, H>, target: &Target) -> Result<(), StoreError> {
+    cx.host.sleep(WINDOW).await;
+    let Some(open) = cx.isolate.batches.borrow_mut().0.remove(target) else { return Ok(()) };
+    let key = ClickKey {
+        program: target.program.clone(),
+        day: target.day,
+        customer: target.customer,
+        batch: Batch(cx.host.random()),
+    };
+    let (listed, more) = encode(&open.visitors);
+    let put = Put::listed(key, listed).value(more);
+    cx.put(&put.until(target.day.plus(KEPT_DAYS + 1).start(), cx.now)).await
+}
+
+/// Seven bytes a visitor: six of the hash, one for the channel.
+fn encode(visitors: &Visitors) -> (Value, String) {
+    let text = |visitors: &mut dyn Iterator<Item = (&[u8; 6], &Channel)>| {
+        let bytes: Vec<u8> = visitors
+            .flat_map(|(hash, channel)| hash.iter().copied().chain([*channel as u8]))
+            .collect();
+        base64url(&bytes)
+    };
+    let listed = text(&mut visitors.iter().take(LISTED));
+    let more = text(&mut visitors.iter().skip(LISTED));
+    let left = visitors.len().saturating_sub(LISTED);
+    let metadata =
+        if left > 0 { json!({ "v": listed, "more": left }) } else { json!({ "v": listed }) };
+    (metadata, more)
+}
+
+fn decode(text: &str, visitors: &mut Visitors) {
+    for bytes in from_base64url(text).unwrap_or_default().chunks_exact(7) {
+        let [hash @ .., channel] = bytes else { continue };
+        let Ok(hash) = <[u8; 6]>::try_from(hash) else { continue };
+        let channel = Channel::from_byte(*channel).unwrap_or(Channel::Direct);
+        visitors.entry(hash).or_insert(channel);
+    }
+}
+
+/// The visitors a list shows, and whether values hold more of them.
+pub fn listed(entries: &[Entry]) -> (Visitors, bool) {
+    let mut visitors = Visitors::new();
+    let mut more = false;
+    for entry in entries {
+        decode(entry.metadata.get("v").and_then(Value::as_str).unwrap_or_default(), &mut visitors);
+        more |= entry.metadata.get("more").is_some();
+    }
+    (visitors, more)
+}
+
+/// All visitors of these keys, values read where needed.
+pub async fn read<H: Host>(cx: &Context<'_, H>, entries: &[Entry]) -> Result<Visitors, StoreError> {
+    let (mut visitors, more) = listed(entries);
+    if more {
+        let long = entries.iter().filter(|entry| entry.metadata.get("more").is_some());
+        let keys: Vec<String> = long.map(|entry| entry.key.clone()).collect();
+        for value in cx.get_many(&keys).await?.into_iter().flatten() {
+            decode(&value, &mut visitors);
+        }
+    }
+    Ok(visitors)
+}
+
+/// The metadata of a folded day: unique clicks, and how many by each channel.
+pub fn folded(visitors: &Visitors) -> Value {
+    let channels: BTreeSet<&Channel> = visitors.values().collect();
+    let by_channel: serde_json::Map<String, Value> = channels
+        .into_iter()
+        .map(|channel| {
+            let count = visitors.values().filter(|other| *other == channel).count();
+            (channel.as_str().to_owned(), json!(count))
+        })
+        .collect();
+    json!({ "n": visitors.len(), "by": by_channel })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_reads_back_from_metadata_and_value() {
+        for count in [0_u8, 1, 80, 81, 200] {
+            let visitors: Visitors =
+                (0..count).map(|n| ([n; 6], Channel::ALL[usize::from(n) % 12])).collect();
+            let (metadata, more) = encode(&visitors);
+            assert!(metadata.to_string().len() <= 1_024);
+            assert_eq!(metadata.get("more").is_some(), count > 80);
+            let entry = Entry { key: String::new(), metadata };
+            let (mut read, has_more) = listed(&[entry]);
+            assert_eq!(has_more, count > 80);
+            decode(&more, &mut read);
+            assert_eq!(read, visitors);
+        }
+    }
+
+    /// What is stored stays.
+    #[test]
+    fn a_batch_is_written_as_pinned() {
+        let visitors = Visitors::from([([1; 6], Channel::WhatsApp), ([2; 6], Channel::Direct)]);
+        assert_eq!(encode(&visitors).0, json!({ "v": "AQEBAQEBAQICAgICAgA" }));
+        assert_eq!(folded(&visitors), json!({ "n": 2, "by": { "whatsapp": 1, "direct": 1 } }));
+    }
+}

@@ -1,0 +1,141 @@
+//! What is kept of a customer: the merchant's id, sealed, and hints. Written on first contact,
+//! opened only for the merchant, erased on request and again for a week.
+
+use passalong_core::ids::{
+    CustomerId, CustomerPseudonym, Hint, HintPseudonym, Identity, ProgramId,
+};
+use passalong_core::seal::Sealed;
+use passalong_core::settlement::Known;
+use serde_json::{Value, json};
+
+use crate::keys::{CustomerKey, Field};
+use crate::programs::Loaded;
+use crate::store::{Context, Entry, Host, Put, StoreError};
+
+/// A customer's record, as far as it is visible here.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Customer {
+    /// The merchant's id, sealed.
+    pub sealed: Option<String>,
+    /// Hints, and since which minute they count.
+    pub known: Known,
+    pub erased: bool,
+}
+
+impl Customer {
+    fn read(entries: &[Entry]) -> Self {
+        let mut customer = Self::default();
+        for entry in entries {
+            match entry.key.parse().map(|key: CustomerKey| key.field) {
+                Ok(Field::Id) => {
+                    customer.sealed =
+                        entry.metadata.get("s").and_then(Value::as_str).map(str::to_owned);
+                }
+                Ok(Field::Hints(since, _)) => {
+                    let hints =
+                        entry.metadata.get("h").and_then(Value::as_array).into_iter().flatten();
+                    let hints = hints.filter_map(|hint| hint.as_str()?.parse().ok());
+                    customer.known.extend(hints.map(|hint| (since, Identity::Hint(hint))));
+                }
+                Ok(Field::Erased) => customer.erased = true,
+                Err(()) => {}
+            }
+        }
+        if customer.erased {
+            customer.sealed = None;
+            customer.known.clear();
+        }
+        customer
+    }
+
+    /// The merchant's id.
+    pub fn open(&self, program: &Loaded) -> Option<String> {
+        program.keys.open(Sealed::Customer, self.sealed.as_deref()?)
+    }
+
+    fn knows(&self, hints: &[HintPseudonym]) -> bool {
+        hints
+            .iter()
+            .all(|hint| self.known.iter().any(|(_, identity)| *identity == Identity::Hint(*hint)))
+    }
+}
+
+fn prefix(program: &ProgramId, customer: CustomerPseudonym) -> String {
+    CustomerKey::prefix(&[program, &customer])
+}
+
+pub async fn load<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    customer: CustomerPseudonym,
+) -> Result<Customer, StoreError> {
+    Ok(Customer::read(&cx.list(&prefix(program.id(), customer), 2).await?))
+}
+
+/// The merchant's ids of several customers, in one read.
+pub async fn open_all<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    customers: &[CustomerPseudonym],
+) -> Result<Vec<Option<String>>, StoreError> {
+    let key = |customer: &CustomerPseudonym| {
+        let field = Field::Id;
+        CustomerKey { program: program.id().clone(), customer: *customer, field }.to_string()
+    };
+    let keys: Vec<String> = customers.iter().map(key).collect();
+    let values = cx.get_many(&keys).await?;
+    let open = |value: Option<String>| program.keys.open(Sealed::Customer, &value?);
+    Ok(values.into_iter().map(open).collect())
+}
+
+/// The key that holds the merchant's id, sealed: in its metadata for lists, in its value for reads.
+pub fn id_put(program: &Loaded, id: &CustomerId) -> Put {
+    let customer = program.keys.customer(id);
+    let sealed = program.keys.seal(Sealed::Customer, id.as_str());
+    let key = CustomerKey { program: program.id().clone(), customer, field: Field::Id };
+    Put::listed(key, json!({ "s": sealed })).value(sealed)
+}
+
+/// The keys that a contact with this customer still has to write: none for a known one.
+pub fn missing<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    known: &Customer,
+    id: &CustomerId,
+    hints: &[Hint],
+) -> Vec<Put> {
+    if known.erased {
+        return Vec::new();
+    }
+    let mut puts = Vec::new();
+    if known.sealed.is_none() {
+        puts.push(id_put(program, id));
+    }
+    let mut hints: Vec<HintPseudonym> = hints.iter().map(|hint| program.keys.hint(hint)).collect();
+    hints.sort();
+    hints.dedup();
+    if !known.knows(&hints) {
+        let texts: Vec<String> = hints.iter().map(ToString::to_string).collect();
+        let digest = program.keys.digest(texts.join(" ").as_bytes());
+        let field = Field::Hints(cx.now.minute(), digest);
+        let customer = program.keys.customer(id);
+        let key = CustomerKey { program: program.id().clone(), customer, field };
+        puts.push(Put::listed(key, json!({ "h": texts })));
+    }
+    puts
+}
+
+/// Deletes everything readable of a customer; the tombstone stays.
+pub async fn erase<H: Host>(
+    cx: &Context<'_, H>,
+    program: &ProgramId,
+    customer: CustomerPseudonym,
+) -> Result<(), StoreError> {
+    for entry in cx.list(&prefix(program, customer), 2).await? {
+        let field = entry.key.parse().map(|key: CustomerKey| key.field);
+        if field != Ok(Field::Erased) {
+            cx.delete(&entry.key).await?;
+        }
+    }
+    Ok(())
+}

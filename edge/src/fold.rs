@@ -1,0 +1,120 @@
+//! Folding closed days of clicks: the unique visitors of each advocate and day, recomputed from the
+//! raw keys and written whole, never added to.
+
+use passalong_core::time::{Day, SETTLE};
+use passalong_core::wire::CronReport;
+use serde_json::{Value, json};
+
+use crate::clicks;
+use crate::cron::has_room;
+use crate::keys::{ClickKey, ClicksKey, FoldedKey};
+use crate::programs::{self, Loaded};
+use crate::store::{Context, Entry, Host, Put, StoreError};
+
+/// Closed days that may still have to be folded; raw clicks are kept for a week.
+const LATE_DAYS: i64 = 6;
+
+/// Folds what is not folded yet, oldest day first.
+pub async fn fold_clicks<H: Host>(
+    cx: &Context<'_, H>,
+    report: &mut CronReport,
+) -> Result<(), StoreError> {
+    // A day is closed once its last clicks are surely visible.
+    let open = cx.now.plus(-SETTLE).day();
+    let marks = cx.list(&FoldedKey::prefix(&[]), 10).await?;
+    for program in programs::all(cx).await? {
+        for back in (1..=LATE_DAYS).rev() {
+            let day = open.plus(-back);
+            let key = FoldedKey { program: program.id().clone(), day };
+            let text = key.to_string();
+            let mark = marks.iter().find(|entry| entry.key == text).map(|entry| &entry.metadata);
+            if mark.is_some_and(|mark| mark.get("done").is_some()) || before(&program, day) {
+                continue;
+            }
+            if !has_room(cx) {
+                report.done = false;
+                return Ok(());
+            }
+            let after = mark.and_then(|mark| mark.get("after")?.as_str());
+            let reached = fold_day(cx, &program, day, after.unwrap_or_default(), report).await?;
+            let done = reached.is_none();
+            let mark = reached.map_or(json!({ "done": true }), |after| json!({ "after": after }));
+            let until = day.plus(LATE_DAYS + 3).start();
+            cx.put(&Put::listed(key, mark).until(until, cx.now)).await?;
+            if !done {
+                report.done = false;
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Nothing was clicked before there was a program.
+fn before(program: &Loaded, day: Day) -> bool {
+    program.versions.first().is_some_and(|first| day < first.valid_from.day())
+}
+
+/// Folds one day, advocate by advocate, beginning behind `after`; where it stopped, if it did.
+async fn fold_day<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    day: Day,
+    after: &str,
+    report: &mut CronReport,
+) -> Result<Option<String>, StoreError> {
+    let mut cursor = None;
+    let mut of_one: Vec<Entry> = Vec::new();
+    let mut reached = after.to_owned();
+    loop {
+        let page = cx.page(&ClickKey::prefix(&[program.id(), &day]), cursor.as_deref()).await?;
+        for entry in page.entries {
+            let Ok(key) = entry.key.parse::<ClickKey>() else { continue };
+            if key.customer.to_string().as_str() <= after {
+                continue;
+            }
+            let same = of_one.first().and_then(customer_of) == Some(key.customer.to_string());
+            if !same && !of_one.is_empty() {
+                reached = write(cx, program, day, &of_one, report).await?;
+                of_one.clear();
+                if !has_room(cx) {
+                    return Ok(Some(reached));
+                }
+            }
+            of_one.push(entry);
+        }
+        cursor = page.cursor;
+        if cursor.is_none() {
+            break;
+        }
+        if !has_room(cx) {
+            return Ok(Some(reached));
+        }
+    }
+    if !of_one.is_empty() {
+        write(cx, program, day, &of_one, report).await?;
+    }
+    Ok(None)
+}
+
+fn customer_of(entry: &Entry) -> Option<String> {
+    entry.key.parse().map(|key: ClickKey| key.customer.to_string()).ok()
+}
+
+/// Writes one advocate's day; whose it was.
+async fn write<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    day: Day,
+    entries: &[Entry],
+    report: &mut CronReport,
+) -> Result<String, StoreError> {
+    let key = entries.first().and_then(|entry| entry.key.parse::<ClickKey>().ok());
+    let Some(key) = key else { return Ok(String::new()) };
+    let visitors = clicks::read(cx, entries).await?;
+    let metadata: Value = clicks::folded(&visitors);
+    let folded = ClicksKey { program: program.id().clone(), customer: key.customer, day };
+    cx.put(&Put::listed(folded, metadata)).await?;
+    report.folded += 1;
+    Ok(key.customer.to_string())
+}

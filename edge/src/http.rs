@@ -1,0 +1,72 @@
+//! Requests and responses as plain values, so that handlers know nothing of the platform.
+
+use serde::Serialize;
+use url::form_urlencoded;
+
+/// The longest body that is read, in bytes.
+pub const BODY_LIMIT: usize = 65_536;
+
+/// The body is longer than [`BODY_LIMIT`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLarge;
+
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// In capitals.
+    pub method: String,
+    /// Scheme and authority the request was sent to.
+    pub origin: String,
+    /// As sent, percent-encoded.
+    pub path: String,
+    pub query: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: Result<Vec<u8>, TooLarge>,
+}
+
+impl Request {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What `Authorization: Bearer …` carries; empty where there is nothing.
+    pub fn bearer(&self) -> &str {
+        let value = self.header("authorization").unwrap_or_default();
+        let (scheme, rest) = value.split_once(' ').unwrap_or_default();
+        if scheme.eq_ignore_ascii_case("bearer") { rest.trim() } else { "" }
+    }
+
+    /// The query's parameters, decoded, in order.
+    pub fn parameters(&self) -> Vec<(String, String)> {
+        form_urlencoded::parse(self.query.as_bytes()).into_owned().collect()
+    }
+
+    /// The first parameter of that name.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        self.parameters().into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Response {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    pub fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Vec::new() }
+    }
+
+    pub fn json(status: u16, message: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(message).unwrap_or_default();
+        Self { status, headers: Vec::new(), body }.with("content-type", "application/json")
+    }
+
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}

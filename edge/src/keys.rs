@@ -1,0 +1,231 @@
+//! The names of all keys in the store, one type per prefix. Parts are separated by `/`; what a list
+//! needs comes first.
+
+use std::fmt;
+use std::str::FromStr;
+
+use passalong_core::fact::FactKey;
+use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym, ProgramId};
+use passalong_core::time::{Day, Minute};
+
+/// Declares a key: its fields, in order, are the parts of its text.
+macro_rules! key {
+    ($(#[$doc:meta])* $name:ident $prefix:literal { $($field:ident: $type:ty),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $name { $(pub $field: $type),+ }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($prefix)?;
+                $(write!(f, "/{}", self.$field)?;)+
+                Ok(())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ();
+
+            fn from_str(text: &str) -> Result<Self, ()> {
+                let mut parts = text.split('/');
+                if parts.next() != Some($prefix) {
+                    return Err(());
+                }
+                let key = Self {
+                    $($field: parts.next().and_then(|part| part.parse().ok()).ok_or(())?),+
+                };
+                if parts.next().is_some() { Err(()) } else { Ok(key) }
+            }
+        }
+
+        impl $name {
+            /// What all keys that begin with these parts begin with.
+            pub fn prefix(parts: &[&dyn fmt::Display]) -> String {
+                let mut text = format!("{}/", $prefix);
+                for part in parts {
+                    text.push_str(&part.to_string());
+                    text.push('/');
+                }
+                text
+            }
+        }
+    };
+}
+
+key!(
+    /// One version of a program's terms.
+    ProgramKey "program" { program: ProgramId, valid_from: Minute, digest: Digest }
+);
+key!(
+    /// One field of a customer: see [`Field`].
+    CustomerKey "customer" { program: ProgramId, customer: CustomerPseudonym, field: Field }
+);
+key!(
+    /// Visitors of one batch window.
+    ClickKey "click" { program: ProgramId, day: Day, customer: CustomerPseudonym, batch: Batch }
+);
+key!(
+    /// The unique clicks of a closed day, recomputed from [`ClickKey`]s.
+    ClicksKey "clicks" { program: ProgramId, customer: CustomerPseudonym, day: Day }
+);
+key!(
+    /// How far the folding of a day has come.
+    FoldedKey "folded" { program: ProgramId, day: Day }
+);
+key!(
+    /// A pointer: look at this order then. By time first, so that one list serves all programs.
+    DueKey "due" { at: Minute, program: ProgramId, ledger: Ledger, order: OrderPseudonym }
+);
+key!(
+    /// A fact of an advocate's ledger.
+    LedgerKey "ledger" {
+        program: ProgramId, customer: CustomerPseudonym, order: OrderPseudonym, fact: FactKey
+    }
+);
+key!(
+    /// An order's claim on a friend, under one of the friend's identities.
+    ClaimKey "friend" {
+        program: ProgramId, identity: Identity, order: OrderPseudonym, fact: FactKey
+    }
+);
+key!(
+    /// An event as it came, whether or not its order is known.
+    EventKey "event" { program: ProgramId, order: OrderPseudonym, fact: FactKey }
+);
+key!(
+    /// A report of an order, written last.
+    OrderKey "order" { program: ProgramId, order: OrderPseudonym, fact: FactKey }
+);
+key!(
+    /// An order in the list of its day.
+    LogKey "log" { program: ProgramId, day: Day, order: OrderPseudonym, ledger: Ledger }
+);
+key!(
+    /// A tap on a share button.
+    ShareKey "share" { program: ProgramId, day: Day, customer: CustomerPseudonym, batch: Batch }
+);
+key!(
+    /// A customer whose erasure is repeated.
+    ErasedKey "erased" { program: ProgramId, customer: CustomerPseudonym }
+);
+
+/// Declares a part of a key that is a choice or a plain word.
+macro_rules! part {
+    ($name:ident, $self:ident, $f:ident, $show:expr, $text:ident, $read:expr) => {
+        impl fmt::Display for $name {
+            fn fmt(&$self, $f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                $show
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ();
+
+            fn from_str($text: &str) -> Result<Self, ()> {
+                $read
+            }
+        }
+    };
+}
+
+/// Whose ledger an order is in; `-` where it has no advocate, or none is known yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ledger(pub Option<CustomerPseudonym>);
+
+part!(
+    Ledger,
+    self,
+    f,
+    match self.0 {
+        Some(customer) => write!(f, "{customer}"),
+        None => f.write_str("-"),
+    },
+    text,
+    match text {
+        "-" => Ok(Self(None)),
+        text => text.parse().map(|customer| Self(Some(customer))).map_err(|_| ()),
+    }
+);
+
+/// A random name, so that two isolates never share a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch(pub [u8; 8]);
+
+part!(
+    Batch,
+    self,
+    f,
+    f.write_str(&passalong_core::text::base32(&self.0)),
+    text,
+    passalong_core::text::from_base32(text).map(Self).ok_or(())
+);
+
+/// What is kept of a customer, each in a key of its own, so that each is erased by one delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// The merchant's id, sealed.
+    Id,
+    /// A set of hints, and the minute from which they count.
+    Hints(Minute, Digest),
+    /// Erased: later writes are dropped while this stands.
+    Erased,
+}
+
+part!(
+    Field,
+    self,
+    f,
+    match self {
+        Self::Id => f.write_str("id"),
+        Self::Hints(since, digest) => write!(f, "hints.{since}.{digest}"),
+        Self::Erased => f.write_str("erased"),
+    },
+    text,
+    {
+        let mut parts = text.split('.');
+        let field = match parts.next() {
+            Some("id") => Self::Id,
+            Some("erased") => Self::Erased,
+            Some("hints") => Self::Hints(
+                parts.next().and_then(|part| part.parse().ok()).ok_or(())?,
+                parts.next().and_then(|part| part.parse().ok()).ok_or(())?,
+            ),
+            _ => return Err(()),
+        };
+        if parts.next().is_some() { Err(()) } else { Ok(field) }
+    }
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is stored stays: a changed name would lose what merchants have.
+    #[test]
+    fn keys_are_named_as_pinned() {
+        fn check<K: FromStr<Err = ()> + fmt::Display>(text: &str) {
+            assert_eq!(text.parse::<K>().unwrap().to_string(), text);
+            for wrong in [&text[1..], &text[..text.len() - 1], &format!("{text}/x")] {
+                assert!(wrong.parse::<K>().is_err(), "{wrong}");
+            }
+        }
+        let fact = "202611220800.conversion.0123456789abcdef";
+        check::<ProgramKey>("program/teehaus/202611220800/0123456789abcdef");
+        check::<CustomerKey>("customer/teehaus/0123456789ac/id");
+        check::<CustomerKey>("customer/teehaus/0123456789ac/hints.202611220800.0123456789abcdef");
+        check::<CustomerKey>("customer/teehaus/0123456789ac/erased");
+        check::<ClickKey>("click/teehaus/20261122/0123456789ac/0123456789abc");
+        check::<ClicksKey>("clicks/teehaus/0123456789ac/20261122");
+        check::<FoldedKey>("folded/teehaus/20261122");
+        check::<DueKey>("due/202611220800/teehaus/0123456789ac/0123456789abcdef");
+        check::<DueKey>("due/202611220800/teehaus/-/0123456789abcdef");
+        check::<LedgerKey>(&format!("ledger/teehaus/0123456789ac/0123456789abcdef/{fact}"));
+        check::<ClaimKey>(&format!("friend/teehaus/c.0123456789ac/0123456789abcdef/{fact}"));
+        check::<ClaimKey>(&format!("friend/teehaus/h.0123456789abcdef/0123456789abcdef/{fact}"));
+        check::<EventKey>(&format!("event/teehaus/0123456789abcdef/{fact}"));
+        check::<OrderKey>(&format!("order/teehaus/0123456789abcdef/{fact}"));
+        check::<LogKey>("log/teehaus/20261122/0123456789abcdef/0123456789ac");
+        check::<ShareKey>("share/teehaus/20261122/0123456789ac/0123456789abc");
+        check::<ErasedKey>("erased/teehaus/0123456789ac");
+    }
+}

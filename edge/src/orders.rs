@@ -1,0 +1,330 @@
+//! An order as the store holds it: its reports, its events, its advocate's ledger, and the claims
+//! on its friend.
+
+use std::collections::BTreeMap;
+
+use passalong_core::fact::{Conversion, Fact, FactKey, Order};
+use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderId, OrderPseudonym};
+use passalong_core::money::Currency;
+use passalong_core::report::Item;
+use passalong_core::reward::{ConversionKind, Reason, RewardId, Role, Value};
+use passalong_core::seal::Sealed;
+use passalong_core::settlement::Claim;
+use passalong_core::time::{Instant, Minute};
+use passalong_core::wire::{AdvocateRef, ConversionAnswer, PromisedReward};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::customers;
+use crate::keys::{ClaimKey, DueKey, EventKey, Ledger, LedgerKey, LogKey, OrderKey};
+use crate::problem::Problem;
+use crate::programs::Loaded;
+use crate::store::{Context, Entry, Host, Put, StoreError};
+
+/// A report of an order, as a list shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    pub key: FactKey,
+    pub advocate: Option<CustomerPseudonym>,
+}
+
+/// A report in full: the value of its `order/` key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The shop's order id, sealed.
+    pub order: String,
+    pub kind: ConversionKind,
+    pub amount: Option<i64>,
+    pub currency: Option<Currency>,
+    pub occurred_at: Instant,
+    pub segment: Option<String>,
+    pub action: Option<String>,
+    pub items: Vec<StoredItem>,
+    /// What was answered.
+    pub attributed: bool,
+    pub reason: Option<Reason>,
+    pub rewards: Vec<Promise>,
+    pub terms_version: Option<u32>,
+}
+
+/// An item of an order, as it was reported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredItem {
+    pub sku: String,
+    pub category: Option<String>,
+    pub amount: i64,
+}
+
+impl From<&Item> for StoredItem {
+    fn from(item: &Item) -> Self {
+        Self { sku: item.sku.clone(), category: item.category.clone(), amount: item.amount }
+    }
+}
+
+/// A reward that was promised when the order was reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promise {
+    pub role: Role,
+    pub value: Value,
+}
+
+impl Record {
+    /// What the shop was, and will be, answered.
+    pub fn answer(
+        &self,
+        order_id: &OrderId,
+        order: OrderPseudonym,
+        advocate: Option<String>,
+    ) -> ConversionAnswer {
+        let promised = |promise: &Promise| PromisedReward {
+            id: RewardId { order, role: promise.role }.to_string(),
+            r#for: promise.role,
+            value: promise.value,
+        };
+        ConversionAnswer {
+            order_id: order_id.as_str().to_owned(),
+            attributed: self.attributed,
+            reason: self.reason,
+            advocate: self.attributed.then_some(AdvocateRef { customer_id: advocate }),
+            rewards: self.rewards.iter().map(promised).collect(),
+            provisional: self.attributed,
+            terms_version: self.terms_version,
+        }
+    }
+}
+
+/// The visible reports of an order, the one accepted first in front.
+pub async fn reports<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    order: OrderPseudonym,
+) -> Result<Vec<Report>, StoreError> {
+    let entries = cx.list(&OrderKey::prefix(&[program.id(), &order]), 1).await?;
+    let report = |entry: &Entry| {
+        let key: OrderKey = entry.key.parse().ok()?;
+        let advocate = entry.metadata.get("c").and_then(|c| c.as_str()?.parse().ok());
+        Some(Report { key: key.fact, advocate })
+    };
+    let mut reports: Vec<Report> = entries.iter().filter_map(report).collect();
+    reports.sort_by_key(|report| report.key);
+    Ok(reports)
+}
+
+/// A report in full.
+pub async fn record<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    order: OrderPseudonym,
+    key: FactKey,
+) -> Result<Record, Problem> {
+    let key = OrderKey { program: program.id().clone(), order, fact: key };
+    let value = cx.get(&key.to_string()).await?;
+    let record = value.and_then(|value| serde_json::from_str(&value).ok());
+    record.ok_or_else(|| not_visible().retry_after(60))
+}
+
+/// What is said of an order that is not there, or not yet.
+pub fn not_visible() -> Problem {
+    Problem::not_found("no such order is visible; what was sent in the last minute may not be yet")
+        .retry_after(60)
+}
+
+/// The events of an order as they came.
+pub async fn events<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    order: OrderPseudonym,
+) -> Result<Vec<(FactKey, Fact)>, StoreError> {
+    let entries = cx.list(&EventKey::prefix(&[program.id(), &order]), 2).await?;
+    let event = |entry: &Entry| {
+        let key: EventKey = entry.key.parse().ok()?;
+        Some((key.fact, Fact::from_json(key.fact.kind, &entry.metadata)?))
+    };
+    Ok(entries.iter().filter_map(event).collect())
+}
+
+/// One order in its advocate's ledger.
+pub async fn in_ledger<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    customer: CustomerPseudonym,
+    order: OrderPseudonym,
+) -> Result<Order, StoreError> {
+    let prefix = LedgerKey::prefix(&[program.id(), &customer, &order]);
+    Ok(fold(&cx.list(&prefix, 1).await?).remove(&order).unwrap_or_default())
+}
+
+/// Folds listed facts into orders.
+pub fn fold(entries: &[Entry]) -> BTreeMap<OrderPseudonym, Order> {
+    let mut orders: BTreeMap<OrderPseudonym, Order> = BTreeMap::new();
+    for entry in entries {
+        let Ok(key) = entry.key.parse::<LedgerKey>() else { continue };
+        if let Some(fact) = Fact::from_json(key.fact.kind, &entry.metadata) {
+            orders.entry(key.order).or_default().add(key.fact, fact);
+        }
+    }
+    orders
+}
+
+/// A fact of a ledger, to be written.
+pub fn ledger_put(
+    program: &Loaded,
+    customer: CustomerPseudonym,
+    order: OrderPseudonym,
+    (fact_key, fact): (FactKey, &Fact),
+) -> Put {
+    let key = LedgerKey { program: program.id().clone(), customer, order, fact: fact_key };
+    Put::listed(key, fact.to_json())
+}
+
+/// A conversion for its ledger, with the report in full: what heals an order that was cut off.
+pub fn conversion_put(
+    program: &Loaded,
+    customer: CustomerPseudonym,
+    order: OrderPseudonym,
+    (key, conversion): (FactKey, &Conversion),
+    record: &Record,
+) -> Put {
+    ledger_put(program, customer, order, (key, &Fact::Conversion(conversion.clone())))
+        .value(serde_json::to_string(record).unwrap_or_default())
+}
+
+/// The report in full, from the ledger.
+pub async fn record_in_ledger<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    customer: CustomerPseudonym,
+    order: OrderPseudonym,
+    fact: FactKey,
+) -> Result<Option<Record>, StoreError> {
+    let key = LedgerKey { program: program.id().clone(), customer, order, fact };
+    let value = cx.get(&key.to_string()).await?;
+    Ok(value.and_then(|value| serde_json::from_str(&value).ok()))
+}
+
+/// The pointer to look at an order then.
+pub fn due_put(program: &Loaded, at: Minute, ledger: Ledger, order: OrderPseudonym) -> Put {
+    Put::listed(DueKey { at, program: program.id().clone(), ledger, order }, json!({}))
+}
+
+/// An order's claims on its friend, one for each identity.
+pub fn claim_puts(
+    program: &Loaded,
+    advocate: CustomerPseudonym,
+    order: OrderPseudonym,
+    (key, conversion): (FactKey, &Conversion),
+) -> Vec<Put> {
+    let metadata = json!({ "c": advocate.to_string() });
+    let put = |identity: &Identity| {
+        let program = program.id().clone();
+        let key = ClaimKey { program, identity: *identity, order, fact: key };
+        Put::listed(key, metadata.clone())
+    };
+    conversion.identities.iter().map(put).collect()
+}
+
+/// The order's line in the list of its day.
+pub fn log_put(
+    program: &Loaded,
+    at: Minute,
+    ledger: Ledger,
+    order: OrderPseudonym,
+    sealed: &str,
+) -> Put {
+    let day = at.start().day();
+    Put::listed(
+        LogKey { program: program.id().clone(), day, order, ledger },
+        json!({ "s": sealed }),
+    )
+}
+
+/// What the claims on a friend say about an order.
+#[derive(Debug, Clone, Default)]
+pub struct Claims {
+    /// The minutes of the order's own claims.
+    pub own: Vec<(Identity, Minute)>,
+    pub others: Vec<Claim>,
+}
+
+/// Reads the claims on a friend, and of each other order what its own ledger says.
+pub async fn claims<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    order: OrderPseudonym,
+    identities: &[Identity],
+) -> Result<Claims, StoreError> {
+    let lists = identities.iter().map(|identity| async move {
+        let entries = cx.list(&ClaimKey::prefix(&[program.id(), identity]), 1).await?;
+        Ok::<_, StoreError>((*identity, entries))
+    });
+    let mut claims = Claims::default();
+    let mut seen: BTreeMap<(OrderPseudonym, CustomerPseudonym), Known> = BTreeMap::new();
+    for list in futures_util::future::join_all(lists).await {
+        let (identity, entries) = list?;
+        for entry in entries {
+            let Ok(key) = entry.key.parse::<ClaimKey>() else { continue };
+            let advocate = entry.metadata.get("c").and_then(|c| c.as_str()?.parse().ok());
+            let Some(advocate) = advocate else { continue };
+            if key.order == order {
+                claims.own.push((identity, key.fact.accepted));
+                continue;
+            }
+            let known = match seen.get(&(key.order, advocate)) {
+                Some(known) => known.clone(),
+                None => Known {
+                    facts: in_ledger(cx, program, advocate, key.order).await?,
+                    customer: customers::load(cx, program, advocate).await?,
+                    reports: reports(cx, program, key.order).await?,
+                },
+            };
+            seen.insert((key.order, advocate), known.clone());
+            claims.others.push(Claim {
+                order: key.order,
+                advocate,
+                identity,
+                accepted: key.fact.accepted,
+                digest: key.fact.digest,
+                facts: known.facts,
+                known: known.customer.known,
+                reports: ranks(&known.reports),
+            });
+        }
+    }
+    claims.own.sort();
+    claims.own.dedup_by_key(|(identity, _)| *identity);
+    Ok(claims)
+}
+
+/// What is read once of an order that claims under several identities.
+#[derive(Debug, Clone)]
+struct Known {
+    facts: Order,
+    customer: customers::Customer,
+    reports: Vec<Report>,
+}
+
+/// Reports as settlement ranks them.
+pub fn ranks(reports: &[Report]) -> Vec<(Minute, Digest)> {
+    reports.iter().map(|report| (report.key.accepted, report.key.digest)).collect()
+}
+
+/// The shop's order id.
+pub fn open_order(program: &Loaded, sealed: &str) -> Option<String> {
+    program.keys.open(Sealed::Order, sealed)
+}
+
+/// The report itself. Its presence means that everything else of it stands.
+pub fn order_put(
+    program: &Loaded,
+    order: OrderPseudonym,
+    fact: FactKey,
+    ledger: Ledger,
+    record: &Record,
+) -> Put {
+    let key = OrderKey { program: program.id().clone(), order, fact };
+    let metadata = match ledger.0 {
+        Some(advocate) => json!({ "c": advocate.to_string() }),
+        None => json!({}),
+    };
+    Put::listed(key, metadata).value(serde_json::to_string(record).unwrap_or_default())
+}

@@ -1,0 +1,89 @@
+//! Workers KV behind [`Store`], and the runtime's clock, timer and randomness behind [`Host`].
+
+use std::time::Duration;
+
+use serde_json::Value;
+use worker::kv::KvStore;
+use worker::{Date, Delay, Env};
+
+use crate::store::{Entry, Host, Page, Put, Store, StoreError};
+
+/// The binding of the one namespace.
+const BINDING: &str = "KV";
+
+#[derive(Debug, Clone)]
+pub struct Platform {
+    kv: KvStore,
+}
+
+impl Platform {
+    pub fn new(env: &Env) -> worker::Result<Self> {
+        Ok(Self { kv: env.kv(BINDING)? })
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> StoreError {
+    StoreError(error.to_string())
+}
+
+impl Store for Platform {
+    async fn get(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.kv.get(key).text().await.map_err(failed)
+    }
+
+    async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<String>>, StoreError> {
+        let mut found = self.kv.get_bulk(keys).text().await.map_err(failed)?;
+        Ok(keys.iter().map(|key| found.remove(key).flatten()).collect())
+    }
+
+    async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<Page, StoreError> {
+        let mut list = self.kv.list().prefix(prefix.to_owned());
+        if let Some(cursor) = cursor {
+            list = list.cursor(cursor.to_owned());
+        }
+        let response = list.execute().await.map_err(failed)?;
+        let entries = response
+            .keys
+            .into_iter()
+            .map(|key| Entry { key: key.name, metadata: key.metadata.unwrap_or(Value::Null) });
+        let cursor = if response.list_complete { None } else { response.cursor };
+        Ok(Page { entries: entries.collect(), cursor })
+    }
+
+    async fn put(&self, put: &Put) -> Result<(), StoreError> {
+        let mut request = self.kv.put(&put.key, put.value.as_str()).map_err(failed)?;
+        if let Some(metadata) = &put.metadata {
+            request = request.metadata(metadata).map_err(failed)?;
+        }
+        if let Some(ttl) = put.ttl {
+            request = request.expiration_ttl(ttl);
+        }
+        request.execute().await.map_err(failed)
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.kv.delete(key).await.map_err(failed)
+    }
+}
+
+impl Host for Platform {
+    async fn sleep(&self, millis: u32) {
+        Delay::from(Duration::from_millis(millis.into())).await;
+    }
+
+    fn random(&self) -> [u8; 8] {
+        let mut bytes = [0; 8];
+        if getrandom::fill(&mut bytes).is_err() {
+            self.log("no randomness");
+        }
+        bytes
+    }
+
+    fn millis(&self) -> u64 {
+        Date::now().as_millis()
+    }
+
+    fn log(&self, line: &str) {
+        worker::console_error!("{line}");
+    }
+}

@@ -1,0 +1,105 @@
+//! A customer's rights: everything kept about them, opened for the merchant who must answer; and
+//! its erasure. Facts about money stay, pseudonymous, for the statutory period.
+
+use passalong_core::code;
+use passalong_core::decode::Fields;
+use passalong_core::ids::{CustomerId, Identity};
+use passalong_core::time::DAY;
+use passalong_core::wire::{Clicks, CustomerExport, Erased, ExportedOrder};
+use serde_json::json;
+
+use crate::authenticate::merchant;
+use crate::customers::{self, Customer};
+use crate::http::{Request, Response};
+use crate::keys::{ClaimKey, CustomerKey, ErasedKey, Field};
+use crate::me;
+use crate::orders::{open_order, record, reports};
+use crate::problem::Problem;
+use crate::programs::Loaded;
+use crate::requests::{body, link};
+use crate::store::{Context, Host, Put};
+
+/// An erasure is repeated so long, for what was written elsewhere and not yet visible.
+pub const REPEATED_DAYS: i64 = 7;
+/// Orders as a friend in one export.
+const MOST_ORDERS: usize = 100;
+
+fn customer_id(request: &Request) -> Result<CustomerId, Problem> {
+    let mut fields = Fields::parse(body(request)?)?;
+    let id = fields.read("customer_id")?;
+    let id = fields.required("customer_id", id, "the shop's own id of the customer")?;
+    fields.finish()?;
+    Ok(id)
+}
+
+/// `POST /v1/customers/export`.
+pub async fn export<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Response, Problem> {
+    let program = merchant(cx, request).await?;
+    let id = customer_id(request)?;
+    let customer = program.keys.customer(&id);
+    let record = customers::load(cx, &program, customer).await?;
+    let ledger = me::ledger(cx, &program, customer).await?;
+    let (_, referrals) = me::referrals(cx, &program, customer, &record.known, &ledger);
+    let clicks = me::count_clicks(cx, &program, customer, false).await?;
+    let today = match clicks.today {
+        Clicks::Exactly(count) | Clicks::MoreThan { more_than: count } => count,
+    };
+    let code = code::issue(&program.keys, customer);
+    let export = CustomerExport {
+        customer_id: id.as_str().to_owned(),
+        known: me::is_known(&record),
+        link: link(request, program.id(), &code),
+        code,
+        hints: record.known.iter().map(|(_, identity)| identity.to_string()).collect(),
+        clicks: clicks.closed + today,
+        referrals,
+        orders: orders_of(cx, &program, Identity::Customer(customer), &record).await?,
+        as_of: cx.now,
+    };
+    Ok(Response::json(200, &export))
+}
+
+/// The orders that named this customer, or one of the customer's hints, as the friend.
+async fn orders_of<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    identity: Identity,
+    customer: &Customer,
+) -> Result<Vec<ExportedOrder>, Problem> {
+    let mut orders = Vec::new();
+    let hints = customer.known.iter().map(|(_, identity)| *identity);
+    for identity in std::iter::once(identity).chain(hints) {
+        for entry in cx.list(&ClaimKey::prefix(&[program.id(), &identity]), 1).await? {
+            orders.extend(entry.key.parse().map(|key: ClaimKey| key.order));
+        }
+    }
+    orders.sort();
+    orders.dedup();
+    let mut result = Vec::new();
+    for order in orders.into_iter().take(MOST_ORDERS) {
+        let Some(report) = reports(cx, program, order).await?.into_iter().next() else { continue };
+        let record = record(cx, program, order, report.key).await?;
+        result.push(ExportedOrder {
+            order_id: open_order(program, &record.order),
+            kind: record.kind,
+            amount: record.amount,
+            currency: record.currency,
+            occurred_at: record.occurred_at,
+        });
+    }
+    Ok(result)
+}
+
+/// `POST /v1/customers/erase`: the note to repeat it first, then the tombstone, then the deletes.
+pub async fn erase<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Response, Problem> {
+    let program = merchant(cx, request).await?;
+    let id = customer_id(request)?;
+    let customer = program.keys.customer(&id);
+    let until = cx.now.plus(REPEATED_DAYS * DAY);
+    let again = ErasedKey { program: program.id().clone(), customer };
+    let key = CustomerKey { program: program.id().clone(), customer, field: Field::Erased };
+    cx.put(&Put::listed(again, json!({})).until(until, cx.now)).await?;
+    cx.put(&Put::listed(key, json!({})).until(until, cx.now)).await?;
+    customers::erase(cx, program.id(), customer).await?;
+    Ok(Response::json(200, &Erased { erased: true, repeated_until: until }))
+}

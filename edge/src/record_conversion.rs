@@ -1,0 +1,198 @@
+//! `POST /v1/conversions`: taken in durably before it is answered, exactly once however often it is
+//! sent, and never refused for a bad proof.
+
+use passalong_core::click_token;
+use passalong_core::code;
+use passalong_core::fact::{Conversion, FactKey, FactKind, Via};
+use passalong_core::ids::{CustomerPseudonym, Identity, OrderPseudonym};
+use passalong_core::report::{ConversionReport, Proof};
+use passalong_core::reward::{Reason, Role};
+use passalong_core::seal::Sealed;
+use passalong_core::settlement::{Remaining, attribute, friendship, rule_for, worth};
+use passalong_core::time::SETTLE;
+
+use crate::authenticate::merchant;
+use crate::customers;
+use crate::http::{Request, Response};
+use crate::keys::Ledger;
+use crate::orders::{
+    Promise, Record, claim_puts, claims, conversion_put, due_put, log_put, order_put, record,
+    reports,
+};
+use crate::problem::Problem;
+use crate::programs::Loaded;
+use crate::requests::body;
+use crate::store::{Context, Host};
+
+/// What was decided about a report: the record to keep and, where an advocate is proven, the fact
+/// for that advocate's ledger.
+struct Decision {
+    record: Record,
+    proven: Option<(CustomerPseudonym, Conversion)>,
+    advocate_id: Option<String>,
+}
+
+/// 1. Authenticate: 401. 2. Decode: 400, 413. 3. Load the reports of this order: identical is
+///    answered again, other content is 409. 4. Decide. 5. Save: the pointer first, the order last;
+///    503 if any write fails. 6. Encode.
+pub async fn record_conversion<H: Host>(
+    cx: &Context<'_, H>,
+    request: &Request,
+) -> Result<Response, Problem> {
+    // 1
+    let program = merchant(cx, request).await?;
+    // 2
+    let report = ConversionReport::parse(body(request)?, cx.now)?;
+    let order = program.keys.order(&report.order);
+    let digest = program.keys.digest(report.content().as_bytes());
+    // 3
+    let known = reports(cx, &program, order).await?;
+    if let Some(same) = known.iter().find(|known| known.key.digest == digest) {
+        let record = record(cx, &program, order, same.key).await?;
+        let advocate = match same.advocate.filter(|_| record.attributed) {
+            Some(advocate) => customers::load(cx, &program, advocate).await?.open(&program),
+            None => None,
+        };
+        return Ok(Response::json(200, &record.answer(&report.order, order, advocate)));
+    }
+    if !known.is_empty() {
+        let detail = "this order_id was reported with other content; the first report stands. Report changes as events";
+        return Err(Problem::conflict(detail));
+    }
+    // 4
+    let decision = decide(cx, &program, order, &report).await?;
+    // 5
+    let key = FactKey { accepted: cx.now.minute(), kind: FactKind::Conversion, digest };
+    save(cx, &program, order, key, &report, &decision).await?;
+    // 6
+    let answer = decision.record.answer(&report.order, order, decision.advocate_id);
+    Ok(Response::json(201, &answer))
+}
+
+/// Who a proof names, and how.
+fn prove(program: &Loaded, proof: &Proof) -> Result<(CustomerPseudonym, Via), Reason> {
+    match proof {
+        Proof::None | Proof::Coupon(_) => Err(Reason::NoReferral),
+        Proof::Alias(_) => Err(Reason::UnknownAlias),
+        Proof::Token(token) => {
+            let click =
+                click_token::verify(&program.keys, token).map_err(|_| Reason::InvalidToken)?;
+            Ok((click.customer, Via::Click { at: click.at, channel: click.channel }))
+        }
+        Proof::Code(text) => {
+            // People paste whole links into a code field.
+            let after = text.split_once(&format!("/r/{}/", program.id())).map(|(_, rest)| rest);
+            let text = after.unwrap_or(text).split(['/', '?', '#']).next().unwrap_or_default();
+            let customer =
+                code::verify(&program.keys, text.trim()).map_err(|_| Reason::InvalidToken)?;
+            Ok((customer, Via::Code))
+        }
+    }
+}
+
+async fn decide<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    order: OrderPseudonym,
+    report: &ConversionReport,
+) -> Result<Decision, Problem> {
+    let version = program.versions.at(report.occurred_at);
+    let mut record = Record {
+        order: program.keys.seal(Sealed::Order, report.order.as_str()),
+        kind: report.kind,
+        amount: report.amount,
+        currency: report.currency,
+        occurred_at: report.occurred_at,
+        segment: report.segment.clone(),
+        action: report.action.clone(),
+        items: report.items.iter().map(Into::into).collect(),
+        attributed: false,
+        reason: None,
+        rewards: Vec::new(),
+        terms_version: version.map(|version| version.number),
+    };
+    let (advocate, via) = match prove(program, &report.proof) {
+        Ok(proven) => proven,
+        Err(reason) => {
+            record.reason = Some(reason);
+            return Ok(Decision { record, proven: None, advocate_id: None });
+        }
+    };
+    let customer = report.customer.as_ref().map(|id| program.keys.customer(id));
+    let hints = report.hints.iter().map(|hint| Identity::Hint(program.keys.hint(hint)));
+    let identities: Vec<Identity> =
+        customer.map(Identity::Customer).into_iter().chain(hints).collect();
+    let mut conversion = Conversion {
+        kind: report.kind,
+        amount: report.amount,
+        currency: report.currency,
+        identities,
+        first_order: report.first_order,
+        occurred_at: report.occurred_at,
+        via,
+        noted: None,
+        again: false,
+    };
+    let record_of = customers::load(cx, program, advocate).await?;
+    let minute = cx.now.minute();
+    let mut reason =
+        attribute(&conversion, advocate, &record_of.known, &program.versions, minute).err();
+    if let (None, Some(version)) = (reason, version) {
+        let claims = claims(cx, program, order, &conversion.identities).await?;
+        let who = (order, advocate, report.kind);
+        let friendship = friendship(who, &claims.own, &claims.others, &program.versions, minute);
+        conversion.again = friendship.again;
+        let left = Remaining { amount: report.amount.unwrap_or(0), reversed: None };
+        let mut refused = friendship.taken.then_some(Reason::FriendAlreadyReferred);
+        for role in [Role::Advocate, Role::Friend] {
+            let first = rule_for(&version.terms, role, report.kind, false);
+            let rule = rule_for(&version.terms, role, report.kind, friendship.again);
+            match rule.map(|rule| worth(rule, left, &version.terms)) {
+                Some(Ok(value)) => record.rewards.push(Promise { role, value }),
+                Some(Err(reason)) => refused = refused.or(Some(reason)),
+                None if first.is_some() => {
+                    refused = refused.or(Some(Reason::FriendAlreadyReferred));
+                }
+                None => {}
+            }
+        }
+        if friendship.taken {
+            record.rewards.clear();
+        }
+        reason = refused.filter(|_| record.rewards.is_empty());
+    }
+    conversion.noted = reason.filter(|reason| *reason == Reason::FriendAlreadyReferred);
+    record.attributed = reason.is_none();
+    record.reason = reason;
+    let advocate_id = record_of.open(program).filter(|_| record.attributed);
+    Ok(Decision { record, proven: Some((advocate, conversion)), advocate_id })
+}
+
+async fn save<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    order: OrderPseudonym,
+    key: FactKey,
+    report: &ConversionReport,
+    decision: &Decision,
+) -> Result<(), Problem> {
+    let ledger = Ledger(decision.proven.as_ref().map(|(advocate, _)| *advocate));
+    let mut puts = vec![log_put(program, key.accepted, ledger, order, &decision.record.order)];
+    if let Some((advocate, conversion)) = &decision.proven {
+        cx.put(&due_put(program, key.accepted.plus(SETTLE), ledger, order)).await?;
+        puts.extend(claim_puts(program, *advocate, order, (key, conversion)));
+        puts.push(conversion_put(program, *advocate, order, (key, conversion), &decision.record));
+        let friend_earns =
+            decision.record.rewards.iter().any(|promise| promise.role == Role::Friend);
+        puts.extend(
+            report
+                .customer
+                .as_ref()
+                .filter(|_| friend_earns)
+                .map(|id| customers::id_put(program, id)),
+        );
+    }
+    cx.put_all(&puts).await?;
+    cx.put(&order_put(program, order, key, ledger, &decision.record)).await?;
+    Ok(())
+}

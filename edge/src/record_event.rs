@@ -1,0 +1,122 @@
+//! `POST /v1/conversions/{order_id}/events`: what happened to an order. Kept even where the order
+//! is not visible yet, because the store may be late.
+
+use passalong_core::fact::{Event, Fact, FactKey};
+use passalong_core::ids::{OrderId, OrderPseudonym};
+use passalong_core::report::{EventReport, EventType};
+use passalong_core::seal::Sealed;
+use passalong_core::status;
+use passalong_core::time::SETTLE;
+use passalong_core::wire::{ConversionAnswer, EventKept};
+
+use crate::authenticate::merchant;
+use crate::customers;
+use crate::http::{Request, Response};
+use crate::keys::{EventKey, Ledger};
+use crate::orders::{self, Promise, Report, due_put, ledger_put, record, reports};
+use crate::problem::Problem;
+use crate::programs::Loaded;
+use crate::requests::{body, part};
+use crate::store::{Context, Host, Put};
+
+/// 1. Authenticate: 401. 2. Decode: 400, 413. 3. Load the order and its events: the same event is
+///    answered again, the same id with other content is 409. 4. Decide: a refund beyond what is
+///    left, as far as visible, is 409. 5. Save: the pointer first. 6. Encode.
+pub async fn record_event<H: Host>(
+    cx: &Context<'_, H>,
+    request: &Request,
+    order_id: &str,
+) -> Result<Response, Problem> {
+    // 1
+    let program = merchant(cx, request).await?;
+    // 2
+    let order_id: OrderId = part("order_id", order_id)?;
+    let report = EventReport::parse(body(request)?, cx.now)?;
+    let order = program.keys.order(&order_id);
+    let digest = program.keys.digest(report.content(&order_id).as_bytes());
+    let event = Event {
+        event: program.keys.event(&order_id, &report.id),
+        sealed: program.keys.seal(Sealed::Event, report.id.as_str()),
+        amount: report.amount,
+        occurred_at: report.occurred_at,
+    };
+    // 3
+    let known = reports(cx, &program, order).await?;
+    let events = orders::events(cx, &program, order).await?;
+    let same_id = events
+        .iter()
+        .find(|(_, fact)| matches!(fact, Fact::Event(_, other) if other.event == event.event));
+    if let Some((key, _)) = same_id {
+        if key.digest != digest {
+            let detail = "this event_id was reported with other content; the first report stands";
+            return Err(Problem::conflict(detail));
+        }
+        return answer(cx, &program, (&order_id, order), known.first(), None, 200).await;
+    }
+    // 4
+    if let (EventType::Refunded, Some(first)) = (report.kind, known.first()) {
+        let whole = record(cx, &program, order, first.key).await?.amount.unwrap_or(0);
+        let paid_back: i64 = events
+            .iter()
+            .map(|(_, fact)| match fact {
+                Fact::Event(EventType::Refunded, event) => event.amount.unwrap_or(0),
+                _ => 0,
+            })
+            .sum();
+        let left = (whole - paid_back).max(0);
+        if report.amount.unwrap_or(0) > left {
+            let detail =
+                format!("amount is beyond what is left of the order: {left} in minor units");
+            return Err(Problem { field: Some("amount".to_owned()), ..Problem::conflict(detail) });
+        }
+    }
+    // 5
+    let key = FactKey { accepted: cx.now.minute(), kind: report.kind.into(), digest };
+    let fact = Fact::Event(report.kind, event);
+    let advocates: Vec<_> = known.iter().filter_map(|report| report.advocate).collect();
+    if known.is_empty() || !advocates.is_empty() {
+        let ledger = Ledger(advocates.first().copied());
+        cx.put(&due_put(&program, key.accepted.plus(SETTLE), ledger, order)).await?;
+    }
+    let own = EventKey { program: program.id().clone(), order, fact: key };
+    let mut puts = vec![Put::listed(own, fact.to_json())];
+    puts.extend(
+        advocates.iter().map(|advocate| ledger_put(&program, *advocate, order, (key, &fact))),
+    );
+    cx.put_all(&puts).await?;
+    // 6
+    answer(cx, &program, (&order_id, order), known.first(), Some((key, fact)), 201).await
+}
+
+/// The conversion after the event; 202 where it is not visible yet.
+async fn answer<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    (order_id, order): (&OrderId, OrderPseudonym),
+    report: Option<&Report>,
+    new: Option<(FactKey, Fact)>,
+    status: u16,
+) -> Result<Response, Problem> {
+    let Some(report) = report else {
+        return Ok(Response::json(202, &EventKept { order_known: false }));
+    };
+    let mut record = record(cx, program, order, report.key).await?;
+    let mut advocate_id = None;
+    if let Some(advocate) = report.advocate {
+        let customer = customers::load(cx, program, advocate).await?;
+        let mut facts = orders::in_ledger(cx, program, advocate, order).await?;
+        if let Some((key, fact)) = new {
+            facts.add(key, fact);
+        }
+        let known = &customer.known;
+        let rewards = status::rewards(&facts, advocate, known, &program.versions, cx.now);
+        if record.attributed {
+            let promise =
+                |reward: &status::Reward| Promise { role: reward.role, value: reward.value };
+            record.rewards = rewards.iter().map(promise).collect();
+        }
+        advocate_id = customer.open(program);
+    }
+    let answer: ConversionAnswer = record.answer(order_id, order, advocate_id);
+    Ok(Response::json(status, &answer))
+}

@@ -187,7 +187,10 @@ test("an event before its order is kept and joined", async () => {
   const order = await program.order({ order_id: "A-1", customer_id: "20871", amount: 5000, token });
   assert.equal(order.status, 201, order.text);
   assert.deepEqual(order.body.rewards[0].value, credit(1000), "the order's own answer never depends on events");
+  await setClock(worker, noon() + 11 * MINUTE);
+  await runCronUntilDone(worker);
   assert.deepEqual((await advocateReward(program)).value, credit(800));
+  assert.equal((await program.server("GET", "/v1/conversions/A-1")).body.events.length, 1);
   await settle();
   const settled = await advocateReward(program);
   assert.deepEqual([settled.value, settled.status], [credit(800), "approved"]);

@@ -95,6 +95,62 @@ test("new terms are valid ten minutes later, everywhere", async () => {
   assert.equal((await program.me("10023")).program.name, "Teehaus Süd");
 });
 
+// The cheaper of two: the list of programs, once a minute for everything together, may fall on one.
+async function cost(send) {
+  const answers = [await send(0), await send(1)];
+  const [one, two] = answers.map((answer) => {
+    assert.ok(answer.status < 400, answer.text);
+    return kvOperations(answer);
+  });
+  return Object.fromEntries(["read", "write", "list"].map((kind) => [kind, Math.min(one[kind], two[kind])]));
+}
+
+test("each endpoint costs what the design says", async () => {
+  const program = await begin();
+  const visit = (path, agent = PERSON) => () => api(worker)("GET", path, undefined, { headers: { "user-agent": agent } });
+  const code = await program.code("10023");
+  const token = await program.click("10023");
+  const rewards = [];
+  for (const order_id of ["A-1", "A-2"]) {
+    const { body } = await program.order({ order_id, customer_id: `friend-of-${order_id}`, token, occurred_at: instant(noon()) });
+    rewards.push(body.rewards[0].id);
+  }
+  const terms = (await program.server("GET", "/v1/program")).body;
+  const costs = {
+    "follow a link": await cost(visit(`/r/${program.id}/${code}`)),
+    "follow a forged link": await cost(visit(`/r/${program.id}/${"0".repeat(26)}`)),
+    "offer": await cost(visit(`/v1/offer?program=${program.id}`)),
+    "offer with a click token": await cost(visit(`/v1/offer?program=${program.id}&pa=${token}`)),
+    "me, first time": await cost((n) => program.customer(`new-${n}`)("GET", "/v1/me")),
+    "me": await cost(() => program.customer("10023")("GET", "/v1/me")),
+    "share": await cost(() => program.customer("10023")("POST", "/v1/me/shares", { channel: "copy" })),
+    "codes of two": await cost((n) => program.server("POST", "/v1/codes", { customer_ids: [`a-${n}`, `b-${n}`] })),
+    "order without a referral": await cost(() => program.order()),
+    "order with a referral": await cost(() => program.order({ token })),
+    "order by a guest with two hints": await cost((n) =>
+      program.order({ customer_id: undefined, hints: [`${n}a`, `${n}b`].map((hex) => hex.repeat(32)), token })),
+    "order, repeated": await cost(() => program.order({ order_id: "A-1", customer_id: "friend-of-A-1", token, occurred_at: instant(noon()) })),
+    "event": await cost((n) => program.event("A-1", { event_id: `d${n}` })),
+    "event, repeated": await cost(() => program.event("A-1", { event_id: "d0" })),
+    "event before its order": await cost(() => program.event(unique("early"))),
+    "an order's story": await cost(() => program.server("GET", "/v1/conversions/A-1")),
+    "rewards": await cost(() => program.server("GET", "/v1/rewards")),
+    "program": await cost(() => program.server("GET", "/v1/program")),
+    "program, changed": await cost((n) => program.server("PUT", "/v1/program", { ...terms, name: `Neu ${n}` })),
+    "export": await cost(() => program.server("POST", "/v1/customers/export", { customer_id: "10023" })),
+    "health": await cost(visit("/healthz")),
+  };
+  await setClock(worker, noon() + 31 * DAY);
+  await runCronUntilDone(worker);
+  costs.fulfil = await cost((n) => program.server("POST", `/v1/rewards/${rewards[n]}/fulfil`, { reference: "voucher 881" }));
+  costs.erase = await cost((n) => program.server("POST", "/v1/customers/erase", { customer_id: `new-${n}` }));
+  const text = Object.fromEntries(Object.entries(costs).map(([name, { read, write, list }]) => [name, `${read} ${write} ${list}`]));
+  // Reads, writes (with deletes), lists.
+  assert.deepEqual(text, COSTS);
+});
+
+const COSTS = {};
+
 // Facts of one advocate, as many as fill a page of KV's list: sent in parallel, since only their number matters.
 async function fillLedger(program, facts) {
   const token = await program.click("10023");
@@ -116,6 +172,7 @@ test("the account page costs at most 6 KV operations, with 1,000 facts and with 
   const path = `/r/${program.id}/${await program.code("10023")}`;
   for (let day = 0; day < 3; day += 1) {
     await setClock(worker, noon() + day * DAY);
+    await runCronUntilDone(worker);
     for (let n = 0; n < 100; n += 1) {
       await api(worker)("GET", path, undefined, { headers: { "user-agent": `${PERSON} ${day}-${n}` } });
     }

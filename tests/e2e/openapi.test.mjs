@@ -90,6 +90,17 @@ test("what core pins of its messages fits the schemas", () => {
   }
 });
 
+test("the operations are those of the URL table, for the same callers", () => {
+  const source = readFileSync(join(root, "edge/src/lib.rs"), "utf8");
+  const table = /pub const ROUTES[^=]*= &\[([\s\S]*?)\];/.exec(source)[1];
+  const rows = [...table.matchAll(/\("(\w+)", "([^"]+)", Who::(\w+),/g)].map(([, method, path, who]) => [`${method} ${path}`, who]);
+  assert.ok(rows.length > 15, "the table was found");
+  const scheme = { Visitor: undefined, Anyone: undefined, Customer: "identity", Merchant: "apiKey", Operator: "operator", TestClock: "operator" };
+  const expected = rows.map(([operation, who]) => [operation, scheme[who]]).sort();
+  const documented = operations.map(({ method, path, security }) => [`${method} ${path}`, security.flatMap(Object.keys)[0]]).sort();
+  assert.deepEqual(documented, expected);
+});
+
 test("every $ref leads somewhere, and every component is used", () => {
   const used = new Set([...nodes(document)].map(([, node]) => node.$ref).filter((ref) => typeof ref === "string"));
   for (const ref of used) assert.ok(resolve({ $ref: ref }), ref);
@@ -202,13 +213,13 @@ describe("the running Worker", () => {
     const story = await call("getConversion", { path: { order_id: "A-1" } });
     const { id } = story.body.rewards[0];
     await call("getMe");
-    assert.equal((await call("fulfilReward", { path: { reward_id: id }, body: { reference: "v 881" } })).status, 409);
-    assert.equal((await call("fulfilReward", { path: { reward_id: `rw_${"0".repeat(18)}` }, body: { reference: "v" } })).status, 404);
+    assert.equal((await call("fulfilReward", { path: { id: id }, body: { reference: "v 881" } })).status, 409);
+    assert.equal((await call("fulfilReward", { path: { id: `rw_${"0".repeat(18)}` }, body: { reference: "v" } })).status, 404);
     await setClock(worker, noon() + 21 * DAY + 10 * MINUTE);
     await call("runCron");
     await runCronUntilDone(worker);
     await call("listRewards", { query: "?status=approved&from=2026-01-01" });
-    assert.equal((await call("fulfilReward", { path: { reward_id: id }, body: { reference: "v 881" } })).status, 200);
+    assert.equal((await call("fulfilReward", { path: { id: id }, body: { reference: "v 881" } })).status, 200);
     await call("recordEvent", { path: { order_id: "A-1" }, body: { event_id: "r2", type: "refunded", amount: 1000, occurred_at: instant(worker.now()) } });
     const { rewards } = (await call("listRewards")).body;
     assert.ok(rewards.some((reward) => reward.entries && reward.reference === "v 881"), JSON.stringify(rewards));
@@ -231,7 +242,8 @@ describe("the running Worker", () => {
     const other = { ...terms, id: "anderer-laden" };
     assert.equal((await call("putProgram", { body: other })).status, 403);
     const made = { id: unique("neu"), preset: "20-10", name: "Neu", landing_url: "https://shop.example/willkommen" };
-    await call("createProgram", { body: made });
+    assert.equal((await call("createProgram", { body: made })).status, 201);
+    assert.equal((await call("createProgram", { body: made })).status, 200);
     assert.equal((await call("createProgram", { body: { ...made, name: "Anders" } })).status, 409);
     await call("getHealth");
     await call("setClock", { body: { now: instant(worker.now()) } });
@@ -240,7 +252,7 @@ describe("the running Worker", () => {
   });
 
   test("every operation refuses as documented", async () => {
-    const path = { program: program.id, code: "x", channel: "x", order_id: "A-1", reward_id: `rw_${"0".repeat(18)}` };
+    const path = { program: program.id, code: "x", channel: "x", order_id: "A-1", id: `rw_${"0".repeat(18)}` };
     for (const operation of operations) {
       const client = api(worker, keyFor(operation));
       const url = fill(operation.path, path);
@@ -261,9 +273,9 @@ describe("the running Worker", () => {
     }
   });
 
-  test("the methods of each path are those of the URL table", async () => {
+  test("the methods of each path are those the Worker allows", async () => {
     for (const [path, item] of Object.entries(document.paths)) {
-      const url = fill(path, { program: program.id, code: "x", channel: "x", order_id: "A-1", reward_id: `rw_${"0".repeat(18)}` });
+      const url = fill(path, { program: program.id, code: "x", channel: "x", order_id: "A-1", id: `rw_${"0".repeat(18)}` });
       const answer = await api(worker, secrets.operator_key)("DELETE", url);
       const allowed = answer.headers.get("allow").split(/,\s*/).filter((method) => !["HEAD", "OPTIONS"].includes(method));
       assert.deepEqual(allowed.sort(), METHODS.filter((method) => method in item).map((method) => method.toUpperCase()).sort(), path);

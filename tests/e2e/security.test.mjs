@@ -63,7 +63,7 @@ test("this file knows every operation there is", () => {
   const documented = Object.entries(paths).flatMap(([path, item]) =>
     Object.keys(item).filter((key) => /^(get|put|post|delete|patch)$/.test(key)).map((method) => `${method.toUpperCase()} ${path}`),
   );
-  const concrete = (path) => path.replace("/A-1", "/{order_id}").replace("/rw_000000000000000000", "/{reward_id}");
+  const concrete = (path) => path.replace("/A-1", "/{order_id}").replace("/rw_000000000000000000", "/{id}");
   const known = [...GUARDED.map(([, method, path]) => `${method} ${concrete(path)}`), ...OPEN.map(([method, path]) => `${method} ${path}`)];
   assert.deepEqual(known.sort(), documented.sort());
 });
@@ -222,7 +222,8 @@ test("a path that is no route is 404", async () => {
   for (const path of ["/v1", "/v1/", "/v1/nothing", "/v1/me/", "/v1/conversions/A-1/nothing", "/v1/rewards/rw_1", "/r/", "/r/x", "/r/a/b/c/d"]) {
     assertProblem(await api(worker, program.serverApiKey)("GET", path), 404, "not_found", path);
   }
-  assertProblem(await program.server("POST", "/v1/rewards/rw_%00/fulfil", { reference: "x" }), 404, "not_found", "no reward id");
+  const noReward = await program.server("POST", "/v1/rewards/rw_1/fulfil", { reference: "x" });
+  assertProblem(noReward, 400, "invalid_field", "no reward id");
 });
 
 test("a wrong method is 405 and says the right ones", async () => {

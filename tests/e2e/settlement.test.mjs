@@ -184,9 +184,9 @@ test("the merchant lists rewards by status and time, page by page", async () => 
   assert.deepEqual(brief(await list("status=reversed")), [["A-3", "advocate-3", "reversed"]]);
   assert.equal((await list("")).length, 3);
   const day = (ms) => instant(ms).slice(0, 10);
-  assert.equal((await list(`status=approved&from=${day(noon() + 60 * DAY)}`)).length, 0);
-  assert.equal((await list(`status=approved&to=${day(noon() - 10 * DAY)}`)).length, 0);
-  assert.equal((await list(`from=${day(noon() - DAY)}&to=${day(noon() + 60 * DAY)}`)).length, 3);
+  assert.equal((await list(`from=${day(noon() + DAY)}`)).length, 0);
+  assert.equal((await list(`to=${day(noon() - DAY)}`)).length, 0);
+  assert.equal((await list(`from=${day(noon() - 40 * DAY)}&to=${day(noon())}`)).length, 3);
 });
 
 test("clicks are the same number before and after the cron folded their day", async () => {

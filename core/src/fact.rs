@@ -272,6 +272,11 @@ impl Order {
         }
     }
 
+    /// The report of this digest, if it is in this ledger.
+    pub fn report(&self, digest: Digest) -> Option<&Accepted<Conversion>> {
+        self.reports.get(&digest)
+    }
+
     /// The events in accepted order. What came before its order counts as accepted with it.
     pub fn events(&self) -> Vec<&Accepted<(EventType, Event)>> {
         let mut events: Vec<_> = self.events.values().collect();
@@ -292,6 +297,7 @@ impl Order {
 mod seconds {
     use super::{Deserialize, Deserializer, Instant, Serializer};
 
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
     pub fn serialize<S: Serializer>(at: &Instant, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_i64(at.seconds())
     }

@@ -286,7 +286,11 @@ mod tests {
             (("items", json!([{"sku": "TEE-1"}])), "items[0].amount"),
             (("email", json!("anna@shop.example")), "email"),
         ] {
-            assert_eq!(report(&[change.clone()]).unwrap_err().field, field, "{change:?}");
+            assert_eq!(
+                report(std::slice::from_ref(&change)).unwrap_err().field,
+                field,
+                "{change:?}"
+            );
         }
         let two = report(&[("token", json!("a")), ("code", json!("b"))]);
         assert_eq!(two.unwrap_err().field, "token");

@@ -91,7 +91,7 @@ pub(crate) fn after(left: Remaining, whole: i64, (kind, event): &(EventType, Eve
         EventType::Chargeback => Reason::Chargeback,
     };
     let amount = match kind {
-        EventType::Refunded => (left.amount - event.amount.unwrap_or(0)).max(0),
+        EventType::Refunded => left.amount.saturating_sub(event.amount.unwrap_or(0).max(0)).max(0),
         _ => 0,
     };
     let gone = *kind != EventType::Refunded || (amount == 0 && whole > 0);
@@ -139,13 +139,15 @@ pub fn attribute(
     Ok(())
 }
 
-/// The rule by which a role earns from this conversion; `again` says that the friend has
-/// converted in this way for this advocate before.
+/// The rule by which a role earns from this conversion: the first that fits, unless the shop gives
+/// its value at once. `again` says that the friend has converted in this way for this advocate
+/// before.
 pub fn rule_for(terms: &Program, role: Role, kind: ConversionKind, again: bool) -> Option<&Rule> {
-    terms.rules(role).find(|rule| {
+    let fits = |rule: &&Rule| {
         let once = matches!(rule.trigger, Trigger::FirstPurchase | Trigger::Signup);
-        rule.trigger.kind() == kind && rule.when == When::Earned && !(once && again)
-    })
+        rule.trigger.kind() == kind && !(once && again)
+    };
+    terms.rules(role).find(fits).filter(|rule| rule.when == When::Earned)
 }
 
 /// Another order that claims the same friend, with what its own ledger says.
@@ -166,10 +168,18 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Whether this claim is good and not wholly reversed, as of `until`.
+    /// Whether this claim is good and not wholly reversed, as of `until` or, where it settled
+    /// before, as of then: what was used by then stays used. A claim made by a report that does
+    /// not count names a friend whom the report that counts may not know.
     fn stands(&self, versions: &Versions, until: Minute) -> bool {
-        let Some(conversion) = self.facts.conversion.as_ref() else { return false };
-        !is_conflicting(&self.reports, conversion.digest)
+        let conversion = match self.reports.iter().min() {
+            Some((_, first)) => self.facts.report(*first),
+            None => self.facts.conversion.as_ref(),
+        };
+        let Some(conversion) = conversion else { return false };
+        let Some(version) = versions.at(conversion.fact.occurred_at) else { return false };
+        let until = until.min(settling(&self.facts, conversion, &version.terms).at);
+        conversion.fact.identities.contains(&self.identity)
             && attribute(&conversion.fact, self.advocate, &self.known, versions, until).is_ok()
             && remaining(&self.facts, conversion, Some(until)).reversed.is_none()
     }
@@ -190,7 +200,7 @@ pub struct Friendship {
 }
 
 /// Ranks the claims on one friend, as of `until`: the earliest accepted one that stands holds.
-/// `own` gives, for each identity, the minute of this order's own claim.
+/// `own` gives, for each identity, the minutes of this order's own claims.
 pub fn friendship(
     (order, advocate, kind): (OrderPseudonym, CustomerPseudonym, ConversionKind),
     own: &[(Identity, Minute)],
@@ -200,8 +210,10 @@ pub fn friendship(
 ) -> Friendship {
     let mut result = Friendship { taken: false, again: false };
     for claim in claims.iter().filter(|claim| claim.order != order) {
-        let mine = own.iter().find(|(identity, _)| *identity == claim.identity);
-        let earlier = mine.is_none_or(|(_, at)| (claim.accepted, claim.order) < (*at, order));
+        // A repeat, with its later minute, counts for nothing.
+        let mine = own.iter().filter(|(identity, _)| *identity == claim.identity);
+        let mine = mine.map(|(_, at)| *at).min();
+        let earlier = mine.is_none_or(|at| (claim.accepted, claim.order) < (at, order));
         if !earlier || !claim.stands(versions, until) {
             continue;
         }
@@ -255,23 +267,21 @@ pub fn settle(case: &Case<'_>) -> Option<(Minute, Verdict)> {
     let whole = if is_conflicting(case.reports, conversion.digest) {
         Err(Reason::ConflictingReport)
     } else {
-        attribute(fact, case.advocate, case.known, case.versions, at).and_then(|()| {
-            if friendship.taken { Err(Reason::FriendAlreadyReferred) } else { Ok(()) }
-        })
+        let taken = if friendship.taken { Err(Reason::FriendAlreadyReferred) } else { Ok(()) };
+        attribute(fact, case.advocate, case.known, case.versions, at).and(taken)
     };
     let left = remaining(case.facts, conversion, Some(at));
     let rewards = [Role::Advocate, Role::Friend]
         .into_iter()
         .filter_map(|role| {
-            let first = rule_for(terms, role, fact.kind, false)?;
             let rule = rule_for(terms, role, fact.kind, friendship.again);
+            let named = rule.or_else(|| rule_for(terms, role, fact.kind, false))?;
             let decided = whole
                 .and_then(|()| rule.ok_or(Reason::FriendAlreadyReferred))
                 .and_then(|rule| earn(rule, left, terms, case, at));
-            let rule = rule.unwrap_or(first);
             Some(Decided {
                 role,
-                trigger: rule.trigger,
+                trigger: named.trigger,
                 value: decided.ok(),
                 reason: decided.err(),
             })

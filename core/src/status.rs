@@ -32,16 +32,17 @@ pub struct Entry {
 }
 
 impl Reward {
-    /// What the advocate has for good, entries taken off.
+    /// What the advocate has for good, entries taken off. A percentage is taken back as a whole.
     pub fn net(&self) -> Option<Value> {
         if !matches!(self.status, Status::Approved | Status::Fulfilled) {
             return None;
         }
-        let taken: i64 = self.entries.iter().filter_map(|entry| entry.value.amount()).sum();
-        Some(match self.value.amount() {
-            Some(amount) => self.value.with_amount(amount + taken),
-            None => self.value,
-        })
+        let taken = self.entries.iter().filter_map(|entry| entry.value.amount());
+        let taken = taken.fold(0, i64::saturating_add);
+        match self.value.amount() {
+            Some(amount) => Some(self.value.with_amount(amount.saturating_add(taken))),
+            None => self.entries.is_empty().then_some(self.value),
+        }
     }
 }
 
@@ -65,16 +66,17 @@ pub fn rewards(
             .map(|reward| decided_reward(order, conversion, terms, reward, verdict.at))
             .collect();
     }
-    let whole = attribute(fact, advocate, known, versions, now.minute())
+    // What becomes known of an advocate after settlement no longer counts.
+    let until = now.minute().min(settling(order, conversion, terms).at);
+    let whole = attribute(fact, advocate, known, versions, until)
         .and_then(|()| fact.noted.map_or(Ok(()), Err));
     [Role::Advocate, Role::Friend]
         .into_iter()
         .filter_map(|role| {
-            let first = rule_for(terms, role, fact.kind, false)?;
             let rule = rule_for(terms, role, fact.kind, fact.again);
+            let named = rule.or_else(|| rule_for(terms, role, fact.kind, false))?;
             let refusal = whole.and_then(|()| rule.ok_or(Reason::FriendAlreadyReferred)).err();
-            let rule = rule.unwrap_or(first);
-            Some(provisional_reward(order, conversion, terms, rule, refusal, now))
+            Some(provisional_reward(order, conversion, terms, named, refusal, now))
         })
         .collect()
 }
@@ -171,7 +173,8 @@ fn decided_reward(
     reward.value = paid.fact.value;
     reward.since = paid.at.start();
     let takings = takings(order, conversion, rule, approved, paid.fact.value);
-    reward.entries = takings.into_iter().map(Taking::entry).collect();
+    let entries = takings.into_iter().map(Taking::entry);
+    reward.entries = entries.filter(|entry| entry.value.amount() != Some(0)).collect();
     reward
 }
 
@@ -188,7 +191,7 @@ struct Taking {
 impl Taking {
     fn entry(self) -> Entry {
         let value = match (self.before.amount(), self.after.amount()) {
-            (Some(before), Some(after)) => self.before.with_amount(after - before),
+            (Some(before), Some(after)) => self.before.with_amount(after.saturating_sub(before)),
             _ => self.before,
         };
         Entry { value, reason: self.reason, since: self.since }
@@ -211,11 +214,8 @@ fn takings(
     for event in order.events() {
         left = after(left, whole, &event.fact);
         let next = shrunk(rule, approved, left);
-        let lower = match (next.amount(), before.amount()) {
-            (Some(next), Some(before)) => next < before,
-            _ => left.reversed.is_some() && !gone,
-        };
-        if lower {
+        // An order can be undone without taking anything: a percentage, or a value of nothing.
+        if next.amount() < before.amount() || (left.reversed.is_some() && !gone) {
             gone = left.reversed.is_some() || next.amount() == Some(0);
             let (reason, since) = taken_by(&event.fact);
             result.push(Taking { before, after: next, gone, reason, since });

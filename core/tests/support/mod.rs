@@ -1,0 +1,275 @@
+//! What the tests of settlement and status share: terms, an order with its facts, and short ways
+//! to say when something happened. The order of every scene is placed on 10 November 2026.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use passalong_core::channel::Channel;
+use passalong_core::fact::{Conversion, Event, Fact, FactKey, Fulfilment, Order, Verdict, Via};
+use passalong_core::ids::{CustomerPseudonym, Digest, HintPseudonym, Identity, OrderPseudonym};
+use passalong_core::program::{Program, Versions};
+use passalong_core::report::EventType;
+use passalong_core::reward::{ConversionKind, Reason, Role, Value};
+use passalong_core::settlement::{Case, Claim, Earned, Known, settle};
+use passalong_core::status::{self, Reward};
+use passalong_core::time::{DAY, Instant, Minute};
+use serde_json::json;
+
+pub fn at(text: &str) -> Instant {
+    text.parse().unwrap()
+}
+
+/// When the order of a scene was placed, and accepted.
+pub fn ordered() -> Instant {
+    at("2026-11-10T08:00:00Z")
+}
+
+/// When the program of a scene began.
+pub fn began() -> Instant {
+    at("2026-11-01T00:00:00Z")
+}
+
+/// So many days after the order.
+pub fn day(days: i64) -> Minute {
+    ordered().plus(days * DAY).minute()
+}
+
+/// So many minutes later (or, below zero, earlier).
+pub fn minutes(from: Minute, minutes: i64) -> Minute {
+    from.start().plus(minutes * 60).minute()
+}
+
+pub fn digest(byte: u8) -> Digest {
+    Digest([byte; 10])
+}
+
+pub fn order(byte: u8) -> OrderPseudonym {
+    OrderPseudonym([byte; 10])
+}
+
+pub fn person(byte: u8) -> CustomerPseudonym {
+    CustomerPseudonym([byte; 7])
+}
+
+pub fn customer(byte: u8) -> Identity {
+    Identity::Customer(person(byte))
+}
+
+pub fn hint(byte: u8) -> Identity {
+    Identity::Hint(HintPseudonym([byte; 10]))
+}
+
+pub fn credit(amount: i64) -> Value {
+    Value::Credit { amount, currency: "EUR".parse().unwrap() }
+}
+
+pub const fn points(points: i64) -> Value {
+    Value::Points { points }
+}
+
+/// The preset 20-10 with some fields replaced.
+pub fn program(change: &serde_json::Value) -> Program {
+    let mut body = json!({
+        "id": "teehaus", "preset": "20-10", "name": "Teehaus Nord",
+        "landing_url": "https://shop.example/willkommen",
+    });
+    for (field, value) in change.as_object().unwrap() {
+        body[field] = value.clone();
+    }
+    Program::from_preset(body.to_string().as_bytes()).unwrap()
+}
+
+pub fn versions(change: &serde_json::Value) -> Versions {
+    Versions::new(vec![(began(), digest(0), program(change))])
+}
+
+/// One rule for the advocate's purchases.
+pub fn advocate_rule(rest: &serde_json::Value) -> serde_json::Value {
+    let mut rule = json!({"for": "advocate", "trigger": "first_purchase"});
+    for (field, value) in rest.as_object().unwrap() {
+        rule[field] = value.clone();
+    }
+    json!({"rewards": [rule]})
+}
+
+/// An order and all that its verdict depends on.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    pub order: OrderPseudonym,
+    pub advocate: CustomerPseudonym,
+    pub known: Known,
+    pub accepted: Minute,
+    pub digest: Digest,
+    pub conversion: Conversion,
+    pub more: Vec<(FactKey, Fact)>,
+    pub versions: Versions,
+    pub reports: Vec<(Minute, Digest)>,
+    pub claims: Vec<Claim>,
+    pub earned: Vec<Earned>,
+}
+
+impl Scene {
+    /// Order 5, of 50.00 EUR by friend 20, through advocate 10's link, accepted as it was placed.
+    pub fn new(change: &serde_json::Value) -> Self {
+        Self {
+            order: order(5),
+            advocate: person(10),
+            known: Vec::new(),
+            accepted: ordered().minute(),
+            digest: digest(50),
+            conversion: Conversion {
+                kind: ConversionKind::Purchase,
+                amount: Some(5000),
+                currency: Some("EUR".parse().unwrap()),
+                identities: vec![customer(20)],
+                first_order: None,
+                occurred_at: ordered(),
+                via: Via::Click { at: ordered().plus(-DAY), channel: Channel::WhatsApp },
+                noted: None,
+                again: false,
+            },
+            more: Vec::new(),
+            versions: versions(change),
+            reports: Vec::new(),
+            claims: Vec::new(),
+            earned: Vec::new(),
+        }
+    }
+
+    pub fn plain() -> Self {
+        Self::new(&json!({}))
+    }
+
+    /// Adds an event of an id of its own, which happened when it was accepted.
+    pub fn event(self, kind: EventType, accepted: Minute, amount: Option<i64>) -> Self {
+        self.event_of(kind, accepted, accepted.start(), amount)
+    }
+
+    pub fn event_of(
+        mut self,
+        kind: EventType,
+        accepted: Minute,
+        occurred_at: Instant,
+        amount: Option<i64>,
+    ) -> Self {
+        let id = u8::try_from(self.more.len()).unwrap();
+        self.more.push(event(id, kind, accepted, occurred_at, amount));
+        self
+    }
+
+    pub fn delivered(self, accepted: Minute) -> Self {
+        self.event(EventType::Delivered, accepted, None)
+    }
+
+    pub fn refunded(self, accepted: Minute, amount: i64) -> Self {
+        self.event(EventType::Refunded, accepted, Some(amount))
+    }
+
+    /// The merchant handed a reward over.
+    pub fn fulfilled(mut self, role: Role, value: Value, accepted: Minute) -> Self {
+        let fact = Fact::Fulfilment(Fulfilment { role, value, sealed: "sealed".to_owned() });
+        self.more.push((FactKey { accepted, kind: fact.kind(), digest: digest(90) }, fact));
+        self
+    }
+
+    /// Everything stored for this order, but its verdict.
+    pub fn facts(&self) -> Vec<(FactKey, Fact)> {
+        let fact = Fact::Conversion(self.conversion.clone());
+        let key = FactKey { accepted: self.accepted, kind: fact.kind(), digest: self.digest };
+        let mut facts = vec![(key, fact)];
+        facts.extend(self.more.clone());
+        facts
+    }
+
+    pub fn own(&self) -> Vec<(Identity, Minute)> {
+        self.conversion.identities.iter().map(|identity| (*identity, self.accepted)).collect()
+    }
+
+    pub fn settle_with(&self, facts: &Order, own: &[(Identity, Minute)]) -> (Minute, Verdict) {
+        settle(&Case {
+            order: self.order,
+            advocate: self.advocate,
+            known: &self.known,
+            facts,
+            versions: &self.versions,
+            reports: &self.reports,
+            own,
+            claims: &self.claims,
+            earned: &self.earned,
+        })
+        .unwrap()
+    }
+
+    pub fn settle(&self) -> (Minute, Verdict) {
+        self.settle_with(&fold(self.facts()), &self.own())
+    }
+
+    /// `S`.
+    pub fn settled(&self) -> Minute {
+        self.settle().0
+    }
+
+    /// What the verdict says for a role.
+    pub fn decided(&self, role: Role) -> Option<Result<Value, Reason>> {
+        let rewards = self.settle().1.rewards;
+        let decided = rewards.into_iter().find(|decided| decided.role == role)?;
+        assert_ne!(decided.value.is_some(), decided.reason.is_some(), "a value or a reason");
+        Some(decided.value.ok_or_else(|| decided.reason.unwrap()))
+    }
+
+    pub fn advocates(&self) -> Result<Value, Reason> {
+        self.decided(Role::Advocate).unwrap()
+    }
+
+    /// This order as a claim on its friend, found under one identity.
+    pub fn claim(&self, identity: Identity) -> Claim {
+        Claim {
+            order: self.order,
+            advocate: self.advocate,
+            identity,
+            accepted: self.accepted,
+            digest: self.digest,
+            facts: fold(self.facts()),
+            known: self.known.clone(),
+            reports: self.reports.clone(),
+        }
+    }
+
+    /// What is shown at `now`, before any verdict.
+    pub fn pending(&self, now: Instant) -> Vec<Reward> {
+        status::rewards(&fold(self.facts()), self.advocate, &self.known, &self.versions, now)
+    }
+
+    /// What is shown once the verdict is there.
+    pub fn decided_rewards(&self) -> Vec<Reward> {
+        let (accepted, verdict) = self.settle();
+        let fact = Fact::Verdict(verdict);
+        let key = FactKey { accepted, kind: fact.kind(), digest: digest(80) };
+        let facts = self.facts().into_iter().chain([(key, fact)]);
+        let now = accepted.start().plus(100 * DAY);
+        status::rewards(&fold(facts), self.advocate, &self.known, &self.versions, now)
+    }
+}
+
+pub fn event(
+    id: u8,
+    kind: EventType,
+    accepted: Minute,
+    occurred_at: Instant,
+    amount: Option<i64>,
+) -> (FactKey, Fact) {
+    let content = Event { event: digest(id), sealed: "sealed".to_owned(), amount, occurred_at };
+    let fact = Fact::Event(kind, content);
+    (FactKey { accepted, kind: fact.kind(), digest: digest(100 + id) }, fact)
+}
+
+pub fn fold(facts: impl IntoIterator<Item = (FactKey, Fact)>) -> Order {
+    let mut order = Order::default();
+    for (key, fact) in facts {
+        order.add(key, fact);
+    }
+    order
+}
+
+/// A verdict as its bytes are stored.
+pub fn bytes((at, verdict): &(Minute, Verdict)) -> String {
+    format!("{at} {}", Fact::Verdict(verdict.clone()).to_json())
+}

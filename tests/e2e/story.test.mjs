@@ -72,7 +72,7 @@ async function widget(page) {
     return {
       all: root.querySelector(".card").innerText,
       title: text("h2"),
-      totals: Object.fromEntries([...root.querySelectorAll("dl > div")].map((cell) => [text("dt", cell), text("dd", cell)])),
+      totals: Object.fromEntries([...root.querySelectorAll("dl > div")].map((cell) => [text("dt", cell), text("dd.number", cell)])),
       referrals: [...root.querySelectorAll("ol > li")].map((row) => ({ worth: text("em", row), says: text("p", row) })),
     };
   });
@@ -85,15 +85,14 @@ async function widget(page) {
 }
 
 // Loads the account page until the widget shows what is waited for: clicks are written in batches.
-function widgetWith(page, condition, what) {
-  return until(
-    async () => {
-      await visit(page, "/konto");
-      const shown = await widget(page);
-      return condition(shown) && shown;
-    },
-    { what, timeout: 20_000, every: 250 },
-  );
+async function widgetWith(page, condition, what) {
+  let shown;
+  const seen = async () => {
+    await visit(page, "/konto");
+    shown = await widget(page);
+    return condition(shown) && shown;
+  };
+  return until(seen, { what, timeout: 20_000, every: 250 }).catch((error) => assert.fail(`${error.message}: ${JSON.stringify(shown)}`));
 }
 
 async function pay(page, { name, email, ...address } = {}) {
@@ -328,6 +327,27 @@ test("no page is wider than a narrow phone", async () => {
     if (overflow > 0) wide.push(`${path}: ${overflow} px`);
   }
   assert.deepEqual(wide, []);
+});
+
+test("the account page keeps the widget's room: nothing below moves while it loads", async () => {
+  for (const phone of [true, false]) {
+    const page = await person({ phone });
+    await page.addInitScript(() => {
+      window.shifted = 0;
+      new PerformanceObserver((list) => list.getEntries().forEach(({ value }) => (window.shifted += value))).observe({ type: "layout-shift", buffered: true });
+    });
+    // Late enough for the page to be painted without it.
+    await page.route("**/pass-along.js", async (route) => {
+      await page.getByRole("heading", { name: /^Moin/ }).waitFor();
+      await page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
+      await route.continue();
+    });
+    await logIn(page, "Anna Petersen");
+    await widget(page);
+    const shifted = await page.evaluate(() => window.shifted);
+    assert.ok(shifted <= 0.01, `${phone ? "phone" : "desktop"}: ${shifted}`);
+    await page.context().close();
+  }
 });
 
 test("no page complained in its console", () => {

@@ -7,16 +7,14 @@ import { STATUS, benefit, dateAndTime, date, money, parseMoney, reason } from ".
 /** How many orders the page shows; each is one request to the API. */
 const SHOWN = 20;
 
-/** Asks the API and gives null where it has no answer: the shop's own data is shown all the same. */
-const ask = (shop, path) => shop.passalong.call("GET", path, null, { tries: 1 }).catch(() => null);
-
+/** Where the API has no answer, the shop's own data is shown all the same. */
 export async function merchantPage({ shop, session }) {
   const orders = shop.orders.newest(SHOWN);
   const [time, program, due, ...conversions] = await Promise.all([
     shop.clock.read(),
     shop.passalong.terms().catch(() => null),
-    ask(shop, "/v1/rewards?status=approved"),
-    ...orders.map(({ id }) => ask(shop, `/v1/conversions/${id}`)),
+    orders.length > 0 ? shop.passalong.due(shop.orders.oldest().placedAt).catch(() => []) : [],
+    ...orders.map(({ id }) => shop.passalong.call("GET", `/v1/conversions/${id}`, null, { tries: 1 }).catch(() => null)),
   ]);
   const notice = session?.notice;
   if (session) session.notice = null;
@@ -102,8 +100,8 @@ export async function reportEvent(visit) {
 // ---- Rewards that are due ------------------------------------------------------------------------------
 
 const payable = (due) => html`<section class="panel" aria-labelledby="faellig"><h2 id="faellig">Fällige Prämien</h2>
-${!due?.rewards.length && html`<p class="soft">Zurzeit keine.</p>`}
-${due?.rewards.length > 0 && html`<ul class="list">${due.rewards.map(
+${due.length === 0 && html`<p class="soft">Zurzeit keine.</p>`}
+${due.length > 0 && html`<ul class="list">${due.map(
   (reward) => html`<li><span>${benefit(reward.value)}<br><small>${reward.for === "advocate" ? "Kunde" : "Geworben:"} ${reward.customer_id ?? "Gast"} · ${reward.order_id}</small></span>
 <form method="post" action="/haendler/praemie/${reward.id}"><button name="order" value="${reward.order_id}">${reward.for === "advocate" ? "Ausgezahlt" : "Eingelöst"}</button></form></li>`,
 )}</ul>`}</section>`;

@@ -46,6 +46,7 @@ export function openOrders(file, send) {
 
   return {
     find,
+    oldest: () => data.orders[0],
     newest: (count) => data.orders.slice(-count).reverse(),
     of: (customerId) => data.orders.filter((order) => order.customerId === customerId).reverse(),
     waiting: () => data.outbox.length,

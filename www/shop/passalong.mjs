@@ -63,6 +63,18 @@ export function connect({ url, program, serverApiKey, identitySecret }) {
     /** The program's terms in full, as the merchant reads them. */
     terms: () => call("GET", "/v1/program", null, { tries: 1 }),
 
+    /** Every approved reward of orders since `from`: what is to be paid out. It comes in pages. */
+    async due(from) {
+      const rewards = [];
+      const query = new URLSearchParams({ status: "approved", from: from.slice(0, 10) });
+      do {
+        const page = await call("GET", `/v1/rewards?${query}`);
+        rewards.push(...page.rewards);
+        query.set("cursor", page.cursor ?? "");
+      } while (query.get("cursor"));
+      return rewards;
+    },
+
     /** The message for an order. Kept as it is, so that every repeat is identical. */
     conversion: ({ id, placedAt, amount, currency, customerId, email, firstOrder, pa, items }) => ({
       path: "/v1/conversions",

@@ -83,6 +83,15 @@ impl Fields {
         }
     }
 
+    /// Any text at all; an empty one counts as absent.
+    pub fn any_text(&mut self, name: &str) -> Result<Option<String>, Invalid> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+            Some(_) => Err(self.invalid(name, "must be a string")),
+        }
+    }
+
     /// A text that reads as `T`; the error of `T` says what would be right.
     pub fn read<T: FromStr<Err: Display>>(&mut self, name: &str) -> Result<Option<T>, Invalid> {
         match self.take(name) {

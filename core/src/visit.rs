@@ -69,7 +69,7 @@ const BROWSER_STARTS: [&str; 9] = [
 const PREVIEW_STARTS: [&str; 4] = ["whatsapp", "viber", "tumblr/", "pinterest/0."];
 
 /// Agents that draw previews of links, some of them behind the user agent of a browser.
-const PREVIEWS: [&str; 31] = [
+const PREVIEWS: [&str; 32] = [
     "facebookexternalhit",
     "facebot",
     "telegrambot",
@@ -96,6 +96,7 @@ const PREVIEWS: [&str; 31] = [
     "odklbot",
     "flipboardproxy",
     "iframely",
+    "zoom.us",
     "embedly",
     "notionembedder",
     "link preview",

@@ -74,7 +74,7 @@ pub async fn flush<H: Host>(cx: &Context<'_, H>, target: &Target) -> Result<(), 
         batch: Batch(cx.host.random()),
     };
     let (listed, more) = encode(&open.visitors);
-    let put = Put::listed(key, listed).value(more);
+    let put = Put::listed(&key, listed).value(more);
     cx.put(&put.until(target.day.plus(KEPT_DAYS + 1).start(), cx.now)).await
 }
 

@@ -93,7 +93,7 @@ pub fn id_put(program: &Loaded, id: &CustomerId) -> Put {
     let customer = program.keys.customer(id);
     let sealed = program.keys.seal(Sealed::Customer, id.as_str());
     let key = CustomerKey { program: program.id().clone(), customer, field: Field::Id };
-    Put::listed(key, json!({ "s": sealed })).value(sealed)
+    Put::listed(&key, json!({ "s": sealed })).value(sealed)
 }
 
 /// The keys that a contact with this customer still has to write: none for a known one.
@@ -120,7 +120,7 @@ pub fn missing<H: Host>(
         let field = Field::Hints(cx.now.minute(), digest);
         let customer = program.keys.customer(id);
         let key = CustomerKey { program: program.id().clone(), customer, field };
-        puts.push(Put::listed(key, json!({ "h": texts })));
+        puts.push(Put::listed(&key, json!({ "h": texts })));
     }
     puts
 }

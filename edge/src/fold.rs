@@ -40,7 +40,7 @@ pub async fn fold_clicks<H: Host>(
             let done = reached.is_none();
             let mark = reached.map_or(json!({ "done": true }), |after| json!({ "after": after }));
             let until = day.plus(LATE_DAYS + 3).start();
-            cx.put(&Put::listed(key, mark).until(until, cx.now)).await?;
+            cx.put(&Put::listed(&key, mark).until(until, cx.now)).await?;
             if !done {
                 report.done = false;
                 return Ok(());
@@ -114,7 +114,7 @@ async fn write<H: Host>(
     let visitors = clicks::read(cx, entries).await?;
     let metadata: Value = clicks::folded(&visitors);
     let folded = ClicksKey { program: program.id().clone(), customer: key.customer, day };
-    cx.put(&Put::listed(folded, metadata)).await?;
+    cx.put(&Put::listed(&folded, metadata)).await?;
     report.folded += 1;
     Ok(key.customer.to_string())
 }

@@ -168,6 +168,7 @@ pub fn referrals<H: Host>(
 }
 
 /// Unique clicks: of closed days, and of the open one.
+#[derive(Debug, Clone, Copy)]
 pub struct Counted {
     pub closed: u64,
     pub today: Clicks,
@@ -232,7 +233,7 @@ pub async fn share<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Re
     let day = cx.now.day();
     let batch = Batch(cx.host.random());
     let key = ShareKey { program: program.id().clone(), day, customer, batch };
-    let put = Put::listed(key, json!({ "ch": channel }));
+    let put = Put::listed(&key, json!({ "ch": channel }));
     cx.put(&put.until(day.plus(SHARES_KEPT_DAYS).start(), cx.now)).await?;
     Ok(Response::empty(204))
 }

@@ -174,7 +174,7 @@ pub fn ledger_put(
     (fact_key, fact): (FactKey, &Fact),
 ) -> Put {
     let key = LedgerKey { program: program.id().clone(), customer, order, fact: fact_key };
-    Put::listed(key, fact.to_json())
+    Put::listed(&key, fact.to_json())
 }
 
 /// A conversion for its ledger, with the report in full: what heals an order that was cut off.
@@ -204,7 +204,7 @@ pub async fn record_in_ledger<H: Host>(
 
 /// The pointer to look at an order then.
 pub fn due_put(program: &Loaded, at: Minute, ledger: Ledger, order: OrderPseudonym) -> Put {
-    Put::listed(DueKey { at, program: program.id().clone(), ledger, order }, json!({}))
+    Put::listed(&DueKey { at, program: program.id().clone(), ledger, order }, json!({}))
 }
 
 /// An order's claims on its friend, one for each identity.
@@ -218,7 +218,7 @@ pub fn claim_puts(
     let put = |identity: &Identity| {
         let program = program.id().clone();
         let key = ClaimKey { program, identity: *identity, order, fact: key };
-        Put::listed(key, metadata.clone())
+        Put::listed(&key, metadata.clone())
     };
     conversion.identities.iter().map(put).collect()
 }
@@ -233,7 +233,7 @@ pub fn log_put(
 ) -> Put {
     let day = at.start().day();
     Put::listed(
-        LogKey { program: program.id().clone(), day, order, ledger },
+        &LogKey { program: program.id().clone(), day, order, ledger },
         json!({ "s": sealed }),
     )
 }
@@ -326,5 +326,5 @@ pub fn order_put(
         Some(advocate) => json!({ "c": advocate.to_string() }),
         None => json!({}),
     };
-    Put::listed(key, metadata).value(serde_json::to_string(record).unwrap_or_default())
+    Put::listed(&key, metadata).value(serde_json::to_string(record).unwrap_or_default())
 }

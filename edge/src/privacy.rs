@@ -98,8 +98,8 @@ pub async fn erase<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Re
     let until = cx.now.plus(REPEATED_DAYS * DAY);
     let again = ErasedKey { program: program.id().clone(), customer };
     let key = CustomerKey { program: program.id().clone(), customer, field: Field::Erased };
-    cx.put(&Put::listed(again, json!({})).until(until, cx.now)).await?;
-    cx.put(&Put::listed(key, json!({})).until(until, cx.now)).await?;
+    cx.put(&Put::listed(&again, json!({})).until(until, cx.now)).await?;
+    cx.put(&Put::listed(&key, json!({})).until(until, cx.now)).await?;
     customers::erase(cx, program.id(), customer).await?;
     Ok(Response::json(200, &Erased { erased: true, repeated_until: until }))
 }

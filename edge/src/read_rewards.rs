@@ -23,12 +23,14 @@ use crate::orders::{self, ledger_put, not_visible, record, reports};
 use crate::problem::Problem;
 use crate::programs::Loaded;
 use crate::requests::{body, only, part, query};
-use crate::store::{Context, Host};
+use crate::store::{Context, Entry, Host};
 
 /// Orders looked at for one page of rewards.
 const PAGE: usize = 50;
-/// Days listed for one page of rewards.
+/// Days in a list of rewards where none are given.
 const DAYS: i64 = 31;
+/// Lists of orders for one page of rewards.
+const LISTS: u32 = 31;
 
 /// `GET /v1/conversions/{order_id}`.
 pub async fn read_conversion<H: Host>(
@@ -162,42 +164,49 @@ pub async fn list_rewards<H: Host>(
     if from > to {
         return Err(Problem::field("from", "must not be after to"));
     }
-    let (mut day, mut skip) = cursor.map_or((from, 0), |cursor| (cursor.day, cursor.skip));
+    let mut day = cursor.as_ref().map_or(from, |cursor| cursor.day);
     let mut rewards = Vec::new();
     let mut looked_at = 0;
+    let mut last: Option<Cursor> = None;
     let mut next = None;
     let mut records: BTreeMap<CustomerPseudonym, customers::Customer> = BTreeMap::new();
-    for listed in 0.. {
+    'pages: for lists in 0.. {
         if day > to {
             break;
         }
-        if listed >= DAYS || looked_at >= PAGE {
-            next = Some(Cursor { day, skip });
+        if lists >= LISTS {
+            next = Some(Cursor { day, after: None });
             break;
         }
-        let entries = cx.list(&LogKey::prefix(&[program.id(), &day]), 10).await?;
-        for entry in entries.iter().skip(skip) {
-            if looked_at >= PAGE {
-                break;
+        let (orders, following) = logged(cx, &program, day).await?;
+        for (key, order_id) in orders {
+            let place = (key.day, Some(key.order));
+            let seen = cursor.as_ref().is_some_and(|cursor| place <= (cursor.day, cursor.after));
+            if key.day < day || key.day > to || seen {
+                continue;
             }
-            skip += 1;
-            let Ok(key) = entry.key.parse::<LogKey>() else { continue };
-            let Some(advocate) = key.ledger.0 else { continue };
+            // Two reports of one order stand side by side and are not parted.
+            let together = last.as_ref().is_some_and(|last| last.after == Some(key.order));
+            if looked_at >= PAGE && !together {
+                next = last;
+                break 'pages;
+            }
             looked_at += 1;
+            last = Some(Cursor { day: key.day, after: Some(key.order) });
+            let Some(advocate) = key.ledger.0 else { continue };
             let facts = orders::in_ledger(cx, &program, advocate, key.order).await?;
-            if !records.contains_key(&advocate) {
-                records.insert(advocate, customers::load(cx, &program, advocate).await?);
-            }
-            let Some(record) = records.get(&advocate) else { continue };
-            let mut ids: BTreeMap<Role, String> =
-                record.open(&program).map(|id| (Role::Advocate, id)).into_iter().collect();
+            let record = match records.get(&advocate) {
+                Some(record) => record.clone(),
+                None => customers::load(cx, &program, advocate).await?,
+            };
+            records.insert(advocate, record.clone());
             let states =
                 status::rewards(&facts, advocate, &record.known, &program.versions, cx.now);
+            let mut ids: BTreeMap<Role, String> =
+                record.open(&program).map(|id| (Role::Advocate, id)).into_iter().collect();
             if states.iter().any(|state| state.role == Role::Friend) {
                 ids = owners(cx, &program, advocate, &facts).await?;
             }
-            let sealed = entry.metadata.get("s").and_then(|s| s.as_str()).unwrap_or_default();
-            let order_id = orders::open_order(&program, sealed).unwrap_or_default();
             rewards.extend(
                 states
                     .iter()
@@ -205,23 +214,46 @@ pub async fn list_rewards<H: Host>(
                     .map(|state| message(&program, (key.order, &order_id), state, &facts, &ids)),
             );
         }
-        if skip >= entries.len() {
-            day = day.plus(1);
-            skip = 0;
-        }
+        day = following;
     }
     Ok(Response::json(200, &Rewards { rewards, cursor: next.map(|next| next.to_string()) }))
 }
 
-/// Where a list goes on: `20261122.50`.
+/// The orders of a day and all that follow in its month, where one list holds them; else of that
+/// day alone. And the day to go on with.
+async fn logged<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    day: Day,
+) -> Result<(Vec<(LogKey, String)>, Day), Problem> {
+    let month = day.to_string().get(..6).unwrap_or_default().to_owned();
+    let whole = LogKey::prefix(&[program.id()]);
+    let page = cx.page(&format!("{whole}{month}"), None).await?;
+    let (entries, following) = if page.cursor.is_none() {
+        let rest = (1..=31).map(|days| day.plus(days));
+        let following = rest.into_iter().find(|later| !later.to_string().starts_with(&month));
+        (page.entries, following.unwrap_or(day.plus(1)))
+    } else {
+        (cx.list(&format!("{whole}{day}/"), 20).await?, day.plus(1))
+    };
+    let order = |entry: &Entry| {
+        let sealed = entry.metadata.get("s").and_then(|s| s.as_str()).unwrap_or_default();
+        let order_id = orders::open_order(program, sealed).unwrap_or_default();
+        entry.key.parse().ok().map(|key| (key, order_id))
+    };
+    Ok((entries.iter().filter_map(order).collect(), following))
+}
+
+/// Where a list goes on: `20261122`, or behind an order of that day, `20261122.0123456789abcdef`.
 struct Cursor {
     day: Day,
-    skip: usize,
+    after: Option<OrderPseudonym>,
 }
 
 impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.day, self.skip)
+        write!(f, "{}", self.day)?;
+        self.after.map_or(Ok(()), |order| write!(f, ".{order}"))
     }
 }
 
@@ -229,11 +261,10 @@ impl std::str::FromStr for Cursor {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let read = || {
-            let (day, skip) = text.split_once('.')?;
-            Some(Self { day: day.parse().ok()?, skip: skip.parse().ok()? })
-        };
-        read().ok_or("must be the cursor of an earlier answer")
+        let (day, after) = text.split_once('.').map_or((text, None), |(day, at)| (day, Some(at)));
+        let right = "must be the cursor of an earlier answer";
+        let after = after.map(str::parse).transpose().map_err(|_| right)?;
+        Ok(Self { day: day.parse().map_err(|_| right)?, after })
     }
 }
 
@@ -244,7 +275,6 @@ pub async fn fulfil<H: Host>(
     id: &str,
 ) -> Result<Response, Problem> {
     let program = merchant(cx, request).await?;
-    let id: RewardId = part("id", id)?;
     let mut fields = Fields::parse(body(request)?)?;
     let reference = fields.text("reference", 128)?;
     let reference = fields.required(
@@ -253,6 +283,7 @@ pub async fn fulfil<H: Host>(
         "how you find it again, for example voucher 881",
     )?;
     fields.finish()?;
+    let id: RewardId = id.parse().map_err(|_| Problem::not_found("there is no such reward"))?;
     let known = reports(cx, &program, id.order).await?;
     let advocate = known.first().and_then(|report| report.advocate).ok_or_else(not_visible)?;
     let mut facts = orders::in_ledger(cx, &program, advocate, id.order).await?;

@@ -79,7 +79,7 @@ pub async fn record_event<H: Host>(
         cx.put(&due_put(&program, key.accepted.plus(SETTLE), ledger, order)).await?;
     }
     let own = EventKey { program: program.id().clone(), order, fact: key };
-    let mut puts = vec![Put::listed(own, fact.to_json())];
+    let mut puts = vec![Put::listed(&own, fact.to_json())];
     puts.extend(
         advocates.iter().map(|advocate| ledger_put(&program, *advocate, order, (key, &fact))),
     );

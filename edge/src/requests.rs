@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use url::form_urlencoded;
+use percent_encoding::percent_decode_str;
 
 use crate::http::{BODY_LIMIT, Request};
 use crate::problem::{Code, Problem};
@@ -17,11 +17,11 @@ pub fn body(request: &Request) -> Result<&[u8], Problem> {
 
 /// A part of the path, percent-decoded, that reads as `T`.
 pub fn part<T: FromStr<Err: Display>>(name: &str, part: &str) -> Result<T, Problem> {
-    // In a path `+` is itself; only `%` escapes.
-    let escaped = part.replace('+', "%2B");
-    let decoded = form_urlencoded::parse(escaped.as_bytes()).next();
-    let text = decoded.map(|(text, _)| text.into_owned()).unwrap_or_default();
-    text.parse().map_err(|error| Problem::field(name, error))
+    percent_decode_str(part)
+        .decode_utf8()
+        .map_err(|_| Problem::field(name, "must be UTF-8, percent-encoded"))?
+        .parse()
+        .map_err(|error| Problem::field(name, error))
 }
 
 /// A query parameter that reads as `T`; none where it is absent or empty.

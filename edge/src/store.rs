@@ -23,7 +23,7 @@ pub struct Put {
 
 impl Put {
     /// A key whose content rides in its metadata, so that a list answers everything.
-    pub fn listed(key: impl ToString, metadata: Value) -> Self {
+    pub fn listed(key: &impl ToString, metadata: Value) -> Self {
         Self { key: key.to_string(), value: String::new(), metadata: Some(metadata), ttl: None }
     }
 

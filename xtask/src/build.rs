@@ -183,7 +183,7 @@ fn bundle_loader(project: &Project, version: &str, work: &Path) -> Result<Vec<u8
 
 fn esbuild(project: &Project) -> Command {
     let mut command = project.command(project.npm_bin("esbuild"));
-    command.args(["--target=es2020", "--charset=utf8", "--log-level=warning"]);
+    command.args(["--target=chrome94,firefox93,safari15", "--charset=utf8", "--log-level=warning"]);
     command
 }
 

@@ -28,7 +28,7 @@ const USAGE: &str = "\
 cargo xtask <command>
 
   demo [--worker-port N] [--shop-port N]   the Worker, a demo shop and the cron on this machine
-  test [STAGE…] [-- FILTER]                all tests, or some: fmt clippy unit build e2e size
+  test [STAGE…] [-- FILTER]                all tests, or some: fmt clippy unit build size e2e
   build [worker] [widget]                  the Worker (edge/build) and the files beside it (www/dist)
   size [--json]                            bytes of the widget, by part
   bench [--seconds N] [--rounds N]         requests per second beside a peer in plain JS

@@ -2,21 +2,21 @@
 //! does not (formatting, clippy, build, size) counts as one. Later stages run although an earlier one
 //! failed, as far as what they need is there. The last line says it all.
 
-use crate::command::{mend, read_log, say};
+use crate::command::{mend, output_of, read_log, say};
 use crate::group::Group;
 use crate::project::Project;
 use crate::tools::{self, set_up};
 use crate::{build, chromium, size};
 use anyhow::{Context, Result};
+use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::ops::AddAssign;
 use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
 use std::thread;
 
-const STAGES: [&str; 6] = ["fmt", "clippy", "unit", "build", "e2e", "size"];
+const STAGES: [&str; 6] = ["fmt", "clippy", "unit", "build", "size", "e2e"];
 
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 struct Count {
@@ -47,7 +47,7 @@ impl AddAssign for Count {
 pub fn test(project: &Project, arguments: &[String]) -> Result<ExitCode> {
     let (stages, filters) = chosen(arguments)?;
     let has = |stage: &str| stages.contains(&stage);
-    let tools = set_up(project)?;
+    let mut tools = Some(set_up(project)?);
     if has("fmt") || has("clippy") {
         tools::rust_checks(project)?;
     }
@@ -62,7 +62,9 @@ pub fn test(project: &Project, arguments: &[String]) -> Result<ExitCode> {
             "clippy" => clippy(project)?,
             "unit" => unit(project, filters)?,
             "build" => {
-                let count = checked(&build::build(project, &tools));
+                // The turn ends with the build: what follows only looks at it.
+                let count = tools.take().map(|tools| checked(&build::build(project, &tools)));
+                let count = count.unwrap_or_default();
                 is_built = count.failed == 0;
                 count
             }
@@ -70,8 +72,8 @@ pub fn test(project: &Project, arguments: &[String]) -> Result<ExitCode> {
                 say(format!("{stage}: cannot run without a build"));
                 Count::one(false)
             }
-            "e2e" => end_to_end(project, browser.as_deref(), filters)?,
-            _ => checked(&size::check(project).map(say)),
+            "size" => checked(&size::check(project).map(say)),
+            _ => end_to_end(project, browser.as_deref(), filters)?,
         };
         say(format!("{stage}: {} passed, {} failed", count.passed, count.failed));
         total += count;
@@ -134,27 +136,48 @@ fn clippy(project: &Project) -> Result<Count> {
 }
 
 fn unit(project: &Project, filters: &[String]) -> Result<Count> {
+    let (counted, status) = cargo_test(project, &["--workspace"], filters)?;
+    if counted != Count::default() || status.success() {
+        return Ok(Count::of_runner(counted, status));
+    }
+    // Something does not compile: what does is tested all the same.
+    let mut count = Count::default();
+    for package in packages(project)? {
+        say(format!("  unit: {package} by itself"));
+        let (counted, status) = cargo_test(project, &["--package", &package], filters)?;
+        count += Count::of_runner(counted, status);
+    }
+    Ok(count)
+}
+
+fn cargo_test(
+    project: &Project,
+    selection: &[&str],
+    filters: &[String],
+) -> Result<(Count, ExitStatus)> {
     let mut cargo = project.cargo();
-    cargo.args(["test", "--workspace", "--no-fail-fast", "--quiet", "--"]).args(filters);
+    cargo.args(["test", "--no-fail-fast", "--quiet"]).args(selection).arg("--").args(filters);
     cargo.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut group = Group::start(&mut cargo, "cargo test")?;
     let stdout = BufReader::new(group.take_stdout().context("no output")?);
-    let counted = Arc::new(Mutex::new(Count::default()));
-    let reader = {
-        let counted = Arc::clone(&counted);
-        thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                println!("{line}");
-                if let (Some(count), Ok(mut sum)) = (harness_count(&line), counted.lock()) {
-                    *sum += count;
-                }
-            }
-        })
-    };
+    let reader = thread::spawn(move || {
+        let mut sum = Count::default();
+        for line in stdout.lines().map_while(Result::ok) {
+            println!("{line}");
+            sum += harness_count(&line).unwrap_or_default();
+        }
+        sum
+    });
     let status = group.wait(|| ())?;
-    reader.join().ok();
-    let counted = counted.lock().map(|sum| *sum).unwrap_or_default();
-    Ok(Count::of_runner(counted, status))
+    Ok((reader.join().unwrap_or_default(), status))
+}
+
+fn packages(project: &Project) -> Result<Vec<String>> {
+    let mut cargo = project.cargo();
+    cargo.args(["metadata", "--no-deps", "--format-version=1"]);
+    let metadata: Value = serde_json::from_str(&output_of(&mut cargo).context("cargo metadata")?)?;
+    let packages = metadata.get("packages").and_then(Value::as_array).into_iter().flatten();
+    Ok(packages.filter_map(|package| Some(package.get("name")?.as_str()?.to_owned())).collect())
 }
 
 /// `test result: ok. 12 passed; 0 failed; …`

@@ -60,7 +60,8 @@ function referral(shop, order, conversion) {
   if (shop.orders.isWaiting(order.id)) return html`<p class="state wait">Wartet auf Meldung an Passalong.</p>`;
   const known = conversion ?? order.report;
   if (!known) return html`<p class="state">Noch keine Auskunft.</p>`;
-  if (!known.attributed) return html`<p class="state">Keine Empfehlung: ${reason(known.reason ?? "no_referral")}.</p>`;
+  if (!known.attributed && known.reason === "no_referral") return html`<p class="state">Ohne Empfehlung gekauft.</p>`;
+  if (!known.attributed) return html`<p class="state">Keine Prämie: ${reason(known.reason)}.</p>`;
   return html`<p class="state">Geworben von ${known.advocate?.customer_id}</p>
 <ul class="rewards">${known.rewards.map(
     (reward) => html`<li class="${reward.status}"><span>${reward.for === "advocate" ? "Prämie" : "Vorteil der geworbenen Person"}: <b>${benefit(reward.value)}</b></span> <span>${statusLine(reward)}</span></li>`,
@@ -102,7 +103,7 @@ export async function reportEvent(visit) {
 const payable = (due) => html`<section class="panel" aria-labelledby="faellig"><h2 id="faellig">Fällige Prämien</h2>
 ${due.length === 0 && html`<p class="soft">Zurzeit keine.</p>`}
 ${due.length > 0 && html`<ul class="list">${due.map(
-  (reward) => html`<li><span>${benefit(reward.value)}<br><small>${reward.for === "advocate" ? "Kunde" : "Geworben:"} ${reward.customer_id ?? "Gast"} · ${reward.order_id}</small></span>
+  (reward) => html`<li><span>${benefit(reward.value)}<br><small>${reward.for === "advocate" ? "Kunde" : "Geworben:"} ${reward.customer_id ?? "Gast"}<br>${reward.order_id}</small></span>
 <form method="post" action="/haendler/praemie/${reward.id}"><button name="order" value="${reward.order_id}">${reward.for === "advocate" ? "Ausgezahlt" : "Eingelöst"}</button></form></li>`,
 )}</ul>`}</section>`;
 

@@ -12,7 +12,7 @@ mod claims;
 mod properties;
 
 use passalong_core::channel::Channel;
-use passalong_core::fact::{Order, Via};
+use passalong_core::fact::{Fact, Order, Via};
 use passalong_core::program::Versions;
 use passalong_core::report::EventType;
 use passalong_core::reward::{ConversionKind, Reason, Role, Trigger, Value};
@@ -65,6 +65,8 @@ fn a_hold_from_the_order_and_a_signup_wait_for_no_delivery() {
     signup.conversion.kind = ConversionKind::Signup;
     (signup.conversion.amount, signup.conversion.currency) = (None, None);
     assert_eq!((signup.settled(), signup.advocates()), (day(21), Ok(points(7))));
+    // Nothing was paid, so nothing that is paid back undoes it.
+    assert_eq!(signup.refunded(day(3), 1).advocates(), Ok(points(7)));
 }
 
 #[test]
@@ -293,6 +295,23 @@ fn what_undoes_a_whole_order_before_settlement_is_the_reason() {
         None,
     );
     assert_eq!(twice.advocates(), Err(Reason::Withdrawn), "the first one names the reason");
+}
+
+#[test]
+fn of_two_events_under_one_id_the_earliest_counts_then_the_smaller_digest() {
+    for (minute, byte, value) in [(-1, 99, 600), (0, 99, 600), (0, 101, 800), (1, 1, 800)] {
+        let mut scene = Scene::plain().refunded(day(3), 1000);
+        let (mut key, fact) = scene.clone().refunded(day(3), 2000).more.remove(1);
+        let Fact::Event(kind, mut content) = fact else { unreachable!() };
+        (key.accepted, key.digest, content.event) =
+            (minutes(day(3), minute), digest(byte), digest(0));
+        for swap in [false, true] {
+            scene.more.truncate(1);
+            scene.more.insert(usize::from(swap), (key, Fact::Event(kind, content.clone())));
+            assert_eq!(scene.advocates(), Ok(credit(value)), "{minute} {byte}");
+            scene.more.remove(usize::from(swap));
+        }
+    }
 }
 
 #[test]

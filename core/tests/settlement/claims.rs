@@ -221,4 +221,6 @@ fn a_friend_who_comes_again_earns_by_the_rule_for_every_purchase() {
     let mut ours = Scene::new(&once);
     ours.claims = vec![ours.claim(customer(20))];
     assert_eq!(ours.advocates(), Ok(credit(900)));
+    let unclaimed = ours.settle_with(&fold(ours.facts()), &[]).1;
+    assert_eq!(unclaimed.rewards[0].value, Some(credit(900)));
 }

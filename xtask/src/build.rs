@@ -78,7 +78,6 @@ fn widget(project: &Project, tools: &Tools) -> Result<()> {
     let module = compile(project, "passalong-widget")?;
     let dist = project.path("www/dist");
     let mut inputs = common_inputs(project, &module, &tools.wasm_bindgen)?;
-    inputs.add(HEADERS);
     for source in ["widget/loader", "widget/style.css", "widget/texts", "www/site"] {
         inputs.add_path(&project.path(source))?;
     }
@@ -207,6 +206,8 @@ fn compile(project: &Project, package: &str) -> Result<PathBuf> {
 /// What decides over the outputs besides the sources: the tools, of which the npm ones are locked.
 fn common_inputs(project: &Project, module: &Path, tool: &Path) -> Result<Stamp> {
     let mut stamp = Stamp::default();
+    // How it is done is part of what comes out.
+    stamp.add(include_str!("build.rs"));
     stamp.add(output_of(Command::new(tool).arg("--version")).unwrap_or_default());
     stamp.add_path(&project.path("package-lock.json"))?.add_path(module)?;
     Ok(stamp)

@@ -3,9 +3,7 @@
 // it shares the page itself.
 
 import { el } from "./dom.js";
-import { copy, href, nativeSheet, openSheet, pageLink } from "./share.js";
-
-const CHANNELS = ["whatsapp", "native", "email", "sms", "telegram", "x", "facebook", "linkedin", "xing"];
+import { CHANNELS, copy, href, nativeSheet, openSheet, pageLink } from "./share.js";
 
 // In case that not even the language file can be had.
 const LAST_WORDS = {

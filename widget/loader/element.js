@@ -7,11 +7,12 @@ import { card } from "./card.js";
 import { Identity } from "./identity.js";
 import { choose } from "./languages.js";
 import * as parts from "./parts.js";
-import { copy, href, nativeSheet, openSheet, pageLink } from "./share.js";
+import { CHANNELS, copy, href, nativeSheet, openSheet, pageLink } from "./share.js";
 import { rules, skeleton } from "./skeleton.js";
 import { words } from "./words.js";
 
 const MINUTE_MS = 60_000;
+const COPIED_MS = 4000;
 
 // Attributes that say whose answer is wanted, and those that only say how it is put.
 const WHOSE = ["program", "token-url", "token", "api"];
@@ -193,12 +194,18 @@ class PassAlong extends HTMLElement {
       this.#showPlain();
     } else {
       this.#guard(() => {
-        this.#host.words = words(choice.locale);
-        this.#widget ??= new glue.Widget(this.#host, this.#root, texts);
-        this.#widget.speak(texts);
-        this.#widget.show(outcome.kind, outcome.body, outcome.test_clock);
+        this.#host.words = words(texts, choice.locale);
+        this.#widget ??= new glue.Widget(this.#host, this.#root);
+        this.#widget.show(outcome.kind, outcome.body, outcome.test_clock, this.#about(choice));
       });
     }
+  }
+
+  // What the upper part of the card depends on: while it stays the same, a refresh leaves that alone, and
+  // with it what the customer is typing.
+  #about({ file, locale }) {
+    const { program, link, alias, offer, channels } = this.#outcome?.body ?? {};
+    return JSON.stringify([file, locale, program, link, alias, offer, channels]);
   }
 
   #showPlain() {
@@ -233,6 +240,7 @@ class PassAlong extends HTMLElement {
     sheet: nativeSheet(),
     href,
     page: () => pageLink(),
+    channels: () => CHANNELS,
     join: () => {
       const url = this.getAttribute("join-url");
       return url && /^https?:/.test(new URL(url, location.href)) ? url : null;
@@ -243,6 +251,7 @@ class PassAlong extends HTMLElement {
       copy(text, () => this.#root.querySelector(".url").select()).then((done) => {
         if (done) this.#copied();
         if (this.#widget) this.#guard(() => this.#widget.copied(done));
+        setTimeout(() => this.#widget && this.#guard(() => this.#widget.settled()), COPIED_MS);
       });
     },
     open: (url, text, title) => {

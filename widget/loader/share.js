@@ -15,10 +15,13 @@ const OPEN = {
   xing: (url) => `https://www.xing.com/spi/shares/new?url=${enc(url)}`,
 };
 
-// The address that opens a channel, or "" for one that has none (`native`, or a channel of a later version).
-export const href = (channel, url, text, title) => OPEN[channel]?.(url, text, title) ?? "";
+// The address that opens a channel, or `undefined` for one that has none (`native`, or a channel of a later version).
+export const href = (channel, url, text, title) => OPEN[channel]?.(url, text, title);
 
 export const nativeSheet = () => typeof navigator.share === "function";
+
+// What a visitor is offered, for whom no program has chosen.
+export const CHANNELS = ["whatsapp", "native", "email", "sms", "telegram", "x", "facebook", "linkedin", "xing"];
 
 // Opens the system's own sheet. Resolves to whether something was shared; closing the sheet is no error.
 export const openSheet = (url, text, title) =>

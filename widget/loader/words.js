@@ -1,19 +1,27 @@
-// Numbers, money, dates and plurals in the reader's language, by the browser's own Intl.
+// The reader's language: its texts with their gaps filled, and numbers, money, dates and plurals by the
+// browser's own Intl.
 
 // A narrow no-break space is what German typography puts before the per cent sign; Intl sets a wide one.
 const narrow = (text) => text.replace(/\s%/, "\u202f%");
 
+const fill = (text, gap, value) => text.split(`{${gap}}`).join(value);
+
 const DAY = { day: "numeric", month: "long" };
 
-export function words(locale) {
+export function words(texts, locale) {
   const number = (value, options) => new Intl.NumberFormat(locale, options).format(value);
   const plurals = new Intl.PluralRules(locale);
   const date = (instant, timeZone, options) =>
     new Intl.DateTimeFormat(locale, { timeZone, ...options }).format(new Date(instant));
   const year = (instant, zone) => date(instant, zone, { year: "numeric" });
   return {
+    say: (key) => texts[key] ?? key,
+    pick: (start, end) => texts[start + end],
+    fill,
+    count: (key, n) => fill(texts[`${key}.${plurals.select(n)}`] ?? texts[`${key}.other`], "n", number(n)),
+    bare: (link) => link.replace(/^https:\/\//, ""),
+    isPage: (address) => /^https?:/.test(address),
     number: (value) => number(value),
-    plural: (value) => plurals.select(value),
     percent: (basisPoints) =>
       narrow(number(basisPoints / 10_000, { style: "percent", maximumFractionDigits: 2 })),
     // Amounts are integers in minor units; how many digits those are is the currency's.
@@ -33,7 +41,9 @@ export function words(locale) {
     },
     // The year is said only where it is not that of `now`.
     date: (instant, zone, now) =>
-      date(instant, zone, year(instant, zone) === year(now, zone) ? DAY : { ...DAY, year: "numeric" }),
+      date(instant, zone, year(instant, zone) === year(now, zone) ? DAY : { ...DAY, year: "numeric" })
+        // A day and its month stay on one line.
+        .replace(" ", "\u00a0"),
     time: (instant, zone) => date(instant, zone, { hour: "numeric", minute: "2-digit" }),
   };
 }

@@ -4,259 +4,252 @@
 use wasm_bindgen::JsValue;
 use web_sys::Element;
 
-use crate::page::{Page, add, button, element, join, put, set};
+use crate::host::{Host, Text, Words};
+use crate::page::{self, button, element, find, put, set, set_text, unset, write};
+use crate::referral::{is_lost, look, sentence, status};
 use crate::share::Share;
-use crate::value::{clause, explanation, friend, headline, is_zero, minimum, phrase};
-use crate::wire::{Bound, Me, Next, Totals, Value};
-use crate::{referral, wire};
-use wasm_bindgen::JsCast;
+use crate::value::{Kind, clause, explanation, friend, headline, is_zero, kind, minimum, phrase};
+use crate::wire::{Bound, Field, Me, Next, Referral, Totals, Value};
 
-/// How many referrals are laid out before the reader asks for all.
-pub const AT_FIRST: usize = 5;
+/// How many referrals are shown at most before the reader asks for all.
+const AT_FIRST: u32 = 5;
 
 /// What is shared about a customer's program, in words nobody has to stand for but the program.
-pub fn share(page: &Page, me: &Me) -> Share {
-    let (name, offer) = (me.program().name(), me.offer());
-    let benefit = clause(page, "message.benefit", offer.friend().as_ref());
-    let key = if benefit.is_some() { "message.text" } else { "share.plain" };
-    let benefit = benefit.unwrap_or_default();
-    let message = page.fill(key, &[("name", &name), ("benefit", &benefit)]);
-    let title = page.fill("share.title", &[("name", &name)]);
-    Share::new(me.link(), title, message, true)
+pub fn share(words: &Words, me: &Me) -> Share {
+    let name = me.program().name();
+    let message = match clause(words, "message.benefit.", me.offer().friend()) {
+        Some(benefit) => words.fill(&words.say("message.text"), "benefit", &benefit),
+        None => words.say("share.plain"),
+    };
+    let named = |text: &Text| words.fill(text, "name", &name);
+    Share::new(me.link(), named(&words.say("share.title")), named(&message), true)
 }
 
 /// The upper part and the frame of the lower one.
-pub fn card(page: &Page, me: &Me, share: &mut Share) -> Element {
+pub fn card(host: &Host, me: &Me, share: &mut Share) -> Element {
+    let words = host.words();
     let card = element("section", "card");
     set(&card, "data-for", "me");
-    set(&card, "aria-labelledby", "title");
     let offer = me.offer();
-    title(&card, &headline(page, &offer));
-    put(&card, "p", "lead", &explanation(page, &offer));
+    title(&card, &headline(&words, &offer));
+    write(&card, "p", "lead", &explanation(&words, &offer));
     if offer.paused() {
-        put(&card, "p", "notice", &page.say("paused"));
+        write(&card, "p", "notice", &words.say("paused"));
     }
-    share.link_row(page, &card);
-    share.buttons(page, &card, &me.channels(), true);
+    share.link_row(host, &card, "link");
+    share.buttons(host, &card, &me.channels(), "share", true);
     if let Some(alias) = me.alias() {
-        put(&card, "p", "quiet alias", &page.fill("alias", &[("alias", &alias)]));
+        write(&card, "p", "quiet alias", &words.fill(&words.say("alias"), "alias", &alias));
     }
-    put(&card, "div", "state", "");
-    how_it_works(page, me, &card);
-    put(&card, "p", "quiet asof", "");
+    put(&card, "div", "state");
+    how_it_works(&words, me, &card);
+    put(&card, "p", "quiet asof");
     card
 }
 
-pub fn title(card: &Element, text: &str) {
-    let title = put(card, "h2", "", text);
+/// The heading, which names the card; the focus goes there when what had it is gone.
+pub fn title(card: &Element, text: &Text) {
+    let title = write(card, "h2", "", text);
     set(&title, "id", "title");
     set(&title, "tabindex", "-1");
+    set(card, "aria-labelledby", "title");
 }
 
-/// Everything that changes while the customer looks: replaced as a whole. `rows` is how many
-/// referrals are laid out.
-pub fn state(page: &Page, me: &Me, rows: usize) -> Element {
+/// Everything that changes while the customer looks: replaced as a whole. `all` shows
+/// every referral, else the last ones stay hidden.
+pub fn state(words: &Words, me: &Me, all: bool) -> Element {
     let state = element("div", "state");
-    totals(page, me, &state);
+    totals(words, me, &state);
     if let Some(next) = me.next() {
-        progress(page, &next, &state);
+        progress(words, &next, &state);
     }
     let referrals = me.referrals();
-    if referrals.is_empty() {
-        put(&state, "p", "lead empty", &page.say("empty"));
+    let count = referrals.length();
+    if count == 0 {
+        write(&state, "p", "lead empty", &words.say("empty"));
         return state;
     }
-    let list = put(&state, "ol", "", "");
-    set(&list, "aria-label", &page.say("referrals"));
-    for referral in referrals.iter().take(rows) {
-        row(page, referral, me, &list);
-    }
-    if referrals.len() > 1 {
-        let count = JsValue::from(u32::try_from(referrals.len()).unwrap_or(u32::MAX));
-        let all = button(&state, "all", "all", &page.count("all", &count));
-        if rows >= referrals.len() {
-            set(&all, "hidden", "");
+    let list = put(&state, "ol", "");
+    set_text(&list, "aria-label", &words.say("referrals"));
+    for index in 0..count {
+        let row = row(words, &referrals.get(index), me, &list);
+        if !all && index >= AT_FIRST {
+            set(&row, "hidden", "");
         }
     }
-    if me.more().is_some() && rows >= referrals.len() {
-        put(&state, "p", "quiet", &page.say("older"));
+    if me.more() {
+        write(&state, "p", "quiet older", &words.say("older"));
+    }
+    let button = button(&state, "all", "all", &words.count("all", &JsValue::from(count)));
+    if all || count <= AT_FIRST {
+        set(&button, "hidden", "");
     }
     state
 }
 
 /// "Stand: 22. November, 09:00 Uhr", and that a test clock stands still, where one does.
-pub fn as_of(page: &Page, me: &Me, test_clock: bool) -> String {
-    let (program, now) = (me.program(), me.as_of());
-    let time = page.host.words().time(&now, &program.time_zone());
-    let text = page.fill("asof", &[("date", &page.date(&now, &program, &now)), ("time", &time)]);
-    if test_clock { join(&[&text, " · ", &page.say("test_clock")]) } else { text }
+pub fn as_of(words: &Words, me: &Me, test_clock: bool) -> Text {
+    let (zone, now) = (me.program().time_zone(), me.as_of());
+    let text = words.fill(&words.say("asof"), "date", &words.date(&now, &zone, &now));
+    let text = words.fill(&text, "time", &words.time(&now, &zone));
+    if test_clock { text.concat(" · ", &words.say("test_clock")) } else { text }
 }
 
-fn totals(page: &Page, me: &Me, parent: &Element) {
+fn totals(words: &Words, me: &Me, parent: &Element) {
     let totals = me.totals();
-    let list = put(parent, "dl", "sum", "");
-    let today = totals.clicks_today();
-    let today = if today.is_object() {
-        let bound = today.unchecked_into::<Bound>().more_than();
-        Some(page.fill("today.more", &[("n", &page.host.words().number(&bound))]))
-    } else {
-        (!today.is_falsy()).then(|| page.count("today", &today))
-    };
-    let some = |key: &str, n: JsValue| (!n.is_falsy()).then(|| page.count(key, &n));
-    let number = |n: &JsValue| vec![page.host.words().number(n)];
+    let list = put(parent, "dl", "sum");
+    let some = |key: &str, n: &JsValue| n.is_truthy().then(|| words.count(key, n));
 
-    let clicks = totals.clicks();
-    cell(&list, &page.count("clicks", &clicks), &number(&clicks), today);
+    let (clicks, today) = (totals.clicks(), totals.clicks_today());
+    let today = if today.is_object() {
+        let bound = words.number(&Bound::read(today).more_than());
+        Some(words.fill(&words.say("today.more"), "n", &bound))
+    } else {
+        some("today", &today)
+    };
+    let place = cell(&list, &words.count("clicks", &clicks), today);
+    write(&place, "dd", "number", &words.number(&clicks));
+
     let purchases = totals.purchases();
-    let signups = some("signups", totals.signups());
-    cell(&list, &page.count("purchases", &purchases), &number(&purchases), signups);
-    let waiting = some("pending", totals.pending());
-    let approved = some("approved", totals.approved());
-    let detail = match (approved, waiting) {
-        (Some(approved), Some(waiting)) => Some(join(&[&approved, ", ", &waiting])),
+    let signups = some("signups", &totals.signups());
+    let place = cell(&list, &words.count("purchases", &purchases), signups);
+    write(&place, "dd", "number", &words.number(&purchases));
+
+    let waiting = some("pending", &totals.pending());
+    let detail = match (some("approved", &totals.approved()), waiting) {
+        (Some(approved), Some(waiting)) => Some(approved.concat(", ", &waiting)),
         (approved, waiting) => approved.or(waiting),
     };
-    cell(&list, &page.say("earned"), &earned(page, me, &totals), detail);
+    let place = cell(&list, &words.say("earned"), detail);
+    earned(words, me, &totals, &place);
+}
+
+fn cell(list: &Element, label: &Text, detail: Option<Text>) -> Element {
+    let cell = put(list, "div", "");
+    write(&cell, "dt", "", label);
+    if let Some(detail) = detail {
+        write(&cell, "dd", "detail", &detail);
+    }
+    cell
 }
 
 /// Sums of different kinds and currencies are never added up: each has a line of its own.
-fn earned(page: &Page, me: &Me, totals: &Totals) -> Vec<String> {
-    let mut sums: Vec<String> =
-        totals.earned().iter().filter_map(|value| sum(page, value)).collect();
-    if sums.is_empty() {
-        let words = page.host.words();
-        let money = |value: &Value| {
-            matches!(value.kind().as_str(), "credit" | "amount_off" | "percent_of_order")
-        };
+fn earned(words: &Words, me: &Me, totals: &Totals, cell: &Element) {
+    let sums = totals.earned();
+    for index in 0..sums.length() {
+        if let Some(sum) = sum(words, &sums.get(index)) {
+            write(cell, "dd", "number", &sum);
+        }
+    }
+    if sums.length() == 0 {
+        let promised = me.offer().advocate();
+        let money = promised.is_some_and(|value| {
+            kind(&value) == Kind::Money || page::word(&value.kind()) == "percent_of_order"
+        });
         let zero = JsValue::from(0);
-        sums.push(if me.offer().advocate().as_ref().is_some_and(money) {
+        let nothing = if money {
             words.money(&zero, &me.program().currency(), true)
         } else {
             words.number(&zero)
-        });
+        };
+        write(cell, "dd", "number", &nothing);
     }
-    sums
 }
 
 /// A sum as a number: amounts add up, percentages and the like are counted ("2 × 20 %").
-fn sum(page: &Page, value: &Value) -> Option<String> {
-    let phrase = phrase(page, value, false)?;
-    let counted = !matches!(value.kind().as_str(), "credit" | "amount_off" | "points");
-    let count = page.host.words().number(&value.count());
-    let once = value.count().is_undefined() || count == "1";
-    Some(if counted && !once { join(&[&count, " × ", &phrase]) } else { phrase })
+fn sum(words: &Words, value: &Value) -> Option<Text> {
+    let phrase = phrase(words, value, false)?;
+    let adds_up = matches!(kind(value), Kind::Money | Kind::Points);
+    let count = value.count();
+    let counted = count.is_truthy() && !adds_up;
+    Some(if counted { words.number(&count).concat(" × ", &phrase) } else { phrase })
 }
 
-fn cell(list: &Element, label: &str, numbers: &[String], detail: Option<String>) {
-    let cell = put(list, "div", "", "");
-    put(&cell, "dt", "", label);
-    for number in numbers {
-        put(&cell, "dd", "number", number);
-    }
-    if let Some(detail) = detail {
-        put(&cell, "dd", "detail", &detail);
-    }
+fn progress(words: &Words, next: &Next, parent: &Element) {
+    let Some(prize) = next.value().and_then(|value| phrase(words, &value, true)) else { return };
+    let (at, done) = (next.at(), next.done());
+    let left = &at - &done;
+    let reached = left.is_falsy();
+    let text = if reached { words.say("next.reached") } else { words.count("next.left", &left) };
+    let place = put(parent, "div", "next");
+    let line = write(&place, "p", "", &text.concat(" ", &page::text("")));
+    write(&line, "b", "", &prize);
+    let of = words.fill(&words.say("next.of"), "done", &words.number(&done));
+    let of = words.fill(&of, "at", &words.number(&at));
+    write(&place, "p", "quiet", &of);
+    let bar = put(&place, "progress", "");
+    set_text(&bar, "aria-label", &of);
+    set_text(&bar, "max", &Text::read(at));
+    set_text(&bar, "value", &Text::read(done));
 }
 
-fn progress(page: &Page, next: &Next, parent: &Element) {
-    let prize = next.prize().and_then(|value| phrase(page, &value, true));
-    let Some(prize) = prize else { return };
-    let words = page.host.words();
-    let (at, done) = (next.at(), next.done().min(next.at()));
-    let place = put(parent, "div", "next", "");
-    let left = JsValue::from(at - done);
-    let key = if at == done { "next.reached" } else { "next.left" };
-    let text = if at == done { page.say(key) } else { page.count(key, &left) };
-    let line = put(&place, "p", "", &join(&[&text, " "]));
-    put(&line, "b", "", &prize);
-    let of = page.fill(
-        "next.of",
-        &[("done", &words.number(&done.into())), ("at", &words.number(&at.into()))],
-    );
-    put(&place, "p", "quiet", &of);
-    let bar = put(&place, "progress", "", "");
-    set(&bar, "aria-label", &of);
-    set(&bar, "max", &at.to_string());
-    set(&bar, "value", &done.to_string());
-}
-
-fn row(page: &Page, referral: &wire::Referral, me: &Me, list: &Element) {
+fn row(words: &Words, referral: &Referral, me: &Me, list: &Element) -> Element {
     let reward = referral.reward();
-    let status = reward.as_ref().and_then(referral::status);
-    let row = put(list, "li", referral::look(status), "");
+    let state = reward.as_ref().and_then(status);
+    let row = put(list, "li", look(state));
     set(&row, "tabindex", "-1");
-    set(&put(&row, "span", "mark", ""), "aria-hidden", "true");
-    let number = page.host.words().number(&referral.number());
-    put(&row, "b", "", &page.fill("referral", &[("n", &number)]));
+    put(&row, "span", "mark");
+    let number = words.number(&referral.number());
+    write(&row, "b", "", &words.fill(&words.say("referral"), "n", &number));
     let value = reward.and_then(|reward| reward.value());
-    let lost = referral::is_lost(status) || value.as_ref().is_none_or(is_zero);
-    let worth = value.filter(|_| !lost).and_then(|value| phrase(page, &value, false));
-    match worth {
-        Some(worth) => put(&row, "em", "", &worth),
+    let value = value.filter(|value| !is_lost(state) && !is_zero(value));
+    if let Some(worth) = value.and_then(|value| phrase(words, &value, false)) {
+        write(&row, "em", "", &worth);
+    } else {
         // Said by the sentence; to the eye, the column stays a column.
-        None => {
-            let none = put(&row, "em", "", "–");
-            set(&none, "aria-hidden", "true");
-            none
-        }
-    };
-    put(&row, "p", "", &referral::sentence(page, referral, me));
+        let none = write(&row, "em", "", &words.say("none"));
+        set(&none, "aria-hidden", "true");
+    }
+    write(&row, "p", "", &sentence(words, referral, me));
+    row
 }
 
 /// The terms in plain words, from the offer alone.
-fn how_it_works(page: &Page, me: &Me, card: &Element) {
+fn how_it_works(words: &Words, me: &Me, card: &Element) {
     let offer = me.offer();
-    let details = put(card, "details", "", "");
-    put(&details, "summary", "", &page.say("how"));
-    let list = put(&details, "ul", "", "");
-    put(&list, "li", "", &page.say("how.share"));
-    if let Some(friend) = friend(page, &offer) {
-        put(&list, "li", "", &friend);
+    let details = put(card, "details", "");
+    write(&details, "summary", "", &words.say("how"));
+    let list = put(&details, "ul", "");
+    let point = |text: &Text| write(&list, "li", "", text);
+    point(&words.say("how.share"));
+    if let Some(friend) = friend(words, &offer) {
+        point(&friend);
     }
-    if let Some(minimum) = minimum(page, &offer, &me.program().currency()) {
-        put(&list, "li", "", &minimum);
+    if let Some(minimum) = minimum(words, &offer, &me.program().currency()) {
+        point(&minimum);
     }
-    let days = offer.hold_days().unwrap_or(0);
-    if days > 0 {
-        let from = offer.hold_from().unwrap_or_default();
-        put(&list, "li", "", &page.count(&join(&["how.hold.", &from]), &days.into()));
+    let days = offer.hold_days();
+    if days.is_truthy() {
+        let delivered = offer.hold_from().is_some_and(|from| page::word(&from) == "delivered");
+        point(&words.count(if delivered { "how.delivered" } else { "how.ordered" }, &days));
     }
     let window = offer.window_days();
-    if !window.is_falsy() {
-        put(&list, "li", "", &page.count("how.window", &window));
+    if window.is_truthy() {
+        point(&words.count("how.window", &window));
     }
-    put(&list, "li", "", &page.say("how.returns"));
-    put(&list, "li", "", &page.say("how.self"));
+    point(&words.say("how.returns"));
+    point(&words.say("how.self"));
 }
 
 /// Fits the card into the room the skeleton kept, so that nothing below it moves: the explanation
 /// is open while there are few referrals and room for it, and referrals that find no room wait
-/// behind a button. Returns how many are laid out.
-pub fn fit(page: &Page, card: &Element, rows: usize, total: usize) -> usize {
-    let find = |selector: &str| card.query_selector(selector).ok().flatten();
-    if let Some(details) = find("details").filter(|_| total < 3) {
+/// behind a button.
+pub fn fit(host: &Host, card: &Element, total: u32) {
+    if let Some(details) = find(card, "details").filter(|_| total < 3) {
         set(&details, "open", "");
-        if page.host.over(card) {
-            let _ = details.remove_attribute("open");
+        if host.over(card) {
+            unset(&details, "open");
         }
     }
-    let mut shown = rows;
-    while shown > 1 && page.host.over(card) {
-        let Some(last) = find("ol > li:last-child") else { break };
-        last.remove();
+    let Some(rows) = find(card, "ol").map(|list| list.children()) else { return };
+    let mut shown = total.min(AT_FIRST);
+    while shown > 1 && host.over(card) {
         shown -= 1;
-        if let Some(all) = find(".all") {
-            let _ = all.remove_attribute("hidden");
+        if let Some(last) = rows.item(shown) {
+            set(&last, "hidden", "");
         }
-    }
-    shown
-}
-
-/// Puts `fresh` in the place of the old element of its class.
-pub fn replace(card: &Element, selector: &str, fresh: &Element) {
-    if let Ok(Some(old)) = card.query_selector(selector) {
-        let _ = old.replace_with_with_node_1(fresh);
-    } else {
-        add(card, fresh);
+        if let Some(all) = find(card, ".all") {
+            unset(&all, "hidden");
+        }
     }
 }

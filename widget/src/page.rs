@@ -1,127 +1,136 @@
-//! How the widget says something and puts it on the page: texts of one language with their gaps
-//! filled, and elements made one by one, since markup in strings is forbidden where Trusted Types
-//! are required.
+//! How the widget puts something on the page: elements made one by one, since markup in strings is
+//! forbidden where Trusted Types are required. The names are the DOM's, without the errors that
+//! cannot happen here.
 
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::wasm_bindgen;
+use web_sys::{Element, ShadowRoot};
+
+use crate::host::Text;
 use wasm_bindgen::JsValue;
-use web_sys::Element;
 
-use crate::host::{Host, Texts, create_element};
-use crate::wire::Program;
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = document, js_name = createElement)]
+    fn create_element(tag: &str) -> Element;
 
-/// The language, and where and when the reader is.
-pub struct Page {
-    pub host: Host,
-    pub texts: Texts,
+    type Root;
+    #[wasm_bindgen(method, js_name = replaceChildren)]
+    fn replace_children(this: &Root, first: &Element, second: &Element);
+
+    #[wasm_bindgen(extends = Element)]
+    type Place;
+    #[wasm_bindgen(method, js_name = append)]
+    fn append(this: &Place, child: &Element);
+    #[wasm_bindgen(method, js_name = append)]
+    fn append_text(this: &Place, text: &Text);
+    #[wasm_bindgen(method, js_name = prepend)]
+    fn prepend(this: &Place, child: &Element);
+    #[wasm_bindgen(method, js_name = replaceChildren)]
+    fn replace_children(this: &Place, text: &Text);
+    #[wasm_bindgen(method, js_name = replaceWith)]
+    fn replace_with(this: &Place, other: &Element);
+    #[wasm_bindgen(method, js_name = setAttribute)]
+    fn set_attribute(this: &Place, name: &str, value: &str);
+    #[wasm_bindgen(method, js_name = setAttribute)]
+    fn set_attribute_text(this: &Place, name: &str, value: &Text);
+    #[wasm_bindgen(method, js_name = getAttribute)]
+    fn get_attribute(this: &Place, name: &str) -> Option<Text>;
+    #[wasm_bindgen(method, js_name = removeAttribute)]
+    fn remove_attribute(this: &Place, name: &str);
+    #[wasm_bindgen(method, js_name = querySelector)]
+    fn query_selector(this: &Place, selector: &str) -> Option<Element>;
+    #[wasm_bindgen(method, js_name = closest)]
+    fn closest(this: &Place, selector: &str) -> Option<Element>;
 }
 
-/// Fills the gaps (`{name}`) of a text. A gap without a value stays empty.
-pub fn fill(text: &str, values: &[(&str, &str)]) -> String {
-    let mut filled = String::with_capacity(text.len() + 16);
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('{') {
-        let (name, tail) = after.split_once('}').unwrap_or((after, ""));
-        filled.push_str(before);
-        for (known, value) in values {
-            if *known == name {
-                filled.push_str(value);
-            }
-        }
-        rest = tail;
-    }
-    filled.push_str(rest);
-    filled
+fn place(element: &Element) -> &Place {
+    element.unchecked_ref()
 }
 
-impl Page {
-    /// The text of a key; the key itself where the language file lacks it.
-    pub fn say(&self, key: &str) -> String {
-        self.texts.get(key).unwrap_or_else(|| key.to_owned())
-    }
-
-    pub fn fill(&self, key: &str, values: &[(&str, &str)]) -> String {
-        fill(&self.say(key), values)
-    }
-
-    /// A text about `n` things, in the plural form the language wants for it.
-    pub fn count(&self, key: &str, n: &JsValue) -> String {
-        let words = self.host.words();
-        let form = self.texts.get(&join(&[key, ".", &words.plural(n)]));
-        let text = form.unwrap_or_else(|| self.say(&join(&[key, ".other"])));
-        fill(&text, &[("n", &words.number(n))])
-    }
-
-    /// A day in the program's time zone.
-    pub fn date(&self, instant: &str, program: &Program, now: &str) -> String {
-        self.host.words().date(instant, &program.time_zone(), now)
-    }
-}
-
-/// The parts as one string.
 #[inline(never)]
-pub fn join(parts: &[&str]) -> String {
-    let mut joined = String::new();
-    for part in parts {
-        joined.push_str(part);
-    }
-    joined
-}
-
 pub fn element(tag: &str, class: &str) -> Element {
     let made = create_element(tag);
-    if !class.is_empty() {
-        made.set_class_name(class);
-    }
+    made.set_class_name(class);
+    made
+}
+
+/// Appends an empty element to `parent`.
+#[inline(never)]
+pub fn put(parent: &Element, tag: &str, class: &str) -> Element {
+    let made = element(tag, class);
+    place(parent).append(&made);
     made
 }
 
 /// Appends an element with a text to `parent`.
-pub fn put(parent: &Element, tag: &str, class: &str, text: &str) -> Element {
-    let made = element(tag, class);
-    if !text.is_empty() {
-        made.set_text_content(Some(text));
-    }
-    add(parent, &made);
+#[inline(never)]
+pub fn write(parent: &Element, tag: &str, class: &str, text: &Text) -> Element {
+    let made = put(parent, tag, class);
+    place(&made).append_text(text);
     made
 }
 
-pub fn add(parent: &Element, child: &Element) {
-    // Fails only where a node would contain itself.
-    let _ = parent.append_child(child);
-}
-
-pub fn set(element: &Element, name: &str, value: &str) {
-    // Fails only for a name that is no name.
-    let _ = element.set_attribute(name, value);
-}
-
-/// A button that does `action` (see `Widget::hear`).
-pub fn button(parent: &Element, class: &str, action: &str, text: &str) -> Element {
-    let made = put(parent, "button", class, text);
+/// Appends a button that does `action` (see `Widget::hear`).
+#[inline(never)]
+pub fn button(parent: &Element, class: &str, action: &str, text: &Text) -> Element {
+    let made = write(parent, "button", class, text);
     set(&made, "type", "button");
     set(&made, "data-do", action);
     made
 }
 
-#[cfg(test)]
-mod tests {
-    use super::fill;
+/// A text as Rust compares it.
+pub fn word(text: &Text) -> String {
+    text.as_string().unwrap_or_default()
+}
 
-    #[test]
-    fn gaps_are_filled_by_name() {
-        for (text, filled) in [
-            ("", ""),
-            ("ohne Lücke", "ohne Lücke"),
-            ("{a}", "1"),
-            ("{b} vor {a}, {a}", "2 vor 1, 1"),
-            ("{unknown}.", "."),
-            ("offen {a", "offen 1"),
-        ] {
-            assert_eq!(fill(text, &[("a", "1"), ("b", "2")]), filled, "{text:?}");
-        }
-    }
+/// A text from here.
+pub fn text(from: &str) -> Text {
+    JsValue::from_str(from).unchecked_into()
+}
 
-    #[test]
-    fn what_fills_a_gap_is_not_read_again() {
-        assert_eq!(fill("{a}", &[("a", "{b}"), ("b", "2")]), "{b}");
-    }
+pub fn reword(element: &Element, text: &Text) {
+    place(element).replace_children(text);
+}
+
+/// Makes the two all that is in a root.
+pub fn fill(root: &ShadowRoot, first: &Element, second: &Element) {
+    root.unchecked_ref::<Root>().replace_children(first, second);
+}
+
+pub fn prepend(parent: &Element, child: &Element) {
+    place(parent).prepend(child);
+}
+
+pub fn add(parent: &Element, child: &Element) {
+    place(parent).append(child);
+}
+
+pub fn replace(old: &Element, fresh: &Element) {
+    place(old).replace_with(fresh);
+}
+
+pub fn set(element: &Element, name: &str, value: &str) {
+    place(element).set_attribute(name, value);
+}
+
+pub fn set_text(element: &Element, name: &str, value: &Text) {
+    place(element).set_attribute_text(name, value);
+}
+
+pub fn get(element: &Element, name: &str) -> Option<Text> {
+    place(element).get_attribute(name)
+}
+
+pub fn unset(element: &Element, name: &str) {
+    place(element).remove_attribute(name);
+}
+
+pub fn find(within: &Element, selector: &str) -> Option<Element> {
+    place(within).query_selector(selector)
+}
+
+pub fn around(element: &Element, selector: &str) -> Option<Element> {
+    place(element).closest(selector)
 }

@@ -4,75 +4,74 @@
 use web_sys::Element;
 
 use crate::account::title;
-use crate::page::{Page, element, join, put, set};
-use crate::share::{Share, usual_channels};
+use crate::host::{Host, Text, Words};
+use crate::page::{element, set, set_text, text, write};
+use crate::share::Share;
 use crate::value::{clause, explanation, headline, minimum, phrase};
-use crate::wire::Offer;
+use crate::wire::{Field, Offer};
 
-pub fn share(page: &Page, offer: &Offer) -> Share {
-    let name = offer.offer_program().name();
-    let message = page.fill("share.plain", &[("name", &name)]);
-    Share::new(page.host.page(), name, message, false)
+pub fn share(host: &Host, offer: &Offer) -> Share {
+    let name = offer.program().name();
+    let message = host.words().fill(&host.words().say("share.plain"), "name", &name);
+    Share::new(host.page(), name, message, false)
 }
 
-pub fn card(page: &Page, offer: &Offer, share: &mut Share) -> Element {
+pub fn card(host: &Host, offer: &Offer, share: &mut Share) -> Element {
+    let words = host.words();
     let card = element("section", "card");
     set(&card, "data-for", "offer");
-    set(&card, "aria-labelledby", "title");
     if offer.referred() {
-        greet(page, offer, &card)
+        greet(&words, offer, &card);
     } else {
-        invite(page, offer, &card)
+        invite(host, &words, offer, &card);
     }
-    put(&card, "p", "section", &page.say("visitor.page"));
-    share.link_row(page, &card);
-    share.buttons(page, &card, &usual_channels(), false);
+    write(&card, "p", "section", &words.say("visitor.page"));
+    share.link_row(host, &card, "visitor.link");
+    share.buttons(host, &card, &Field::read(host.channels()), "visitor.page", false);
     card
 }
 
 /// The friend: what awaits them, and from whom.
-fn greet(page: &Page, offer: &Offer, card: &Element) {
-    let name = offer.offer_program().name();
-    let value = offer.friend().and_then(|value| phrase(page, &value, true));
-    let from = offer.from();
-    let key = match (&value, &from) {
-        (Some(_), Some(_)) => "friend.title.from",
-        (Some(_), None) => "friend.title",
-        (None, _) => "friend.welcome",
+fn greet(words: &Words, offer: &Offer, card: &Element) {
+    let program = offer.program();
+    let fill = |key: &str, gap: &str, value: &Text| words.fill(&words.say(key), gap, value);
+    let heading = match offer.friend().and_then(|value| phrase(words, &value, true)) {
+        Some(value) => match offer.from() {
+            Some(from) => words.fill(&fill("friend.title.from", "v", &value), "from", &from),
+            None => fill("friend.title", "v", &value),
+        },
+        None => fill("friend.welcome", "name", &program.name()),
     };
-    let values = [
-        ("v", value.as_deref().unwrap_or_default()),
-        ("from", from.as_deref().unwrap_or_default()),
-        ("name", &name),
-    ];
-    title(card, &page.fill(key, &values));
-    let benefit = clause(page, "friend.lead", offer.friend().as_ref());
-    let lead = page.fill("friend.here", &values);
-    put(card, "p", "lead", &join(&[&lead, " ", benefit.as_deref().unwrap_or_default()]));
-    if let Some(minimum) = minimum(page, offer, &offer.offer_program().currency()) {
-        put(card, "p", "lead", &minimum);
+    title(card, &heading);
+    let here = fill("friend.here", "name", &program.name());
+    let lead = clause(words, "friend.lead.", offer.friend());
+    let lead = lead.map_or(here.clone(), |lead| here.concat(" ", &lead));
+    write(card, "p", "lead", &lead);
+    if let Some(minimum) = minimum(words, offer, &program.currency()) {
+        write(card, "p", "lead", &minimum);
     }
     if let Some(coupon) = offer.coupon() {
-        put(card, "p", "coupon", &page.fill("coupon", &[("coupon", &coupon)]));
+        write(card, "p", "coupon", &fill("coupon", "coupon", &coupon));
     }
 }
 
 /// The stranger: what there is to give and to get, and how to take part.
-fn invite(page: &Page, offer: &Offer, card: &Element) {
-    title(card, &headline(page, offer));
-    put(card, "p", "lead", &explanation(page, offer));
-    if let Some(minimum) = minimum(page, offer, &offer.offer_program().currency()) {
-        put(card, "p", "lead", &minimum);
+fn invite(host: &Host, words: &Words, offer: &Offer, card: &Element) {
+    title(card, &headline(words, offer));
+    write(card, "p", "lead", &explanation(words, offer));
+    if let Some(minimum) = minimum(words, offer, &offer.program().currency()) {
+        write(card, "p", "lead", &minimum);
     }
-    // A link that proves nothing is said to be so; most often it is simply too old.
-    if let Some(reason) = offer.offer_reason().filter(|reason| reason != "no_referral") {
-        let own = page.texts.get(&join(&["visitor.reason.", &reason]));
-        put(card, "p", "notice", &own.unwrap_or_else(|| page.say("visitor.reason")));
+    // A link that proves nothing is said to be so; most often it is simply too old. Who came
+    // without a link has nothing to be told.
+    if let Some(reason) = offer.reason().filter(|reason| *reason != text("no_referral")) {
+        let own = words.pick("visitor.reason.", &reason);
+        write(card, "p", "notice", &own.unwrap_or_else(|| words.say("visitor.reason")));
     }
-    put(card, "p", "section", &page.say("visitor.how"));
-    put(card, "p", "lead", &page.say("visitor.join"));
-    if let Some(url) = page.host.join() {
-        let link = put(card, "a", "btn", &page.say("visitor.login"));
-        set(&link, "href", &url);
+    write(card, "p", "section", &words.say("visitor.how"));
+    write(card, "p", "lead", &words.say("visitor.join"));
+    if let Some(url) = host.join() {
+        let link = write(card, "a", "btn join", &words.say("visitor.login"));
+        set_text(&link, "href", &url);
     }
 }

@@ -2,147 +2,170 @@
 //! field, in place of a deserialiser that would weigh more than the rest of the widget. The shapes
 //! are `passalong-core`'s; a browser test feeds its pinned fixtures through the built widget.
 
-use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+
+use crate::host::Text;
 
 #[wasm_bindgen]
 extern "C" {
-    /// `GET /v1/me`.
-    #[derive(Clone)]
-    pub type Me;
-    #[wasm_bindgen(method, getter)]
-    pub fn program(this: &Me) -> Program;
-    #[wasm_bindgen(method, getter)]
-    pub fn link(this: &Me) -> String;
-    #[wasm_bindgen(method, getter)]
-    pub fn alias(this: &Me) -> Option<String>;
-    #[wasm_bindgen(method, getter)]
-    pub fn offer(this: &Me) -> Terms;
-    #[wasm_bindgen(method, getter)]
-    pub fn totals(this: &Me) -> Totals;
-    #[wasm_bindgen(method, getter)]
-    pub fn referrals(this: &Me) -> Vec<Referral>;
-    #[wasm_bindgen(method, getter)]
-    pub fn next(this: &Me) -> Option<Next>;
-    #[wasm_bindgen(method, getter)]
-    pub fn channels(this: &Me) -> Vec<String>;
-    #[wasm_bindgen(method, getter)]
-    pub fn as_of(this: &Me) -> String;
-    #[wasm_bindgen(method, getter)]
-    pub fn more(this: &Me) -> Option<String>;
-
-    pub type Program;
-    #[wasm_bindgen(method, getter)]
-    pub fn name(this: &Program) -> String;
-    #[wasm_bindgen(method, getter)]
-    pub fn currency(this: &Program) -> String;
-    #[wasm_bindgen(method, getter)]
-    pub fn time_zone(this: &Program) -> String;
-
-    /// What both sides get; also the body of `GET /v1/offer`, which has more fields.
-    #[derive(Clone)]
-    pub type Terms;
-    #[wasm_bindgen(method, getter)]
-    pub fn advocate(this: &Terms) -> Option<Value>;
-    #[wasm_bindgen(method, getter)]
-    pub fn friend(this: &Terms) -> Option<Value>;
-    #[wasm_bindgen(method, getter)]
-    pub fn hold_days(this: &Terms) -> Option<u32>;
-    #[wasm_bindgen(method, getter)]
-    pub fn hold_from(this: &Terms) -> Option<String>;
-    #[wasm_bindgen(method, getter)]
-    pub fn minimum_order(this: &Terms) -> JsValue;
-    #[wasm_bindgen(method, getter)]
-    pub fn window_days(this: &Terms) -> JsValue;
-    #[wasm_bindgen(method, getter)]
-    pub fn new_customers_only(this: &Terms) -> bool;
-    #[wasm_bindgen(method, getter)]
-    pub fn paused(this: &Terms) -> bool;
-
-    /// `GET /v1/offer`.
-    #[wasm_bindgen(extends = Terms)]
-    #[derive(Clone)]
-    pub type Offer;
-    #[wasm_bindgen(method, getter, js_name = program)]
-    pub fn offer_program(this: &Offer) -> Program;
-    #[wasm_bindgen(method, getter)]
-    pub fn coupon(this: &Offer) -> Option<String>;
-    #[wasm_bindgen(method, getter)]
-    pub fn from(this: &Offer) -> Option<String>;
-    #[wasm_bindgen(method, getter)]
-    pub fn referred(this: &Offer) -> bool;
-    #[wasm_bindgen(method, getter, js_name = reason)]
-    pub fn offer_reason(this: &Offer) -> Option<String>;
-
-    pub type Value;
-    #[wasm_bindgen(method, getter)]
-    pub fn kind(this: &Value) -> String;
-    #[wasm_bindgen(method, getter)]
-    pub fn basis_points(this: &Value) -> JsValue;
-    #[wasm_bindgen(method, getter)]
-    pub fn amount(this: &Value) -> JsValue;
-    #[wasm_bindgen(method, getter)]
-    pub fn currency(this: &Value) -> String;
-    #[wasm_bindgen(method, getter)]
-    pub fn points(this: &Value) -> JsValue;
-    #[wasm_bindgen(method, getter)]
-    pub fn bytes(this: &Value) -> JsValue;
-    #[wasm_bindgen(method, getter)]
-    pub fn periods(this: &Value) -> JsValue;
-    /// Of how many rewards a sum is made; in `earned` only.
-    #[wasm_bindgen(method, getter)]
-    pub fn count(this: &Value) -> JsValue;
-    #[wasm_bindgen(method, getter)]
-    pub fn label(this: &Value) -> Option<String>;
-
-    pub type Totals;
-    #[wasm_bindgen(method, getter)]
-    pub fn clicks(this: &Totals) -> JsValue;
-    #[wasm_bindgen(method, getter)]
-    pub fn clicks_today(this: &Totals) -> JsValue;
-    #[wasm_bindgen(method, getter)]
-    pub fn signups(this: &Totals) -> JsValue;
-    #[wasm_bindgen(method, getter)]
-    pub fn purchases(this: &Totals) -> JsValue;
-    #[wasm_bindgen(method, getter)]
-    pub fn pending(this: &Totals) -> JsValue;
-    #[wasm_bindgen(method, getter)]
-    pub fn approved(this: &Totals) -> JsValue;
-    #[wasm_bindgen(method, getter)]
-    pub fn earned(this: &Totals) -> Vec<Value>;
-
-    /// `{"more_than": n}`, in place of a number that would be too dear to count.
-    pub type Bound;
-    #[wasm_bindgen(method, getter)]
-    pub fn more_than(this: &Bound) -> JsValue;
-
-    pub type Referral;
-    #[wasm_bindgen(method, getter)]
-    pub fn number(this: &Referral) -> JsValue;
-    #[wasm_bindgen(method, getter)]
-    pub fn kind(this: &Referral) -> String;
-    #[wasm_bindgen(method, getter)]
-    pub fn occurred_at(this: &Referral) -> String;
-    #[wasm_bindgen(method, getter)]
-    pub fn reward(this: &Referral) -> Option<Reward>;
-
-    pub type Reward;
-    #[wasm_bindgen(method, getter)]
-    pub fn value(this: &Reward) -> Option<Value>;
-    #[wasm_bindgen(method, getter)]
-    pub fn status(this: &Reward) -> String;
-    #[wasm_bindgen(method, getter)]
-    pub fn reason(this: &Reward) -> Option<String>;
-    #[wasm_bindgen(method, getter)]
-    pub fn until(this: &Reward) -> Option<String>;
-    #[wasm_bindgen(method, getter)]
-    pub fn since(this: &Reward) -> Option<String>;
-
-    pub type Next;
-    #[wasm_bindgen(method, getter)]
-    pub fn at(this: &Next) -> u32;
-    #[wasm_bindgen(method, getter)]
-    pub fn done(this: &Next) -> u32;
-    #[wasm_bindgen(method, getter, js_name = value)]
-    pub fn prize(this: &Next) -> Option<Value>;
+    type Object;
+    #[wasm_bindgen(method, structural, indexing_getter)]
+    fn get(this: &Object, key: &str) -> JsValue;
 }
+
+/// What a field may hold, taken as what the fixtures say it is.
+pub trait Field {
+    fn read(value: JsValue) -> Self;
+}
+
+impl Field for JsValue {
+    fn read(value: JsValue) -> Self {
+        value
+    }
+}
+
+impl Field for bool {
+    fn read(value: JsValue) -> Self {
+        value.is_truthy()
+    }
+}
+
+impl Field for Text {
+    fn read(value: JsValue) -> Self {
+        value.unchecked_into()
+    }
+}
+
+/// `null`, or left out. (So is `""`, which no field of ours means anything by.)
+impl<T: Field> Field for Option<T> {
+    fn read(value: JsValue) -> Self {
+        value.is_truthy().then(|| T::read(value))
+    }
+}
+
+/// Items of one type.
+pub struct List<T>(JsValue, std::marker::PhantomData<T>);
+
+impl<T: Field> List<T> {
+    pub fn length(&self) -> u32 {
+        self.0.unchecked_ref::<js_sys::Array>().length()
+    }
+
+    pub fn get(&self, index: u32) -> T {
+        T::read(self.0.unchecked_ref::<js_sys::Array>().get(index))
+    }
+}
+
+impl<T> Field for List<T> {
+    fn read(value: JsValue) -> Self {
+        Self(value, std::marker::PhantomData)
+    }
+}
+
+#[inline(never)]
+fn field(object: &JsValue, key: &str) -> JsValue {
+    object.unchecked_ref::<Object>().get(key)
+}
+
+/// Declares an object by its fields; a field's name is its key.
+macro_rules! object {
+    ($(#[$doc:meta])* $name:ident { $($key:ident: $type:ty),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $name(JsValue);
+
+        impl Field for $name {
+            fn read(value: JsValue) -> Self {
+                Self(value)
+            }
+        }
+
+        impl $name {
+            $(
+                pub fn $key(&self) -> $type {
+                    <$type as Field>::read(field(&self.0, stringify!($key)))
+                }
+            )+
+        }
+    };
+}
+
+object!(
+    /// `GET /v1/me`.
+    Me {
+        program: Program,
+        link: Text,
+        alias: Option<Text>,
+        offer: Offer,
+        totals: Totals,
+        referrals: List<Referral>,
+        next: Option<Next>,
+        channels: List<Text>,
+        as_of: Text,
+        more: bool,
+    }
+);
+
+object!(Program { name: Text, currency: Text, time_zone: Text });
+
+object!(
+    /// `GET /v1/offer`, and the `offer` of `/v1/me`, which has the first eight.
+    Offer {
+        advocate: Option<Value>,
+        friend: Option<Value>,
+        hold_days: JsValue,
+        hold_from: Option<Text>,
+        minimum_order: JsValue,
+        window_days: JsValue,
+        new_customers_only: bool,
+        paused: bool,
+        program: Program,
+        coupon: Option<Text>,
+        from: Option<Text>,
+        referred: bool,
+        reason: Option<Text>,
+    }
+);
+
+object!(
+    /// `count` is of how many rewards a sum in `earned` is made.
+    Value {
+        kind: Text,
+        basis_points: JsValue,
+        amount: JsValue,
+        currency: Text,
+        points: JsValue,
+        bytes: JsValue,
+        periods: JsValue,
+        label: Option<Text>,
+        count: JsValue,
+    }
+);
+
+object!(Totals {
+    clicks: JsValue,
+    clicks_today: JsValue,
+    signups: JsValue,
+    purchases: JsValue,
+    pending: JsValue,
+    approved: JsValue,
+    earned: List<Value>,
+});
+
+object!(
+    /// In place of a number that would be too dear to count.
+    Bound { more_than: JsValue }
+);
+
+object!(Referral { number: JsValue, kind: Text, occurred_at: Text, reward: Option<Reward> });
+
+object!(Reward {
+    value: Option<Value>,
+    status: Text,
+    reason: Option<Text>,
+    until: Option<Text>,
+    since: Option<Text>,
+});
+
+object!(Next { at: JsValue, done: JsValue, value: Option<Value> });

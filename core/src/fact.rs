@@ -142,6 +142,9 @@ pub struct Decided {
 /// The decision on an order's rewards; accepted, by definition, at its settlement instant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
+    /// The report that was decided on.
+    #[serde(rename = "d", with = "text")]
+    pub report: Digest,
     #[serde(rename = "r")]
     pub rewards: Vec<Decided>,
 }
@@ -246,9 +249,12 @@ impl Order {
                 let mut slot = self.reports.remove(&digest);
                 keep_first(&mut slot, Accepted { at, digest, fact });
                 self.reports.extend(slot.map(|kept| (digest, kept)));
-                self.conversion = self.reports.values().min_by_key(|kept| kept.rank()).cloned();
+                self.pick();
             }
-            Fact::Verdict(fact) => keep_first(&mut self.verdict, Accepted { at, digest, fact }),
+            Fact::Verdict(fact) => {
+                keep_first(&mut self.verdict, Accepted { at, digest, fact });
+                self.pick();
+            }
             Fact::Event(kind, fact) => {
                 let id = fact.event;
                 let mut slot = self.events.remove(&id);
@@ -262,6 +268,13 @@ impl Order {
                 self.fulfilments.extend(slot.map(|kept| (role, kept)));
             }
         }
+    }
+
+    /// The report that counts: the one decided on or, until then, the one accepted first.
+    fn pick(&mut self) {
+        let decided = self.verdict.as_ref().and_then(|verdict| self.report(verdict.fact.report));
+        let first = || self.reports.values().min_by_key(|kept| kept.rank());
+        self.conversion = decided.or_else(first).cloned();
     }
 
     /// Lets the report of this digest stand, if it is in this ledger: the one that was recorded as

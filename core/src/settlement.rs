@@ -287,7 +287,7 @@ pub fn settle(case: &Case<'_>) -> Option<(Minute, Verdict)> {
             })
         })
         .collect();
-    Some((at, Verdict { rewards }))
+    Some((at, Verdict { report: conversion.digest, rewards }))
 }
 
 /// What a rule gives for what is left, within its cap.

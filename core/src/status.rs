@@ -67,7 +67,7 @@ pub fn rewards(
             .collect();
     }
     // What becomes known of an advocate after settlement no longer counts.
-    let until = now.minute().min(settling(order, conversion, terms).at);
+    let until = now.minute_up().min(settling(order, conversion, terms).at);
     let whole = attribute(fact, advocate, known, versions, until)
         .and_then(|()| fact.noted.map_or(Ok(()), Err));
     [Role::Advocate, Role::Friend]

@@ -104,7 +104,8 @@ impl<'de> Deserialize<'de> for Instant {
     }
 }
 
-/// A whole minute: when a fact was accepted, and when an order settles. Shown, and sorted, as
+/// A whole minute: when a fact was accepted (the first minute not before that instant), and when an
+/// order settles. Shown, and sorted, as
 /// `202611220800`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Minute(i64);

@@ -67,7 +67,7 @@ fn facts() -> Vec<(&'static str, Fact)> {
         noted: None,
         again: false,
     };
-    let verdict = |rewards| Fact::Verdict(Verdict { rewards });
+    let verdict = |rewards| Fact::Verdict(Verdict { report: digest(3), rewards });
     let off = Value::AmountOff { amount: 500, currency: "EUR".parse().unwrap() };
     let percent: Value =
         serde_json::from_str(r#"{"kind":"percent_off","basis_points":1000}"#).unwrap();

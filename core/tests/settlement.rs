@@ -12,7 +12,7 @@ mod claims;
 mod properties;
 
 use passalong_core::channel::Channel;
-use passalong_core::fact::{Fact, Order, Via};
+use passalong_core::fact::{Fact, FactKey, FactKind, Order, Via};
 use passalong_core::program::Versions;
 use passalong_core::report::EventType;
 use passalong_core::reward::{ConversionKind, Reason, Role, Trigger, Value};
@@ -362,6 +362,16 @@ fn the_report_that_was_recorded_as_the_order_stands_for_it() {
     assert_eq!(amount(&order), Some(credit(600)));
     order.choose(digest(77));
     assert_eq!(amount(&order), Some(credit(600)), "what is in no ledger changes nothing");
+    // The verdict says which report it decided on, in whatever order facts are read.
+    let (settled, verdict) = recorded.settle_with(&order, &recorded.own());
+    let key = FactKey { accepted: settled, kind: FactKind::Verdict, digest: digest(9) };
+    let mut facts: Vec<_> = cut_off.facts().into_iter().chain(recorded.facts()).collect();
+    facts.push((key, Fact::Verdict(verdict)));
+    for _ in 0..facts.len() {
+        facts.rotate_left(1);
+        let counted = fold(facts.clone()).conversion.map(|conversion| conversion.digest);
+        assert_eq!(counted, Some(digest(1)));
+    }
 }
 
 fn both_rules() -> serde_json::Value {

@@ -110,7 +110,7 @@ fn what_is_noted_does_not_bind_the_verdict() {
 #[test]
 fn what_becomes_known_of_an_advocate_counts_until_settlement_only() {
     for (known_since, now, status) in [
-        (day(30), start(30).plus(-1), Status::Pending),
+        (day(30), start(30).plus(-60), Status::Pending),
         (day(30), start(30), Status::Refused),
         (day(30), start(40), Status::Refused),
         (minutes(day(30), 1), start(40), Status::Pending),

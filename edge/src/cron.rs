@@ -222,7 +222,7 @@ async fn heal<H: Host>(
 }
 
 fn copied_at<H: Host>(cx: &Context<'_, H>, original: Minute) -> Minute {
-    if cx.now < original.start().plus(COPY_WITHIN) { original } else { cx.now.minute() }
+    if cx.now < original.start().plus(COPY_WITHIN) { original } else { cx.accepted() }
 }
 
 /// Settles every order of this advocate whose time has come, in the order in which they rank: caps

@@ -117,7 +117,7 @@ pub fn missing<H: Host>(
     if !known.knows(&hints) {
         let texts: Vec<String> = hints.iter().map(ToString::to_string).collect();
         let digest = program.keys.digest(texts.join(" ").as_bytes());
-        let field = Field::Hints(cx.now.minute(), digest);
+        let field = Field::Hints(cx.accepted(), digest);
         let customer = program.keys.customer(id);
         let key = CustomerKey { program: program.id().clone(), customer, field };
         puts.push(Put::listed(&key, json!({ "h": texts })));

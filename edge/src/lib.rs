@@ -196,37 +196,52 @@ async fn call<H: Host>(
     response.map(|response| (response, None))
 }
 
-/// What every answer carries, and what browsers need on the routes that are for them.
+fn set_header(response: &mut Response, name: &'static str, value: &str) {
+    if !response.headers.iter().any(|(known, _)| *known == name) {
+        response.headers.push((name, value.to_owned()));
+    }
+}
+
+/// What every answer carries, unless its handler said otherwise.
+pub fn secured(mut response: Response) -> Response {
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("strict-transport-security", "max-age=31536000"),
+        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        ("referrer-policy", "no-referrer"),
+        ("cache-control", "private, no-store"),
+    ] {
+        set_header(&mut response, name, value);
+    }
+    response
+}
+
+/// What browsers need on the routes that are for them, and what `DEBUG` shows.
 fn finish<H: Host>(
     cx: &Context<'_, H>,
     request: &Request,
     who: Who,
     mut response: Response,
 ) -> Response {
-    let set = |response: &mut Response, name: &'static str, value: &str| {
-        if !response.headers.iter().any(|(known, _)| *known == name) {
-            response.headers.push((name, value.to_owned()));
-        }
-    };
-    set(&mut response, "x-content-type-options", "nosniff");
-    set(&mut response, "strict-transport-security", "max-age=31536000");
-    set(&mut response, "content-security-policy", "default-src 'none'; frame-ancestors 'none'");
-    set(&mut response, "referrer-policy", "no-referrer");
-    set(&mut response, "cache-control", "private, no-store");
+    response = secured(response);
     if matches!(who, Who::Visitor | Who::Customer) {
-        set(&mut response, "access-control-allow-origin", "*");
-        set(&mut response, "access-control-expose-headers", "retry-after, server-timing");
-        set(&mut response, "timing-allow-origin", "*");
+        set_header(&mut response, "access-control-allow-origin", "*");
+        set_header(&mut response, "access-control-expose-headers", "retry-after, server-timing");
+        set_header(&mut response, "timing-allow-origin", "*");
         if request.method == "OPTIONS" {
-            set(&mut response, "access-control-allow-methods", "GET, POST");
-            set(&mut response, "access-control-allow-headers", "authorization, content-type");
-            set(&mut response, "access-control-max-age", "7200");
+            set_header(&mut response, "access-control-allow-methods", "GET, POST");
+            set_header(
+                &mut response,
+                "access-control-allow-headers",
+                "authorization, content-type",
+            );
+            set_header(&mut response, "access-control-max-age", "7200");
         }
     }
     if cx.config.debug {
         let (reads, writes, lists) = cx.operations();
         let timing = format!("kv_read;dur={reads}, kv_write;dur={writes}, kv_list;dur={lists}");
-        set(&mut response, "server-timing", &timing);
+        set_header(&mut response, "server-timing", &timing);
     }
     if request.method == "HEAD" {
         response.body.clear();

@@ -299,7 +299,7 @@ pub async fn fulfil<H: Host>(
             let fulfilment = Fulfilment { role: id.role, value: reward.value, sealed };
             let fact = Fact::Fulfilment(fulfilment);
             let digest = program.keys.digest(fact.to_json().to_string().as_bytes());
-            let key = FactKey { accepted: cx.now.minute(), kind: FactKind::Fulfilled, digest };
+            let key = FactKey { accepted: cx.accepted(), kind: FactKind::Fulfilled, digest };
             cx.put(&ledger_put(&program, advocate, id.order, (key, &fact))).await?;
             facts.add(key, fact);
         }

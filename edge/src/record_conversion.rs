@@ -62,7 +62,7 @@ pub async fn record_conversion<H: Host>(
     // 4
     let decision = decide(cx, &program, order, &report).await?;
     // 5
-    let key = FactKey { accepted: cx.now.minute(), kind: FactKind::Conversion, digest };
+    let key = FactKey { accepted: cx.accepted(), kind: FactKind::Conversion, digest };
     save(cx, &program, order, key, &report, &decision).await?;
     // 6
     let answer = decision.record.answer(&report.order, order, decision.advocate_id);
@@ -134,7 +134,7 @@ async fn decide<H: Host>(
         again: false,
     };
     let record_of = customers::load(cx, program, advocate).await?;
-    let minute = cx.now.minute();
+    let minute = cx.accepted();
     let mut reason =
         attribute(&conversion, advocate, &record_of.known, &program.versions, minute).err();
     if let (None, Some(version)) = (reason, version) {

@@ -71,7 +71,7 @@ pub async fn record_event<H: Host>(
         }
     }
     // 5
-    let key = FactKey { accepted: cx.now.minute(), kind: report.kind.into(), digest };
+    let key = FactKey { accepted: cx.accepted(), kind: report.kind.into(), digest };
     let fact = Fact::Event(report.kind, event);
     let advocates: Vec<_> = known.iter().filter_map(|report| report.advocate).collect();
     if known.is_empty() || !advocates.is_empty() {

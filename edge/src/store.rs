@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use passalong_core::time::Instant;
+use passalong_core::time::{Instant, Minute};
 use serde_json::Value;
 
 use crate::isolate::{Config, Isolate};
@@ -100,6 +100,12 @@ impl<'a, H: Host> Context<'a, H> {
     pub fn new(host: &'a H, isolate: &'a Isolate, config: &'a Config, now: Instant) -> Self {
         let zero = || Cell::new(0);
         Self { host, isolate, config, now, reads: zero(), writes: zero(), lists: zero() }
+    }
+
+    /// The minute in which a fact is accepted now: the one that ends next, so that what was
+    /// accepted up to a minute was accepted before it.
+    pub fn accepted(&self) -> Minute {
+        self.now.minute_up()
     }
 
     pub async fn get(&self, key: &str) -> Result<Option<String>, StoreError> {

@@ -15,7 +15,7 @@ use crate::isolate::{Config, Isolate};
 use crate::operate::CLOCK_KEY;
 use crate::problem::{Code, Problem};
 use crate::store::{Context, Host, Store};
-use crate::{clicks, cron, respond};
+use crate::{clicks, cron, respond, secured};
 use kv::Platform;
 
 thread_local! {
@@ -69,7 +69,7 @@ async fn fetch(
         Err(missing) => {
             worker::console_error!("{missing}");
             let detail = "this service is not set up; its log says what is missing";
-            return encode(Problem::new(Code::Misconfigured, detail).into_response());
+            return encode(secured(Problem::new(Code::Misconfigured, detail).into_response()));
         }
     };
     let platform = Platform::new(&env)?;
@@ -77,7 +77,7 @@ async fn fetch(
     if config.test_clock && !is_loopback(&request.origin) {
         worker::console_error!("TEST_CLOCK is on, which is for loopback hosts only; turn it off");
         let detail = "this service is set up for tests; its log says what to change";
-        return encode(Problem::new(Code::Misconfigured, detail).into_response());
+        return encode(secured(Problem::new(Code::Misconfigured, detail).into_response()));
     }
     let isolate = ISOLATE.with(Rc::clone);
     let now = now(&config, &platform).await;

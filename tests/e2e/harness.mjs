@@ -8,7 +8,7 @@
 
 import { spawn } from "node:child_process";
 import { createHmac, randomBytes } from "node:crypto";
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -73,7 +73,10 @@ async function startGroup(command, args, { name, env, cwd, ready }) {
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8");
     stream.on("data", (text) => logs.push(text));
+    stream.unref();
   }
+  // A test that fails before it stops what it started must not hang: the exit of this process ends the group.
+  child.unref();
   let over = null;
   const ended = new Promise((end) => {
     child.once("error", (error) => end((over = error.message)));
@@ -108,10 +111,16 @@ async function startGroup(command, args, { name, env, cwd, ready }) {
 
 // The deployed configuration, with what a test needs to differ: no build step, absolute paths, and the
 // built Worker copied aside, so that a build that runs meanwhile does not restart it.
-function testConfiguration(directory, name) {
+function testConfiguration(directory, name, script) {
   const built = join(root, "edge/build");
-  if (!existsSync(join(built, "index.js"))) throw new Error("edge/build/index.js is missing: run `cargo xtask build`");
-  cpSync(built, join(directory, "build"), { recursive: true });
+  if (script !== undefined) {
+    mkdirSync(join(directory, "build"));
+    writeFileSync(join(directory, "build/index.js"), script);
+  } else if (existsSync(join(built, "index.js"))) {
+    cpSync(built, join(directory, "build"), { recursive: true });
+  } else {
+    throw new Error("edge/build/index.js is missing: run `cargo xtask build`");
+  }
   const deployed = readFileSync(join(root, "wrangler.toml"), "utf8");
   const configuration = deployed
     .replace(/^\[build\][^[]*/m, "")
@@ -128,15 +137,16 @@ function testConfiguration(directory, name) {
  *   `DEBUG=on` are the default.
  * - `persist` is the directory KV is kept in; without it a temporary one that goes with the test run.
  * - `healthy: false` accepts any answer of `/healthz`, for Workers that are meant to refuse.
+ * - `script` is the text of another Worker to run in place of the built one, on the same KV.
  *
  * Returns `{ url, port, persistDir, logs, stop, kill, now, clock }`. `logs` is what the Worker printed,
  * in pieces. `kill` is SIGKILL to the whole group.
  */
-export async function startWorker({ vars = {}, persist, port, healthy = true } = {}) {
+export async function startWorker({ vars = {}, persist, port, healthy = true, script } = {}) {
   const directory = temporaryDirectory("worker");
   const persistDir = persist ?? temporaryDirectory("kv");
   const listen = port ?? (await freePort());
-  testConfiguration(directory, `passalong-test-${listen}`);
+  testConfiguration(directory, `passalong-test-${listen}`, script);
   const settings = {
     SIGNING_KEYS: secrets.signing_keys,
     MERCHANT_KEY: secrets.merchant_key,

@@ -118,6 +118,8 @@ let worker;
 let program;
 const seen = new Map(operations.map(({ operationId }) => [operationId, new Set()]));
 
+// What looks like the id of a reward, of no order there is.
+const NO_REWARD = `rw_${"0".repeat(17)}4`;
 const fill = (path, values) => path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(values[name]));
 
 // Holds an answer against what the document says of it.
@@ -210,13 +212,14 @@ describe("the running Worker", () => {
     assert.equal((await call("recordEvent", { path: { order_id: "A-1" }, body: refund })).status, 201);
     assert.equal((await call("recordEvent", { path: { order_id: "A-1" }, body: refund })).status, 200);
     assert.equal((await call("recordEvent", { path: { order_id: "A-1" }, body: { ...refund, amount: 991 } })).status, 409);
+    await setClock(worker, noon() + 15 * MINUTE);
+    await call("runCron");
     const story = await call("getConversion", { path: { order_id: "A-1" } });
     const { id } = story.body.rewards[0];
     await call("getMe");
     assert.equal((await call("fulfilReward", { path: { id: id }, body: { reference: "v 881" } })).status, 409);
-    assert.equal((await call("fulfilReward", { path: { id: `rw_${"0".repeat(18)}` }, body: { reference: "v" } })).status, 404);
+    assert.equal((await call("fulfilReward", { path: { id: NO_REWARD }, body: { reference: "v" } })).status, 404);
     await setClock(worker, noon() + 21 * DAY + 10 * MINUTE);
-    await call("runCron");
     await runCronUntilDone(worker);
     await call("listRewards", { query: "?status=approved&from=2026-01-01" });
     assert.equal((await call("fulfilReward", { path: { id: id }, body: { reference: "v 881" } })).status, 200);
@@ -252,7 +255,7 @@ describe("the running Worker", () => {
   });
 
   test("every operation refuses as documented", async () => {
-    const path = { program: program.id, code: "x", channel: "x", order_id: "A-1", id: `rw_${"0".repeat(18)}` };
+    const path = { program: program.id, code: "x", channel: "x", order_id: "A-1", id: NO_REWARD };
     for (const operation of operations) {
       const client = api(worker, keyFor(operation));
       const url = fill(operation.path, path);
@@ -275,7 +278,7 @@ describe("the running Worker", () => {
 
   test("the methods of each path are those the Worker allows", async () => {
     for (const [path, item] of Object.entries(document.paths)) {
-      const url = fill(path, { program: program.id, code: "x", channel: "x", order_id: "A-1", id: `rw_${"0".repeat(18)}` });
+      const url = fill(path, { program: program.id, code: "x", channel: "x", order_id: "A-1", id: NO_REWARD });
       const answer = await api(worker, secrets.operator_key)("DELETE", url);
       const allowed = answer.headers.get("allow").split(/,\s*/).filter((method) => !["HEAD", "OPTIONS"].includes(method));
       assert.deepEqual(allowed.sort(), METHODS.filter((method) => method in item).map((method) => method.toUpperCase()).sort(), path);

@@ -203,7 +203,7 @@ fn end_to_end(project: &Project, browser: Option<&Path>, filters: &[String]) -> 
     files.sort();
     let report = project.log("e2e");
     let mut node = project.node();
-    node.args(["--test", "--test-concurrency=2", "--test-timeout=300000"]);
+    node.args(["--test", "--test-concurrency=2", "--test-timeout=300000", "--test-force-exit"]);
     node.args(["--test-reporter=spec", "--test-reporter-destination=stdout"]);
     node.arg("--test-reporter=tap")
         .arg(format!("--test-reporter-destination={}", report.display()));

@@ -49,6 +49,9 @@ const OPEN = [
   ["GET", "/openapi.json"],
 ];
 
+// In bytes, as edge/src/http.rs says.
+const BODY_LIMIT = 65_536;
+
 const rightKey = (who) => ({ customer: program.token("10023"), server: program.serverApiKey, operator: secrets.operator_key })[who];
 
 function assertProblem(answer, status, code, what) {
@@ -199,11 +202,15 @@ test("a body that is no JSON object is refused by every route that reads one", a
   }
 });
 
-test("an oversized body is 413, with and without its length said", async () => {
+test("an oversized body is 413 from the first byte too many, with and without its length said", async () => {
+  const sized = (body, bytes) => {
+    const text = JSON.stringify({ ...body, padding: "" });
+    return text.replace('"padding":""', `"padding":"${"x".repeat(bytes - text.length)}"`);
+  };
   for (const [who, method, path, body] of GUARDED.filter(([, , , right]) => right !== undefined)) {
-    const large = JSON.stringify({ ...body, padding: "x".repeat(2_000_000) });
-    const said = await api(worker, rightKey(who))(method, path, large, { raw: true });
-    assertProblem(said, 413, "too_large", `${method} ${path}`);
+    const call = (bytes) => api(worker, rightKey(who))(method, path, sized(body, bytes), { raw: true });
+    assert.equal((await call(BODY_LIMIT)).status, 400, `${method} ${path}`);
+    assertProblem(await call(BODY_LIMIT + 1), 413, "too_large", `${method} ${path}`);
   }
   const status = await new Promise((answered, failed) => {
     const chunked = request(`${worker.url}/v1/conversions`, {
@@ -212,8 +219,8 @@ test("an oversized body is 413, with and without its length said", async () => {
     });
     chunked.once("response", (answer) => answered(answer.resume().statusCode));
     chunked.once("error", failed);
-    for (let n = 0; n < 40; n += 1) chunked.write("x".repeat(50_000));
-    chunked.end();
+    for (let sent = 0; sent < BODY_LIMIT; sent += 4096) chunked.write("x".repeat(4096));
+    chunked.end("x");
   });
   assert.equal(status, 413);
 });

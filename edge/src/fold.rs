@@ -1,7 +1,7 @@
 //! Folding closed days of clicks: the unique visitors of each advocate and day, recomputed from the
 //! raw keys and written whole, never added to.
 
-use passalong_core::time::{Day, SETTLE};
+use passalong_core::time::{DAY, Day, SETTLE};
 use passalong_core::wire::CronReport;
 use serde_json::{Value, json};
 
@@ -22,24 +22,25 @@ pub async fn fold_clicks<H: Host>(
     // A day is closed once its last clicks are surely visible.
     let open = cx.now.plus(-SETTLE).day();
     let marks = cx.list(&FoldedKey::prefix(&[]), 10).await?;
+    let is_done = |key: &FoldedKey| {
+        let text = key.to_string();
+        let mark = marks.iter().find(|entry| entry.key == text);
+        mark.is_some_and(|mark| mark.metadata.get("done").is_some())
+    };
     for program in programs::all(cx).await? {
-        for back in (1..=LATE_DAYS).rev() {
-            let day = open.plus(-back);
-            let key = FoldedKey { program: program.id().clone(), day };
-            let text = key.to_string();
-            let mark = marks.iter().find(|entry| entry.key == text).map(|entry| &entry.metadata);
-            if mark.is_some_and(|mark| mark.get("done").is_some()) || before(&program, day) {
-                continue;
-            }
+        for key in open_days(cx, &program, open, is_done).await? {
             if !has_room(cx) {
                 report.done = false;
                 return Ok(());
             }
-            let after = mark.and_then(|mark| mark.get("after")?.as_str());
-            let reached = fold_day(cx, &program, day, after.unwrap_or_default(), report).await?;
+            let text = key.to_string();
+            let mark = marks.iter().find(|entry| entry.key == text);
+            let after = mark.and_then(|mark| mark.metadata.get("after")?.as_str());
+            let reached =
+                fold_day(cx, &program, key.day, after.unwrap_or_default(), report).await?;
             let done = reached.is_none();
             let mark = reached.map_or(json!({ "done": true }), |after| json!({ "after": after }));
-            let until = day.plus(LATE_DAYS + 3).start();
+            let until = key.day.plus(LATE_DAYS + 3).start().max(cx.now.plus(2 * DAY));
             cx.put(&Put::listed(&key, mark).until(until, cx.now)).await?;
             if !done {
                 report.done = false;
@@ -48,6 +49,28 @@ pub async fn fold_clicks<H: Host>(
         }
     }
     Ok(())
+}
+
+/// The closed days of a program that are not folded: those of the last week and, after a longer
+/// pause, the oldest that still have clicks. Nothing to list once yesterday is done.
+async fn open_days<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    open: Day,
+    is_done: impl Fn(&FoldedKey) -> bool,
+) -> Result<Vec<FoldedKey>, StoreError> {
+    let key = |day| FoldedKey { program: program.id().clone(), day };
+    let week = (1..=LATE_DAYS).map(|back| open.plus(-back)).filter(|day| !before(program, *day));
+    let mut keys: Vec<FoldedKey> = week.map(key).filter(|key| !is_done(key)).collect();
+    if !keys.is_empty() {
+        let oldest = cx.page(&ClickKey::prefix(&[program.id()]), None).await?;
+        let days = oldest.entries.iter().filter_map(|entry| entry.key.parse::<ClickKey>().ok());
+        let late = days.map(|click| click.day).filter(|day| *day < open);
+        keys.extend(late.map(key).filter(|key| !is_done(key)));
+    }
+    keys.sort_by_key(|key| key.day);
+    keys.dedup();
+    Ok(keys)
 }
 
 /// Nothing was clicked before there was a program.

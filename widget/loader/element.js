@@ -25,6 +25,15 @@ let origin = "";
 // All elements on the page: they share one wasm instance, and a trap leaves it unusable for all of them.
 const present = new Set();
 
+// An address a link may have: of the web, or of this site.
+function webAddress(text) {
+  try {
+    return text && /^https?:/.test(new URL(text, location.href).protocol) ? text : null;
+  } catch {
+    return null;
+  }
+}
+
 class PassAlong extends HTMLElement {
   static observedAttributes = [...WHOSE, ...HOW];
 
@@ -241,14 +250,19 @@ class PassAlong extends HTMLElement {
     href,
     page: () => pageLink(),
     channels: () => CHANNELS,
-    join: () => {
-      const url = this.getAttribute("join-url");
-      return url && /^https?:/.test(new URL(url, location.href)) ? url : null;
-    },
+    join: () => webAddress(this.getAttribute("join-url")),
     retry: () => this.#load(),
     shared: (channel) => this.#shared(channel),
     copy: (text) => {
-      copy(text, () => this.#root.querySelector(".url").select()).then((done) => {
+      const field = this.#root.querySelector(".url");
+      const active = this.#root.activeElement;
+      const select = () => {
+        field.focus();
+        field.select();
+      };
+      copy(text, select).then((done) => {
+        // What could not be copied stays selected for the reader's own hands.
+        if (done) active?.focus();
         if (done) this.#copied();
         if (this.#widget) this.#guard(() => this.#widget.copied(done));
         setTimeout(() => this.#widget && this.#guard(() => this.#widget.settled()), COPIED_MS);

@@ -33,6 +33,8 @@ export const openSheet = (url, text, title) =>
 // Copies, and says whether it worked. The clipboard is refused in frames and on http; there the text that
 // `select` selects is copied the old way.
 export async function copy(text, select) {
+  // The old way speaks to the widget again, which must have ended its own turn by then.
+  await null;
   try {
     await navigator.clipboard.writeText(text);
     return true;

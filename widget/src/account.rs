@@ -107,30 +107,36 @@ fn totals(words: &Words, me: &Me, parent: &Element) {
     } else {
         some("today", &today)
     };
-    let place = cell(&list, &words.count("clicks", &clicks), today);
+    let place = cell(&list, &words.count("clicks", &clicks));
     write(&place, "dd", "number", &words.number(&clicks));
+    detail(&place, today);
 
     let purchases = totals.purchases();
-    let signups = some("signups", &totals.signups());
-    let place = cell(&list, &words.count("purchases", &purchases), signups);
+    let place = cell(&list, &words.count("purchases", &purchases));
     write(&place, "dd", "number", &words.number(&purchases));
+    detail(&place, some("signups", &totals.signups()));
 
+    let place = cell(&list, &words.say("earned"));
+    earned(words, me, &totals, &place);
     let waiting = some("pending", &totals.pending());
-    let detail = match (some("approved", &totals.approved()), waiting) {
+    let approved = some("approved", &totals.approved());
+    let both = match (approved, waiting) {
         (Some(approved), Some(waiting)) => Some(approved.concat(", ", &waiting)),
         (approved, waiting) => approved.or(waiting),
     };
-    let place = cell(&list, &words.say("earned"), detail);
-    earned(words, me, &totals, &place);
+    detail(&place, both);
 }
 
-fn cell(list: &Element, label: &Text, detail: Option<Text>) -> Element {
+fn cell(list: &Element, label: &Text) -> Element {
     let cell = put(list, "div", "");
     write(&cell, "dt", "", label);
-    if let Some(detail) = detail {
-        write(&cell, "dd", "detail", &detail);
-    }
     cell
+}
+
+fn detail(cell: &Element, text: Option<Text>) {
+    if let Some(text) = text {
+        write(cell, "dd", "detail", &text);
+    }
 }
 
 /// Sums of different kinds and currencies are never added up: each has a line of its own.

@@ -1,0 +1,510 @@
+// What the widget shows: the pinned answers, every state, three languages, light and dark, and that it can
+// be used by keyboard and by ear. The element's life on a page is in widget-element.test.mjs, policies,
+// fallback and weight in widget-safety.test.mjs.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { fixture, language, open, stage, TOKEN } from "./widget-page.mjs";
+
+let on;
+before(async () => (on = await stage()));
+after(() => on.stop());
+
+// Texts carry no-break spaces; the claims here are about words.
+const plain = (text) => text.replace(/\s+/g, " ").trim();
+
+const answering = (body, path = "/v1/me") => {
+  on.host.answer = (asked) => (asked.path === path ? { body } : undefined);
+};
+
+async function show(body = fixture("me"), options = {}) {
+  answering(body);
+  const opened = await open(on, options);
+  const words = async () => plain(await opened.widget.locator("section.card").innerText());
+  return { ...opened, words };
+}
+
+// An answer with these referrals: `[status, reason, more]` each.
+function withReferrals(...rewards) {
+  const me = fixture("me");
+  me.next = null;
+  me.referrals = rewards.map(([status, reason, more = {}], index) => ({
+    number: rewards.length - index,
+    kind: "purchase",
+    occurred_at: "2026-11-01T10:00:00Z",
+    reward: {
+      id: `rw_${index}`,
+      value: { kind: "credit", amount: 980, currency: "EUR" },
+      status,
+      ...(reason && { reason }),
+      since: "2026-11-10T10:00:00Z",
+      ...more,
+    },
+  }));
+  return me;
+}
+
+const sentences = async (widget) => (await widget.locator("ol > li p").allTextContents()).map(plain);
+
+test("every field of the pinned answer is shown, or known not to be", async () => {
+  // A leaf of the fixture by its path, and the words it becomes. `null`: not shown, for the reason behind it.
+  const shown = {
+    "program.id": null, // the API's name for it
+    "program.name": "Teehaus Nord", // in the message
+    "program.currency": null, // of sums; see the test of an empty state
+    "program.time_zone": "9:00 Uhr", // 08:00Z in Berlin, on a device in New York
+    "program.address": "bekomm",
+    link: "empfehlen.teehaus-nord.de/r/teehaus/8f3k2m7q00000000000000000w",
+    code: null, // part of the link
+    alias: "Kasse genügt dein Code: ANNA",
+    "offer.advocate.kind": "20 % vom Bestellwert als Guthaben",
+    "offer.advocate.basis_points": "bekomm 20 %",
+    "offer.friend.kind": "spart 10 %",
+    "offer.friend.basis_points": "Gib 10 %",
+    "offer.hold_days": "21 Tage nach",
+    "offer.hold_from": "nach der Lieferung",
+    "offer.minimum_order": "mindestens 25 € wert",
+    "offer.window_days": "30 Tage nach dem Klick",
+    "offer.new_customers_only": "zum ersten Mal bestellt",
+    "offer.paused": "macht gerade Pause",
+    "totals.clicks": "Klicks 24",
+    "totals.clicks_today.more_than": "mehr als 3 heute",
+    "totals.signups": "6 Anmeldungen",
+    "totals.purchases": "Käufe 5",
+    "totals.pending": "1 offen",
+    "totals.approved": "4 bestätigt",
+    "totals.earned.0.kind": "48,20 €",
+    "totals.earned.0.amount": "48,20",
+    "totals.earned.0.currency": "€",
+    "totals.earned.0.count": null, // sums of money add up
+    "totals.earned.1.kind": "2 × 20 %",
+    "totals.earned.1.basis_points": "20 %",
+    "totals.earned.1.count": "2 ×",
+    "totals.earned.2.kind": "150 Punkte",
+    "totals.earned.2.points": "150",
+    "totals.earned.2.count": null, // points add up
+    "referrals.0.number": "Empfehlung 5",
+    "referrals.0.kind": "Gekauft am",
+    "referrals.0.occurred_at": "Gekauft am 19. November.",
+    "referrals.0.reward.id": null, // the merchant's handle
+    "referrals.0.reward.value.kind": "9,80 €",
+    "referrals.0.reward.value.amount": "9,80",
+    "referrals.0.reward.value.currency": "€",
+    "referrals.0.reward.status": "Frei ab",
+    "referrals.0.reward.reason": "wenn die Rückgabefrist endet",
+    "referrals.0.reward.until": "Frei ab 10. Dezember",
+    "referrals.0.reward.since": null, // the same day as the purchase, while it is pending
+    "referrals.1.occurred_at": "Gekauft am 20. Oktober.",
+    "referrals.1.reward.value.amount": "12,40 €",
+    "referrals.1.reward.status": "Bestätigt am",
+    "referrals.1.reward.since": "Bestätigt am 12. November.",
+    "referrals.2.reward.value.amount": "–",
+    "referrals.2.reward.status": "keine Prämie",
+    "referrals.2.reward.reason": "zurückgegeben",
+    "referrals.2.reward.since": "am 12. Oktober zurückgegeben",
+    "referrals.3.reward.status": "keine Prämie",
+    "referrals.3.reward.reason": "Das war dein eigener Link.",
+    "referrals.4.kind": "Angemeldet am",
+    "referrals.4.occurred_at": "Angemeldet am 1. September.",
+    "referrals.4.reward": "–",
+    "next.kind": null, // one text for every kind
+    "next.at": "3 von 5",
+    "next.done": "Noch 2 Empfehlungen",
+    "next.value.kind": "Teeset",
+    "next.value.label": "Teeset",
+    as_of: "Stand: 22. November, 9:00 Uhr",
+    more: "Ältere Empfehlungen sind hier nicht aufgeführt.",
+    test_clock: "Testuhr",
+  };
+  const me = fixture("me");
+  const leaves = (value, path = "") =>
+    value !== null && typeof value === "object"
+      ? Object.entries(value).flatMap(([key, inner]) => leaves(inner, path ? `${path}.${key}` : key))
+      : [path];
+  // Referrals of the same shape are told by the first of them.
+  const known = (path) => path in shown || path.replace(/^referrals\.\d+/, "referrals.0") in shown;
+  const missing = leaves(me).filter((path) => !path.startsWith("channels.") && !known(path));
+  assert.deepEqual(missing, [], "fields this test does not know");
+
+  me.alias = "ANNA";
+  me.offer.paused = true;
+  const { widget, close } = await show(me);
+  await widget.getByRole("button", { name: "Alle 5 Empfehlungen anzeigen" }).click();
+  await widget.getByText("So funktioniert es").click();
+  await widget.getByRole("button", { name: "Mehr" }).click();
+  const all = await widget.locator("section.card").evaluate((card) => {
+    const fields = [...card.querySelectorAll("input, textarea")].map((field) => field.value);
+    return [card.innerText, ...fields].join(" ");
+  });
+  // A total and its label are two lines.
+  for (const [path, words] of Object.entries(shown)) {
+    if (words !== null) assert.ok(plain(all).includes(words), `${path}: ${words} in ${plain(all)}`);
+  }
+  const first = me.channels.filter((channel) => channel !== "native");
+  const channels = await widget.locator("a[data-channel]").evaluateAll((links) => links.map((link) => link.dataset.channel));
+  assert.deepEqual(channels, first, "channels, in the program's order");
+  await close();
+});
+
+test("each status and each reason is one sentence with its date", async () => {
+  const until = "2027-01-03T23:30:00Z";
+  const cases = [
+    [["pending", "hold", { until }], "Frei ab 4. Januar 2027, wenn die Rückgabefrist endet."],
+    [["pending", "hold"], "Frei, sobald die Rückgabefrist endet."],
+    [["pending", "awaiting_delivery", { until }], "Voraussichtlich frei ab 4. Januar 2027. Die Rückgabefrist beginnt mit der Lieferung."],
+    [["pending", "checking"], "Die Rückgabefrist ist vorbei, gleich wird die Prämie frei."],
+    [["pending", "refunded", { until }], "Frei ab 4. Januar 2027. Ein Teil der Bestellung ging zurück, deshalb ist die Prämie kleiner."],
+    [["review", "velocity"], "In kurzer Zeit kamen ungewöhnlich viele Empfehlungen zusammen. Der Shop prüft sie noch."],
+    [["approved"], "Bestätigt am 10. November."],
+    [["approved", "refunded"], "Bestätigt am 10. November. Ein Teil der Bestellung ging zurück, deshalb ist die Prämie kleiner."],
+    [["fulfilled"], "Gutgeschrieben am 10. November."],
+    [["fulfilled", undefined, { value: { kind: "percent_off", basis_points: 2000 } }], "Eingelöst am 10. November."],
+    [["reversed", "withdrawn"], "Die Bestellung wurde am 10. November widerrufen, deshalb gibt es dafür keine Prämie."],
+    [["expired"], "Verfallen am 10. November."],
+    [["refused", "existing_customer"], "Die Person hatte hier schon bestellt. Eine Prämie gibt es nur für neue Kundschaft."],
+    [["refused", "a_reason_of_tomorrow"], "Dafür gibt es keine Prämie."],
+    [["a_status_of_tomorrow"], ""],
+  ];
+  const { widget, close } = await show(withReferrals(...cases.map(([reward]) => reward)));
+  const said = await sentences(widget);
+  cases.forEach(([reward, sentence], index) => {
+    assert.equal(said[index], plain(`Gekauft am 1. November. ${sentence}`), reward.join(" "));
+  });
+  const looks = await widget.locator("ol > li").evaluateAll((rows) => rows.map((row) => row.className));
+  const by = (status) => looks[cases.findIndex(([[own]]) => own === status)];
+  const statuses = ["pending", "review", "approved", "fulfilled", "reversed", "expired", "refused"];
+  const shapes = statuses.map((status) => by(status).split(" ").at(-1));
+  assert.equal(new Set(shapes).size, statuses.length, `a shape for each status: ${shapes}`);
+  const worth = (await widget.locator("ol > li em").allTextContents()).map(plain);
+  assert.deepEqual([worth[0], worth[6], worth[9], worth[10]], ["9,80 €", "9,80 €", "20 %", "–"]);
+  await close();
+});
+
+test("the headline says what the offer says, whatever its kind", async () => {
+  const eur = (amount) => ({ amount, currency: "EUR" });
+  const cases = [
+    [{ kind: "percent_off", basis_points: 1250 }, { kind: "percent_of_order", basis_points: 2000 }, "Gib 12,5 %, bekomm 20 %"],
+    [{ kind: "amount_off", ...eur(500) }, { kind: "credit", ...eur(1050) }, "Gib 5 €, bekomm 10,50 €"],
+    [{ kind: "points", points: 1 }, { kind: "points", points: 1500 }, "Gib 1 Punkt, bekomm 1.500 Punkte"],
+    [{ kind: "storage_bytes", bytes: 500_000_000 }, { kind: "free_periods", periods: 1 }, "Gib 500 MB, bekomm 1 freier Monat"],
+    [{ kind: "gift", label: "Teeset" }, { kind: "something_new" }, "Gib Teeset weiter"],
+    [null, { kind: "credit", amount: 1000, currency: "JPY" }, "Empfehlen und 1.000 ¥ bekommen"],
+    [null, { kind: "something_new" }, "Weitersagen lohnt sich"],
+  ];
+  for (const [friend, advocate, headline] of cases) {
+    const me = fixture("me");
+    Object.assign(me.offer, { friend, advocate });
+    const { widget, complaints, close } = await show(me);
+    assert.equal(plain(await widget.getByRole("heading").innerText()), headline);
+    assert.deepEqual(complaints, []);
+    await close();
+  }
+});
+
+test("who has no referral yet sees zeros, a kind word, and how it works", async () => {
+  const me = fixture("me");
+  Object.assign(me, { referrals: [], next: null, more: null });
+  me.totals = { clicks: 0, clicks_today: 0, signups: 0, purchases: 0, pending: 0, approved: 0, earned: [] };
+  const { widget, words, close } = await show(me);
+  const text = await words();
+  for (const part of ["Klicks 0", "Käufe 0", "verdient 0 €", "Noch keine Empfehlung."]) assert.ok(text.includes(part), text);
+  assert.equal(await widget.locator("details").getAttribute("open"), "");
+  await close();
+});
+
+test("one click is a click, and one purchase a purchase", async () => {
+  const me = fixture("me");
+  Object.assign(me.totals, { clicks: 1, clicks_today: 1, purchases: 1, signups: 1 });
+  const { words, close } = await show(me);
+  assert.match(await words(), /Klick 1 1 heute Kauf 1 1 Anmeldung /);
+  await close();
+});
+
+test("German du, German Sie and English each speak for themselves", async () => {
+  const cases = [
+    [{ lang: "de" }, "de-du", "Gib 10 %, bekomm 20 %", "9,80 €"],
+    [{ lang: "de-AT", attributes: "address=sie" }, "de-sie", "Schenken Sie 10 %, erhalten Sie 20 %", "€ 9,80"],
+    [{ lang: "en-GB" }, "en", "Give 10%, get 20%", "€9.80"],
+    [{ lang: "de", attributes: "lang=en" }, "en", "Give 10%, get 20%", "€9.80"],
+    [{ lang: "sw" }, "de-du", "Gib 10 %, bekomm 20 %", "9,80 €"],
+  ];
+  for (const [options, file, headline, money] of cases) {
+    const files = [];
+    const { page, widget, complaints, close } = await show(fixture("me"), {
+      ...options,
+      prepare: (page) => page.on("request", (request) => files.push(request.url().split("/").at(-1))),
+    });
+    assert.equal(plain(await widget.getByRole("heading").innerText()), headline);
+    assert.equal(plain(await widget.locator("em").first().innerText()), money);
+    assert.ok(await widget.getByRole("button", { name: language(file).copy, exact: true }).isVisible());
+    assert.deepEqual(files.filter((name) => name.endsWith(".json")), [`${file}.json`], "one language is loaded");
+    assert.deepEqual(complaints, []);
+    assert.equal(await page.locator("html").getAttribute("lang"), options.lang);
+    await close();
+  }
+});
+
+test("light by default, dark when told, and after the page's own scheme when auto", async () => {
+  const cases = [
+    ["", "", "dark", "light"],
+    ["theme=dark", "", "light", "dark"],
+    ["theme=auto", "", "dark", "light"],
+    ["theme=auto", "dark", "light", "dark"],
+    ["theme=auto", "light dark", "dark", "dark"],
+    ["theme=auto", "light dark", "light", "light"],
+  ];
+  for (const [attributes, scheme, preferred, look] of cases) {
+    const head = scheme && `<style>:root{color-scheme:${scheme}}</style>`;
+    const { widget, close } = await show(fixture("me"), { attributes, head, context: { colorScheme: preferred } });
+    const card = await widget.locator("section.card").evaluate((card) => getComputedStyle(card).backgroundColor);
+    assert.equal(card, look === "light" ? "rgb(255, 255, 255)" : "rgb(21, 29, 30)", `${attributes}, ${scheme}, ${preferred}`);
+    await close();
+  }
+});
+
+test("a shop's own colours and shape are taken by custom property", async () => {
+  const head = "<style>pass-along{--passalong-accent:rgb(120, 0, 90);--passalong-radius:4px}</style>";
+  const { widget, close } = await show(fixture("me"), { head });
+  const look = (selector, name) => widget.locator(selector).first().evaluate((element, name) => getComputedStyle(element)[name], name);
+  assert.equal(await look(".first", "backgroundColor"), "rgb(120, 0, 90)");
+  assert.equal(await look("section.card", "borderTopLeftRadius"), "4px");
+  await close();
+});
+
+test("the page's own styles do not reach in", async () => {
+  const head = "<style>*{font-size:40px!important;color:red}body{line-height:3;text-transform:uppercase;letter-spacing:1em}</style>";
+  const { widget, close } = await show(fixture("me"), { head });
+  const lead = await widget.locator(".lead").first().evaluate((element) => {
+    const { fontSize, textTransform, letterSpacing } = getComputedStyle(element);
+    return { fontSize, textTransform, letterSpacing };
+  });
+  assert.deepEqual(lead, { fontSize: "15px", textTransform: "none", letterSpacing: "normal" });
+  await close();
+});
+
+test("copying copies the whole link, says so, and tells the page and the API", async () => {
+  const { page, widget, heard, close } = await show();
+  await widget.getByRole("button", { name: "Kopieren" }).click();
+  await widget.getByRole("status").filter({ hasText: "Kopiert" }).waitFor();
+  assert.ok(await widget.getByRole("button", { name: "Kopiert" }).isVisible());
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), fixture("me").link);
+  assert.equal((await heard("copy")).length, 1);
+  await widget.getByRole("button", { name: "Kopieren" }).waitFor();
+  const shares = on.host.asked.filter(({ path }) => path === "/v1/me/shares");
+  assert.deepEqual(shares.map(({ body, token }) => [JSON.parse(body).channel, token]), [["copy", TOKEN]]);
+  await close();
+});
+
+test("where the clipboard is refused, the old way copies the whole link too", async () => {
+  const before = () => Object.defineProperty(navigator, "clipboard", { value: undefined });
+  const { page, context, widget, close } = await show(fixture("me"), { before });
+  await widget.getByRole("button", { name: "Kopieren" }).click();
+  await widget.getByRole("status").filter({ hasText: "Kopiert" }).waitFor();
+  const other = await context.newPage();
+  await other.setContent("<textarea></textarea>");
+  await other.locator("textarea").press("Control+V");
+  assert.equal(await other.locator("textarea").inputValue(), fixture("me").link);
+  await page.close();
+  await close();
+});
+
+test("share buttons are real links that carry channel, link and message", async () => {
+  const { widget, close } = await show();
+  await widget.getByRole("button", { name: "Mehr" }).click();
+  const links = await widget.locator("a[data-channel]").evaluateAll((all) =>
+    all.map((link) => ({ channel: link.dataset.channel, href: link.href, target: link.target, rel: link.rel })),
+  );
+  const { link } = fixture("me");
+  const starts = {
+    whatsapp: "https://wa.me/?text=",
+    email: "mailto:?subject=",
+    sms: "sms:?&body=",
+    telegram: "https://t.me/share/url?url=",
+    x: "https://x.com/intent/post?text=",
+    facebook: "https://www.facebook.com/sharer/sharer.php?u=",
+    linkedin: "https://www.linkedin.com/sharing/share-offsite/?url=",
+    xing: "https://www.xing.com/spi/shares/new?url=",
+  };
+  assert.deepEqual(links.map(({ channel }) => channel), Object.keys(starts));
+  for (const { channel, href, target, rel } of links) {
+    assert.ok(href.startsWith(starts[channel]), href);
+    assert.ok(decodeURIComponent(href).includes(`${link}/${channel}`), href);
+    const web = href.startsWith("https:");
+    assert.deepEqual([target, rel], web ? ["_blank", "noopener"] : ["", ""], channel);
+  }
+  const message = widget.getByRole("textbox", { name: "Deine Nachricht zum Link" });
+  assert.match(plain(await message.inputValue()), /^Eine Empfehlung von mir: Teehaus Nord\. Über diesen Link gibt es 10 % Rabatt:$/);
+  await message.fill("Probier mal & sag mir, wie's war");
+  const whatsapp = await widget.locator("a[data-channel=whatsapp]").getAttribute("href");
+  assert.equal(new URL(whatsapp).searchParams.get("text"), `Probier mal & sag mir, wie's war ${link}/whatsapp`);
+  await close();
+});
+
+test("a tap on a channel is told at once to page and API", async () => {
+  const { page, context, widget, heard, close } = await show();
+  await context.route("https://wa.me/**", (route) => route.fulfill({ body: "ok" }));
+  const [popup] = await Promise.all([page.waitForEvent("popup"), widget.getByRole("link", { name: "Per WhatsApp teilen" }).click()]);
+  assert.match(popup.url(), /^https:\/\/wa\.me\//);
+  assert.deepEqual((await heard("share")).map(({ detail, bubbles, composed }) => [detail.channel, bubbles, composed]), [["whatsapp", true, true]]);
+  const shares = on.host.asked.filter(({ path }) => path === "/v1/me/shares");
+  assert.deepEqual(shares.map(({ body, token }) => [body, token]), [['{"channel":"whatsapp"}', TOKEN]]);
+  await close();
+});
+
+test("the device's own sheet stands second where there is one, and a closed sheet is no share", async () => {
+  const before = () => {
+    window.sheets = [];
+    navigator.share = (data) => {
+      window.sheets.push(data);
+      return window.sheets.length === 1 ? Promise.reject(new DOMException("closed", "AbortError")) : Promise.resolve();
+    };
+  };
+  const { page, widget, heard, complaints, close } = await show(fixture("me"), { before });
+  const names = await widget.getByRole("group", { name: "Link teilen" }).locator(".btn").allInnerTexts();
+  assert.deepEqual(names.map(plain), ["Per WhatsApp teilen", "Teilen …", "E-Mail", "Mehr …"]);
+  await widget.getByRole("button", { name: "Teilen" }).click();
+  await widget.getByRole("button", { name: "Teilen" }).click();
+  await page.waitForFunction(() => window.heard.some(({ name }) => name === "share"));
+  assert.deepEqual((await heard("share")).map(({ detail }) => detail.channel), ["native"]);
+  const [sheet] = await page.evaluate(() => window.sheets);
+  assert.equal(sheet.url, `${fixture("me").link}/native`);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("the keyboard reaches everything in reading order, and the focus is never lost", async () => {
+  const me = fixture("me");
+  me.next = null;
+  const { page, widget, close } = await show(me);
+  const focused = () =>
+    page.evaluate(() => {
+      const active = document.activeElement.shadowRoot?.activeElement;
+      return active ? (active.getAttribute("aria-label") ?? active.innerText).replace(/\s+/g, " ") : null;
+    });
+  const order = [];
+  for (let step = 0; step < 8; step += 1) {
+    await page.keyboard.press("Tab");
+    order.push(await focused());
+  }
+  assert.deepEqual(order, [
+    "Dein Empfehlungslink",
+    ...["Kopieren", "Per WhatsApp teilen", "E-Mail", "SMS", "Mehr …"],
+    ...["Alle 5 Empfehlungen anzeigen", "So funktioniert es"],
+  ]);
+  await page.keyboard.press("Shift+Tab");
+  const hidden = await widget.locator("ol > li[hidden]").count();
+  assert.ok(hidden > 0);
+  await page.keyboard.press("Enter");
+  assert.equal(await widget.locator("ol > li[hidden]").count(), 0);
+  assert.match(await focused(), new RegExp(`^Empfehlung ${hidden} `), "on goes where the list goes on");
+  await widget.getByRole("button", { name: "Mehr" }).focus();
+  await page.keyboard.press("Enter");
+  assert.equal(await widget.getByRole("button", { name: "Mehr" }).getAttribute("aria-expanded"), "true");
+  await page.keyboard.press("Tab");
+  assert.equal(await focused(), "Telegram");
+  await close();
+});
+
+test("roles and names say what everything is", async () => {
+  const { widget, close } = await show();
+  await widget.getByRole("region", { name: "Gib 10 %, bekomm 20 %" }).waitFor();
+  await widget.getByRole("textbox", { name: "Dein Empfehlungslink" }).waitFor();
+  await widget.getByRole("group", { name: "Link teilen" }).waitFor();
+  await widget.getByRole("list", { name: "Deine Empfehlungen" }).waitFor();
+  const progress = widget.getByRole("progressbar", { name: "3 von 5" });
+  assert.deepEqual([await progress.getAttribute("value"), await progress.getAttribute("max")], ["3", "5"]);
+  assert.equal(await widget.getByRole("status").count(), 1);
+  await close();
+});
+
+test("everything one taps is at least 44 pixels high and stays inside, from 280 to 700 pixels", async () => {
+  for (const width of [280, 320, 360, 480, 700]) {
+    const { page, widget, close } = await show(fixture("me"), { width, head: "<style>body{margin:0}</style>" });
+    await widget.getByRole("button", { name: "Mehr" }).click();
+    const small = await widget.locator("a, button, summary, textarea, .url").evaluateAll((all) =>
+      all.filter((one) => one.checkVisibility() && (one.offsetHeight < 44 || one.offsetWidth < 44)).map((one) => one.textContent),
+    );
+    assert.deepEqual(small, [], `at ${width}`);
+    const wide = await page.evaluate(() => {
+      const { shadowRoot } = document.querySelector("pass-along");
+      const card = shadowRoot.querySelector(".card").getBoundingClientRect();
+      return [...shadowRoot.querySelectorAll(".card *")].filter((one) => one.getBoundingClientRect().right > card.right).map((one) => one.outerHTML);
+    });
+    assert.deepEqual(wide, [], `at ${width}`);
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width);
+    await close();
+  }
+});
+
+test("text and marks stand out from their ground, light and dark", async () => {
+  for (const theme of ["light", "dark"]) {
+    const rewards = ["pending", "review", "approved", "fulfilled", "reversed", "refused", "expired"].map((status) => [status]);
+    const { widget, close } = await show(withReferrals(...rewards), { attributes: `theme=${theme}` });
+    const contrasts = await widget.locator(".card").evaluate((card) => {
+      const light = (color) => {
+        const channels = color.match(/[\d.]+/g).slice(0, 3).map((part) => part / 255);
+        const [r, g, b] = channels.map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+      };
+      const ground = (element) => {
+        for (let at = element; at; at = at.parentElement) {
+          const color = getComputedStyle(at).backgroundColor;
+          if (!/, 0\)$/.test(color)) return color;
+        }
+        return "rgb(255, 255, 255)";
+      };
+      const ratio = (a, b) => {
+        const [high, low] = [light(a), light(b)].sort((x, y) => y - x);
+        return (high + 0.05) / (low + 0.05);
+      };
+      const texts = [...card.querySelectorAll("h2, p, a, button, dt, dd, b, em, summary, input")].map((one) => [one.className || one.tagName, ratio(getComputedStyle(one).color, ground(one)), 4.5]);
+      const marks = [...card.querySelectorAll(".mark")].map((one) => [one.parentElement.className, ratio(getComputedStyle(one).borderTopColor, ground(card)), 3]);
+      return [...texts, ...marks];
+    });
+    assert.ok(contrasts.length > 30);
+    assert.deepEqual(contrasts.filter(([, has, needs]) => has < needs), [], theme);
+    await close();
+  }
+});
+
+test("a visitor sees the offer, how to join, and shares the page itself", async () => {
+  answering({ ...fixture("offer"), reason: null }, "/v1/offer");
+  const tag = '<pass-along program="teehaus" join-url="/konto/anmelden"></pass-along>';
+  const { page, widget, heard, complaints, close } = await open(on, { tag, query: "?farbe=blau" });
+  const text = plain(await widget.locator("section.card").innerText());
+  for (const part of ["Gib 10 %, bekomm 20 %", "So machst du mit", "Dort findest du deinen persönlichen Link.", "Diese Seite weitersagen"]) {
+    assert.ok(text.includes(part), text);
+  }
+  assert.equal(await widget.getByRole("link", { name: "Zum Kundenkonto" }).getAttribute("href"), "/konto/anmelden");
+  await widget.getByRole("button", { name: "Kopieren" }).click();
+  await widget.getByRole("status").filter({ hasText: "Kopiert" }).waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), `${on.shop.url}/konto?farbe=blau`);
+  assert.equal((await heard("copy")).length, 1);
+  assert.deepEqual(on.host.asked.map(({ path, query, token }) => [path, query, token]), [["/v1/offer", { program: "teehaus" }, null]]);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("a friend who came by a referral is greeted with the offer, and shares no click token", async () => {
+  answering({ ...fixture("offer"), reason: null, referred: true, from: "Anna", minimum_order: 3000, coupon: "TEE10" }, "/v1/offer");
+  const { page, widget, close } = await open(on, { tag: '<pass-along program="teehaus"></pass-along>', query: "?pa=abc&utm_source=wa" });
+  assert.deepEqual(on.host.asked[0].query, { program: "teehaus", pa: "abc" });
+  const text = plain(await widget.locator("section.card").innerText());
+  for (const part of ["10 % für dich, von Anna", "Jemand hat dir Teehaus Nord empfohlen.", "mindestens 30 €", "TEE10"]) assert.ok(text.includes(part), text);
+  await widget.getByRole("button", { name: "Kopieren" }).click();
+  await widget.getByRole("status").filter({ hasText: "Kopiert" }).waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), `${on.shop.url}/konto?utm_source=wa`);
+  await close();
+});
+
+test("a referral link that proves nothing is said to be so", async () => {
+  for (const [reason, sentence] of [["outside_window", "ist abgelaufen"], ["invalid_token", "gilt hier nicht"], ["no_referral", null]]) {
+    answering({ ...fixture("offer"), reason }, "/v1/offer");
+    const { widget, close } = await open(on, { tag: '<pass-along program="teehaus"></pass-along>', query: "?pa=abc" });
+    const notice = widget.locator(".notice");
+    if (sentence) assert.match(await notice.innerText(), new RegExp(sentence), reason);
+    else assert.equal(await notice.count(), 0, reason);
+    await close();
+  }
+});

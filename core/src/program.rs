@@ -43,7 +43,8 @@ pub struct Attribution {
     /// How long after a click an order still counts, to the second.
     pub window_days: u32,
     pub new_customers_only: bool,
-    /// How long a friend stays with the advocate without new proof; 0 for one order.
+    /// How long a friend stays with the advocate without new proof. Only 0 is taken so far: every
+    /// order brings its own.
     pub bound_days: u32,
 }
 
@@ -256,7 +257,8 @@ fn attribution(fields: Option<Fields>) -> Result<Attribution, Invalid> {
         result.model = f.read("model")?.unwrap_or(result.model);
         result.window_days = days(&mut f, "window_days", 1)?.unwrap_or(result.window_days);
         result.new_customers_only = f.flag("new_customers_only")?.unwrap_or(true);
-        result.bound_days = days(&mut f, "bound_days", 0)?.unwrap_or(0);
+        let right = "must be 0: so far every order brings its own proof of referral";
+        f.integer("bound_days", (0, 0), right)?;
         f.finish()?;
     }
     Ok(result)

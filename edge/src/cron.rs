@@ -29,6 +29,8 @@ const RESERVE: u32 = 60;
 /// A copy that is made later than this after its original counts as accepted when it is made: by
 /// then others may have been decided without it. An hour, less a margin for the clock and the put.
 const COPY_WITHIN: i64 = 50 * MINUTE;
+/// Earlier claims on a friend that count, the first ones first.
+const RIVALS: usize = 100;
 /// An event whose order has not come by then is reported.
 const ORPHANED: i64 = DAY;
 
@@ -116,7 +118,8 @@ async fn look<H: Host>(
     let mut next: Option<Minute> = None;
     for advocate in &advocates {
         let at = (&program, *advocate, key.order);
-        next = next.max(look_in_ledger(cx, at, &reports, ledgers, report).await?);
+        let again = look_in_ledger(cx, at, &reports, ledgers, report).await?;
+        next = [next, again].into_iter().flatten().min();
     }
     if advocates.is_empty() && reports.is_empty() {
         next = wait_for_order(cx, &program, key, report).await?;
@@ -260,7 +263,7 @@ async fn settle_due<H: Host>(
         let reports = orders::reports(cx, program, order).await?;
         heal(cx, (program, advocate, order), &reports, facts).await?;
         let Some(conversion) = facts.conversion.as_ref() else { continue };
-        let claims = claims(cx, program, order, &conversion.fact.identities).await?;
+        let claims = claims(cx, program, order, &conversion.fact.identities, RIVALS).await?;
         let case = Case {
             order,
             advocate,

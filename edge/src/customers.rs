@@ -89,7 +89,7 @@ pub async fn open_all<H: Host>(
 }
 
 /// The key that holds the merchant's id, sealed: in its metadata for lists, in its value for reads.
-pub fn id_put(program: &Loaded, id: &CustomerId) -> Put {
+fn id_put(program: &Loaded, id: &CustomerId) -> Put {
     let customer = program.keys.customer(id);
     let sealed = program.keys.seal(Sealed::Customer, id.as_str());
     let key = CustomerKey { program: program.id().clone(), customer, field: Field::Id };

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::customers;
 use crate::keys::{ClaimKey, DueKey, EventKey, Ledger, LedgerKey, LogKey, OrderKey};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::programs::Loaded;
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
@@ -120,7 +120,9 @@ pub async fn record<H: Host>(
     let key = OrderKey { program: program.id().clone(), order, fact: key };
     let value = cx.get(&key.to_string()).await?;
     let record = value.and_then(|value| serde_json::from_str(&value).ok());
-    record.ok_or_else(|| not_visible().retry_after(60))
+    // It is listed, so it is there: this location still remembers that it was not.
+    let late = || Problem::new(Code::Unavailable, "the order is on its way here; ask again");
+    record.ok_or_else(|| late().retry_after(60))
 }
 
 /// What is said of an order that is not there, or not yet.
@@ -246,52 +248,56 @@ pub struct Claims {
     pub others: Vec<Claim>,
 }
 
-/// Reads the claims on a friend, and of each other order what its own ledger says.
+/// Reads the claims on a friend and, of the `most` that were accepted first, what their own
+/// ledgers say.
 pub async fn claims<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     order: OrderPseudonym,
     identities: &[Identity],
+    most: usize,
 ) -> Result<Claims, StoreError> {
     let lists = identities.iter().map(|identity| async move {
-        let entries = cx.list(&ClaimKey::prefix(&[program.id(), identity]), 1).await?;
-        Ok::<_, StoreError>((*identity, entries))
+        cx.list(&ClaimKey::prefix(&[program.id(), identity]), 1).await
     });
-    let mut claims = Claims::default();
-    let mut seen: BTreeMap<(OrderPseudonym, CustomerPseudonym), Known> = BTreeMap::new();
-    for list in futures_util::future::join_all(lists).await {
-        let (identity, entries) = list?;
-        for entry in entries {
-            let Ok(key) = entry.key.parse::<ClaimKey>() else { continue };
-            let advocate = entry.metadata.get("c").and_then(|c| c.as_str()?.parse().ok());
-            let Some(advocate) = advocate else { continue };
-            if key.order == order {
-                claims.own.push((identity, key.fact.accepted));
-                continue;
-            }
-            let known = match seen.get(&(key.order, advocate)) {
-                Some(known) => known.clone(),
-                None => Known {
-                    facts: in_ledger(cx, program, advocate, key.order).await?,
-                    customer: customers::load(cx, program, advocate).await?,
-                    reports: reports(cx, program, key.order).await?,
-                },
-            };
-            seen.insert((key.order, advocate), known.clone());
-            claims.others.push(Claim {
-                order: key.order,
-                advocate,
-                identity,
-                accepted: key.fact.accepted,
-                digest: key.fact.digest,
-                facts: known.facts,
-                known: known.customer.known,
-                reports: ranks(&known.reports),
-            });
-        }
+    let mut listed: Vec<(ClaimKey, CustomerPseudonym)> = Vec::new();
+    for entries in futures_util::future::join_all(lists).await {
+        listed.extend(entries?.iter().filter_map(|entry| {
+            let advocate = entry.metadata.get("c")?.as_str()?.parse().ok()?;
+            Some((entry.key.parse().ok()?, advocate))
+        }));
     }
-    claims.own.sort();
-    claims.own.dedup_by_key(|(identity, _)| *identity);
+    let (own, mut others): (Vec<_>, Vec<_>) =
+        listed.into_iter().partition(|(key, _)| key.order == order);
+    let own = own.iter().map(|(key, _)| (key.identity, key.fact.accepted)).collect();
+    let mut claims = Claims { own, others: Vec::new() };
+    // What came later can take nothing away.
+    let last = claims.own.iter().map(|(_, accepted)| *accepted).max();
+    others.retain(|(key, _)| last.is_none_or(|last| key.fact.accepted <= last));
+    others.sort_by_key(|(key, _)| (key.fact.accepted, key.order));
+    let mut seen: BTreeMap<(OrderPseudonym, CustomerPseudonym), Known> = BTreeMap::new();
+    for (key, advocate) in others {
+        let known = match seen.get(&(key.order, advocate)) {
+            Some(known) => known.clone(),
+            None if seen.len() >= most => break,
+            None => Known {
+                facts: in_ledger(cx, program, advocate, key.order).await?,
+                customer: customers::load(cx, program, advocate).await?,
+                reports: reports(cx, program, key.order).await?,
+            },
+        };
+        seen.insert((key.order, advocate), known.clone());
+        claims.others.push(Claim {
+            order: key.order,
+            advocate,
+            identity: key.identity,
+            accepted: key.fact.accepted,
+            digest: key.fact.digest,
+            facts: known.facts,
+            known: known.customer.known,
+            reports: ranks(&known.reports),
+        });
+    }
     Ok(claims)
 }
 

@@ -51,6 +51,10 @@ pub async fn read_conversion<H: Host>(
     let mut settles_at = None;
     if let Some(customer) = report.advocate {
         facts = orders::in_ledger(cx, &program, customer, order).await?;
+        // What came before its order and waits to be joined counts here, too.
+        for (key, fact) in &events {
+            facts.add(*key, fact.clone());
+        }
         let found = customers::load(cx, &program, customer).await?;
         let states = status::rewards(&facts, customer, &found.known, &program.versions, cx.now);
         let version = program.versions.at(record.occurred_at);

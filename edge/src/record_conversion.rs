@@ -24,6 +24,9 @@ use crate::programs::Loaded;
 use crate::requests::body;
 use crate::store::{Context, Host};
 
+/// Earlier claims on a friend that are looked into for the provisional answer.
+const RIVALS: usize = 10;
+
 /// What was decided about a report: the record to keep and, where an advocate is proven, the fact
 /// for that advocate's ledger.
 struct Decision {
@@ -138,7 +141,7 @@ async fn decide<H: Host>(
     let mut reason =
         attribute(&conversion, advocate, &record_of.known, &program.versions, minute).err();
     if let (None, Some(version)) = (reason, version) {
-        let claims = claims(cx, program, order, &conversion.identities).await?;
+        let claims = claims(cx, program, order, &conversion.identities, RIVALS).await?;
         let who = (order, advocate, report.kind);
         let friendship = friendship(who, &claims.own, &claims.others, &program.versions, minute);
         conversion.again = friendship.again;
@@ -184,13 +187,10 @@ async fn save<H: Host>(
         puts.push(conversion_put(program, *advocate, order, (key, conversion), &decision.record));
         let friend_earns =
             decision.record.rewards.iter().any(|promise| promise.role == Role::Friend);
-        puts.extend(
-            report
-                .customer
-                .as_ref()
-                .filter(|_| friend_earns)
-                .map(|id| customers::id_put(program, id)),
-        );
+        if let Some(id) = report.customer.as_ref().filter(|_| friend_earns) {
+            let friend = customers::load(cx, program, program.keys.customer(id)).await?;
+            puts.extend(customers::missing(cx, program, &friend, id, &[]));
+        }
     }
     cx.put_all(&puts).await?;
     cx.put(&order_put(program, order, key, ledger, &decision.record)).await?;

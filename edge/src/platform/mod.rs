@@ -146,18 +146,24 @@ async fn decode(mut request: worker::Request) -> worker::Result<Request> {
     })
 }
 
-/// Reads the body up to its limit and no further.
+/// Reads the body up to its limit. What follows is thrown away, up to a bound, so that the client
+/// has sent what it wanted to and hears the answer.
 async fn body(request: &mut worker::Request) -> worker::Result<Result<Vec<u8>, TooLarge>> {
     use futures_util::StreamExt;
+    const THROWN_AWAY: usize = 4 << 20;
     let Ok(mut stream) = request.stream() else { return Ok(Ok(Vec::new())) };
     let mut bytes = Vec::new();
+    let mut sent = 0;
     while let Some(chunk) = stream.next().await {
-        bytes.extend(chunk?);
-        if bytes.len() > BODY_LIMIT {
-            return Ok(Err(TooLarge));
+        let chunk = chunk?;
+        sent += chunk.len();
+        if sent <= BODY_LIMIT {
+            bytes.extend(chunk);
+        } else if sent > THROWN_AWAY {
+            break;
         }
     }
-    Ok(Ok(bytes))
+    Ok(if sent > BODY_LIMIT { Err(TooLarge) } else { Ok(bytes) })
 }
 
 fn encode(response: Response) -> worker::Result<worker::Response> {

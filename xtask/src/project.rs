@@ -45,6 +45,8 @@ impl Project {
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.root).env("PATH", self.search_path());
+        // wrangler is started for every test file; V8 need not compile it anew each time.
+        command.env("NODE_COMPILE_CACHE", self.path("target/xtask/node"));
         command.env("WRANGLER_SEND_METRICS", "false").env("WRANGLER_HIDE_BANNER", "true");
         command
     }

@@ -114,12 +114,16 @@ pub fn listed(entries: &[Entry]) -> (Visitors, bool) {
     (visitors, more)
 }
 
-/// All visitors of these keys, values read where needed.
-pub async fn read<H: Host>(cx: &Context<'_, H>, entries: &[Entry]) -> Result<Visitors, StoreError> {
+/// All visitors of these keys; values are read where needed, at most so many.
+pub async fn read<H: Host>(
+    cx: &Context<'_, H>,
+    entries: &[Entry],
+    most: usize,
+) -> Result<Visitors, StoreError> {
     let (mut visitors, more) = listed(entries);
     if more {
         let long = entries.iter().filter(|entry| entry.metadata.get("more").is_some());
-        let keys: Vec<String> = long.map(|entry| entry.key.clone()).collect();
+        let keys: Vec<String> = long.take(most).map(|entry| entry.key.clone()).collect();
         for value in cx.get_many(&keys).await?.into_iter().flatten() {
             decode(&value, &mut visitors);
         }

@@ -9,8 +9,9 @@ use passalong_core::fact::{Fact, FactKey, FactKind, Order};
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
 use passalong_core::program::Version;
 use passalong_core::settlement::{Case, Earned, settle, settling};
-use passalong_core::time::{DAY, HOUR, MINUTE, Minute, SETTLE};
+use passalong_core::time::{DAY, HOUR, Instant, MINUTE, Minute, SETTLE};
 use passalong_core::wire::CronReport;
+use serde_json::Value;
 
 use crate::customers;
 use crate::fold::fold_clicks;
@@ -20,12 +21,16 @@ use crate::orders::{
     ranks,
 };
 use crate::programs::{self, Loaded};
-use crate::store::{Context, Host, StoreError};
+use crate::store::{Context, Entry, Host, StoreError};
 
 /// Operations a run may do; the platform allows 1,000.
 pub const BUDGET: u32 = 800;
 /// What a single step may still need, so that no step is begun that cannot be finished.
 const RESERVE: u32 = 60;
+/// Operations of a run that repeating erasures may take.
+const FOR_ERASURES: u32 = 200;
+/// Seconds between two runs.
+const INTERVAL: u64 = 300;
 /// A copy that is made later than this after its original counts as accepted when it is made: by
 /// then others may have been decided without it. An hour, less a margin for the clock and the put.
 const COPY_WITHIN: i64 = 50 * MINUTE;
@@ -36,7 +41,10 @@ const ORPHANED: i64 = DAY;
 
 pub async fn run<H: Host>(cx: &Context<'_, H>) -> Result<CronReport, StoreError> {
     let mut report = CronReport { done: true, ..CronReport::default() };
-    repeat_erasures(cx, &mut report).await?;
+    // Orders do not wait for an erasure that fails.
+    if repeat_erasures(cx, &mut report).await.is_err() {
+        report.done = false;
+    }
     look_at_due(cx, &mut report).await?;
     if report.done {
         fold_clicks(cx, &mut report).await?;
@@ -54,15 +62,33 @@ async fn repeat_erasures<H: Host>(
     cx: &Context<'_, H>,
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
-    for entry in cx.list(&ErasedKey::prefix(&[]), 2).await? {
-        if !has_room(cx) {
-            report.done = false;
+    let mut entries = cx.list(&ErasedKey::prefix(&[]), 10).await?;
+    // Where there are too many for a run, each run takes the next ones.
+    let turn = cx.now.seconds().unsigned_abs() / INTERVAL * u64::from(FOR_ERASURES);
+    let first = usize::try_from(turn.checked_rem(entries.len() as u64).unwrap_or(0));
+    entries.rotate_left(first.unwrap_or(0));
+    for entry in entries {
+        if cx.spent() >= FOR_ERASURES {
             break;
         }
-        if let Ok(key) = entry.key.parse::<ErasedKey>() {
-            customers::erase(cx, &key.program, key.customer).await?;
-            report.erased += 1;
+        let Ok(key) = entry.key.parse::<ErasedKey>() else { continue };
+        match erase_again(cx, &key, &entry).await {
+            Ok(()) => report.erased += 1,
+            Err(_) => report.done = false,
         }
+    }
+    Ok(())
+}
+
+async fn erase_again<H: Host>(
+    cx: &Context<'_, H>,
+    key: &ErasedKey,
+    entry: &Entry,
+) -> Result<(), StoreError> {
+    let stands = customers::erase(cx, &key.program, key.customer).await?;
+    let until = entry.metadata.get("until").and_then(Value::as_i64).map(Instant::from_seconds);
+    if let (false, Some(until)) = (stands, until) {
+        cx.put(&customers::tombstone(cx, &key.program, key.customer, until)).await?;
     }
     Ok(())
 }
@@ -110,23 +136,25 @@ async fn look<H: Host>(
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
     let Some(program) = programs::load(cx, &key.program).await? else {
-        return cx.delete(&key.to_string()).await;
+        // Not visible, or not readable by this version: the pointer waits, it is money.
+        cx.host.log("an order is due whose program is not there");
+        return Ok(());
     };
     let reports = orders::reports(cx, &program, key.order).await?;
     let advocates: BTreeSet<CustomerPseudonym> =
         reports.iter().filter_map(|report| report.advocate).chain(key.ledger.0).collect();
-    let mut next: Option<Minute> = None;
     for advocate in &advocates {
         let at = (&program, *advocate, key.order);
-        let again = look_in_ledger(cx, at, &reports, ledgers, report).await?;
-        next = [next, again].into_iter().flatten().min();
+        if let Some(next) = look_in_ledger(cx, at, &reports, ledgers, report).await? {
+            let ledger = Ledger(Some(*advocate));
+            cx.put(&due_put(&program, next, ledger, key.order)).await?;
+        }
     }
-    if advocates.is_empty() && reports.is_empty() {
-        next = wait_for_order(cx, &program, key, report).await?;
-    }
-    if let Some(next) = next {
-        let ledger = Ledger(advocates.first().copied());
-        cx.put(&due_put(&program, next, ledger, key.order)).await?;
+    if advocates.is_empty()
+        && reports.is_empty()
+        && let Some(next) = wait_for_order(cx, &program, key, report).await?
+    {
+        cx.put(&due_put(&program, next, Ledger(None), key.order)).await?;
     }
     cx.delete(&key.to_string()).await
 }
@@ -175,6 +203,9 @@ async fn look_in_ledger<H: Host>(
     }
     report.settled += settle_due(cx, program, advocate, ledger).await?;
     let settled = ledger.get(&order).is_some_and(|facts| facts.verdict.is_some());
+    if !settled && !has_room(cx) {
+        report.done = false;
+    }
     Ok(if settled { None } else { Some(cx.now.plus(MINUTE).minute_up()) })
 }
 
@@ -205,7 +236,7 @@ async fn heal<H: Host>(
         let ledger = Ledger(Some(advocate));
         let mut puts = claim_puts(program, advocate, order, (key, &conversion.fact));
         puts.push(conversion_put(program, advocate, order, (key, &conversion.fact), &record));
-        puts.push(log_put(program, key.accepted, ledger, order, &record.order));
+        puts.push(log_put(program, ledger, order, &record));
         cx.put_all(&puts).await?;
         cx.put(&order_put(program, order, key, ledger, &record)).await?;
         facts.add(key, Fact::Conversion(conversion.fact));
@@ -263,7 +294,8 @@ async fn settle_due<H: Host>(
         let reports = orders::reports(cx, program, order).await?;
         heal(cx, (program, advocate, order), &reports, facts).await?;
         let Some(conversion) = facts.conversion.as_ref() else { continue };
-        let claims = claims(cx, program, order, &conversion.fact.identities, RIVALS).await?;
+        let mine = (order, Some(conversion.at));
+        let claims = claims(cx, program, mine, &conversion.fact.identities, RIVALS).await?;
         let case = Case {
             order,
             advocate,

@@ -6,6 +6,7 @@ use passalong_core::ids::{
 };
 use passalong_core::seal::Sealed;
 use passalong_core::settlement::Known;
+use passalong_core::time::Instant;
 use serde_json::{Value, json};
 
 use crate::keys::{CustomerKey, Field};
@@ -125,17 +126,31 @@ pub fn missing<H: Host>(
     puts
 }
 
-/// Deletes everything readable of a customer; the tombstone stays.
+/// What stands for an erased customer until then: later writes are dropped.
+pub fn tombstone<H: Host>(
+    cx: &Context<'_, H>,
+    program: &ProgramId,
+    customer: CustomerPseudonym,
+    until: Instant,
+) -> Put {
+    let key = CustomerKey { program: program.clone(), customer, field: Field::Erased };
+    Put::listed(&key, json!({})).until(until, cx.now)
+}
+
+/// Deletes everything readable of a customer; the tombstone stays. Whether there is one.
 pub async fn erase<H: Host>(
     cx: &Context<'_, H>,
     program: &ProgramId,
     customer: CustomerPseudonym,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
+    let mut stands = false;
     for entry in cx.list(&prefix(program, customer), 2).await? {
         let field = entry.key.parse().map(|key: CustomerKey| key.field);
-        if field != Ok(Field::Erased) {
+        if field == Ok(Field::Erased) {
+            stands = true;
+        } else {
             cx.delete(&entry.key).await?;
         }
     }
-    Ok(())
+    Ok(stands)
 }

@@ -63,8 +63,8 @@ async fn open_days<H: Host>(
     let week = (1..=LATE_DAYS).map(|back| open.plus(-back)).filter(|day| !before(program, *day));
     let mut keys: Vec<FoldedKey> = week.map(key).filter(|key| !is_done(key)).collect();
     if !keys.is_empty() {
-        let oldest = cx.page(&ClickKey::prefix(&[program.id()]), None).await?;
-        let days = oldest.entries.iter().filter_map(|entry| entry.key.parse::<ClickKey>().ok());
+        let oldest = cx.list(&ClickKey::prefix(&[program.id()]), 1).await?;
+        let days = oldest.iter().filter_map(|entry| entry.key.parse::<ClickKey>().ok());
         let late = days.map(|click| click.day).filter(|day| *day < open);
         keys.extend(late.map(key).filter(|key| !is_done(key)));
     }
@@ -134,7 +134,7 @@ async fn write<H: Host>(
 ) -> Result<String, StoreError> {
     let key = entries.first().and_then(|entry| entry.key.parse::<ClickKey>().ok());
     let Some(key) = key else { return Ok(String::new()) };
-    let visitors = clicks::read(cx, entries).await?;
+    let visitors = clicks::read(cx, entries, usize::MAX).await?;
     let metadata: Value = clicks::folded(&visitors);
     let folded = ClicksKey { program: program.id().clone(), customer: key.customer, day };
     cx.put(&Put::listed(&folded, metadata)).await?;

@@ -32,6 +32,8 @@ use crate::store::{Context, Host, Put, StoreError};
 const PAGE: usize = 50;
 /// Pages of the ledger that are read: 1,000 facts each.
 const LEDGER_PAGES: u32 = 5;
+/// Batches of yesterday whose values are read: one operation.
+const LONG_BATCHES: usize = 100;
 /// Shares are kept so long, for statistics.
 const SHARES_KEPT_DAYS: i64 = 90;
 
@@ -195,13 +197,14 @@ pub async fn count_clicks<H: Host>(
     if first_contact {
         return Ok(Counted { closed: 0, today: open });
     }
-    let days = cx.page(&ClicksKey::prefix(&[program.id(), &customer]), None).await?;
+    let days = cx.list(&ClicksKey::prefix(&[program.id(), &customer]), 1).await?;
     let sum = |entry: &crate::store::Entry| entry.metadata.get("n").and_then(Value::as_u64);
-    let mut closed: u64 = days.entries.iter().filter_map(sum).sum();
+    let mut closed: u64 = days.iter().filter_map(sum).sum();
     let yesterday = today.plus(-1);
     let folded = ClicksKey { program: program.id().clone(), customer, day: yesterday }.to_string();
-    if !days.entries.iter().any(|entry| entry.key == folded) {
-        closed += clicks::listed(&cx.page(&raw(yesterday), None).await?.entries).0.len() as u64;
+    if !days.iter().any(|entry| entry.key == folded) {
+        let batches = cx.page(&raw(yesterday), None).await?.entries;
+        closed += clicks::read(cx, &batches, LONG_BATCHES).await?.len() as u64;
     }
     Ok(Counted { closed, today: open })
 }

@@ -225,19 +225,12 @@ pub fn claim_puts(
     conversion.identities.iter().map(put).collect()
 }
 
-/// The order's line in the list of its day.
-pub fn log_put(
-    program: &Loaded,
-    at: Minute,
-    ledger: Ledger,
-    order: OrderPseudonym,
-    sealed: &str,
-) -> Put {
-    let day = at.start().day();
-    Put::listed(
-        &LogKey { program: program.id().clone(), day, order, ledger },
-        json!({ "s": sealed }),
-    )
+/// The order's line in the list of its day: the day it occurred on, so that a report that is sent
+/// again tomorrow does not list it twice.
+pub fn log_put(program: &Loaded, ledger: Ledger, order: OrderPseudonym, record: &Record) -> Put {
+    let day = record.occurred_at.day();
+    let key = LogKey { program: program.id().clone(), day, order, ledger };
+    Put::listed(&key, json!({ "s": record.order }))
 }
 
 /// What the claims on a friend say about an order.
@@ -249,11 +242,12 @@ pub struct Claims {
 }
 
 /// Reads the claims on a friend and, of the `most` that were accepted first, what their own
-/// ledgers say.
+/// ledgers say. A claim counts from when its conversion is in the ledger (for this order: `since`):
+/// what a cut-off request left behind must not overtake those that were decided without it.
 pub async fn claims<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
-    order: OrderPseudonym,
+    (order, since): (OrderPseudonym, Option<Minute>),
     identities: &[Identity],
     most: usize,
 ) -> Result<Claims, StoreError> {
@@ -269,7 +263,8 @@ pub async fn claims<H: Host>(
     }
     let (own, mut others): (Vec<_>, Vec<_>) =
         listed.into_iter().partition(|(key, _)| key.order == order);
-    let own = own.iter().map(|(key, _)| (key.identity, key.fact.accepted)).collect();
+    let counts = |key: &ClaimKey| since.map_or(key.fact.accepted, |at| key.fact.accepted.max(at));
+    let own = own.iter().map(|(key, _)| (key.identity, counts(key))).collect();
     let mut claims = Claims { own, others: Vec::new() };
     // What came later can take nothing away.
     let last = claims.own.iter().map(|(_, accepted)| *accepted).max();
@@ -287,11 +282,15 @@ pub async fn claims<H: Host>(
             },
         };
         seen.insert((key.order, advocate), known.clone());
+        let conversion = match known.reports.first() {
+            Some(first) => known.facts.report(first.key.digest),
+            None => known.facts.conversion.as_ref(),
+        };
         claims.others.push(Claim {
             order: key.order,
             advocate,
             identity: key.identity,
-            accepted: key.fact.accepted,
+            accepted: key.fact.accepted.max(conversion.map_or(key.fact.accepted, |one| one.at)),
             digest: key.fact.digest,
             facts: known.facts,
             known: known.customer.known,

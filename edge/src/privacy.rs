@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::authenticate::merchant;
 use crate::customers::{self, Customer};
 use crate::http::{Request, Response};
-use crate::keys::{ClaimKey, CustomerKey, ErasedKey, Field};
+use crate::keys::{ClaimKey, ErasedKey};
 use crate::me;
 use crate::orders::{open_order, record, reports};
 use crate::problem::Problem;
@@ -97,9 +97,9 @@ pub async fn erase<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Re
     let customer = program.keys.customer(&id);
     let until = cx.now.plus(REPEATED_DAYS * DAY);
     let again = ErasedKey { program: program.id().clone(), customer };
-    let key = CustomerKey { program: program.id().clone(), customer, field: Field::Erased };
-    cx.put(&Put::listed(&again, json!({})).until(until, cx.now)).await?;
-    cx.put(&Put::listed(&key, json!({})).until(until, cx.now)).await?;
+    let note = Put::listed(&again, json!({ "until": until.seconds() }));
+    cx.put(&note.until(until, cx.now)).await?;
+    cx.put(&customers::tombstone(cx, program.id(), customer, until)).await?;
     customers::erase(cx, program.id(), customer).await?;
     Ok(Response::json(200, &Erased { erased: true, repeated_until: until }))
 }

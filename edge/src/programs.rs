@@ -79,6 +79,8 @@ pub async fn load<H: Host>(
         }
     }
     let mut programs = cx.isolate.programs.borrow_mut();
+    let is_whole =
+        programs.stored.get(id).is_some_and(|stored| stored.values().all(Option::is_some));
     let stored = programs.stored.get(id).into_iter().flatten();
     let versions = stored.filter_map(|(key, terms)| {
         let key: ProgramKey = key.parse().ok()?;
@@ -89,7 +91,10 @@ pub async fn load<H: Host>(
         return Ok(None);
     }
     let loaded = Rc::new(Loaded { keys: cx.config.secrets.program(id), versions });
-    programs.loaded.insert(id.clone(), Rc::clone(&loaded));
+    // Terms that could not be read yet are asked for again.
+    if is_whole {
+        programs.loaded.insert(id.clone(), Rc::clone(&loaded));
+    }
     Ok(Some(loaded))
 }
 

@@ -154,7 +154,7 @@ fn message(
     }
 }
 
-/// `GET /v1/rewards`: rewards of the orders accepted on the days `from` to `to`, oldest day first.
+/// `GET /v1/rewards`: rewards of the orders of the days `from` to `to`, oldest day first.
 pub async fn list_rewards<H: Host>(
     cx: &Context<'_, H>,
     request: &Request,

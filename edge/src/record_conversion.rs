@@ -141,7 +141,7 @@ async fn decide<H: Host>(
     let mut reason =
         attribute(&conversion, advocate, &record_of.known, &program.versions, minute).err();
     if let (None, Some(version)) = (reason, version) {
-        let claims = claims(cx, program, order, &conversion.identities, RIVALS).await?;
+        let claims = claims(cx, program, (order, None), &conversion.identities, RIVALS).await?;
         let who = (order, advocate, report.kind);
         let friendship = friendship(who, &claims.own, &claims.others, &program.versions, minute);
         conversion.again = friendship.again;
@@ -180,7 +180,7 @@ async fn save<H: Host>(
     decision: &Decision,
 ) -> Result<(), Problem> {
     let ledger = Ledger(decision.proven.as_ref().map(|(advocate, _)| *advocate));
-    let mut puts = vec![log_put(program, key.accepted, ledger, order, &decision.record.order)];
+    let mut puts = vec![log_put(program, ledger, order, &decision.record)];
     if let Some((advocate, conversion)) = &decision.proven {
         cx.put(&due_put(program, key.accepted.plus(SETTLE), ledger, order)).await?;
         puts.extend(claim_puts(program, *advocate, order, (key, conversion)));

@@ -1,7 +1,7 @@
 //! `POST /v1/conversions/{order_id}/events`: what happened to an order. Kept even where the order
 //! is not visible yet, because the store may be late.
 
-use passalong_core::fact::{Event, Fact, FactKey};
+use passalong_core::fact::{Event, Fact, FactKey, Order};
 use passalong_core::ids::{OrderId, OrderPseudonym};
 use passalong_core::report::{EventReport, EventType};
 use passalong_core::seal::Sealed;
@@ -42,7 +42,7 @@ pub async fn record_event<H: Host>(
     };
     // 3
     let known = reports(cx, &program, order).await?;
-    let events = orders::events(cx, &program, order).await?;
+    let mut events = orders::events(cx, &program, order).await?;
     let same_id = events
         .iter()
         .find(|(_, fact)| matches!(fact, Fact::Event(_, other) if other.event == event.event));
@@ -51,18 +51,18 @@ pub async fn record_event<H: Host>(
             let detail = "this event_id was reported with other content; the first report stands";
             return Err(Problem::conflict(detail));
         }
-        return answer(cx, &program, (&order_id, order), known.first(), None, 200).await;
+        return answer(cx, &program, (&order_id, order), known.first(), events, 200).await;
     }
     // 4
     if let (EventType::Refunded, Some(first)) = (report.kind, known.first()) {
         let whole = record(cx, &program, order, first.key).await?.amount.unwrap_or(0);
-        let paid_back: i64 = events
-            .iter()
-            .map(|(_, fact)| match fact {
-                Fact::Event(EventType::Refunded, event) => event.amount.unwrap_or(0),
-                _ => 0,
-            })
-            .sum();
+        // An event that came in twice has two keys; folded it is one.
+        let mut folded = Order::default();
+        for (key, fact) in &events {
+            folded.add(*key, fact.clone());
+        }
+        let refunds = folded.events().into_iter().filter(|event| event.fact.0 == report.kind);
+        let paid_back: i64 = refunds.map(|event| event.fact.1.amount.unwrap_or(0)).sum();
         let left = (whole - paid_back).max(0);
         if report.amount.unwrap_or(0) > left {
             let detail =
@@ -85,7 +85,8 @@ pub async fn record_event<H: Host>(
     );
     cx.put_all(&puts).await?;
     // 6
-    answer(cx, &program, (&order_id, order), known.first(), Some((key, fact)), 201).await
+    events.push((key, fact));
+    answer(cx, &program, (&order_id, order), known.first(), events, 201).await
 }
 
 /// The conversion after the event; 202 where it is not visible yet.
@@ -94,7 +95,7 @@ async fn answer<H: Host>(
     program: &Loaded,
     (order_id, order): (&OrderId, OrderPseudonym),
     report: Option<&Report>,
-    new: Option<(FactKey, Fact)>,
+    events: Vec<(FactKey, Fact)>,
     status: u16,
 ) -> Result<Response, Problem> {
     let Some(report) = report else {
@@ -105,7 +106,8 @@ async fn answer<H: Host>(
     if let Some(advocate) = report.advocate {
         let customer = customers::load(cx, program, advocate).await?;
         let mut facts = orders::in_ledger(cx, program, advocate, order).await?;
-        if let Some((key, fact)) = new {
+        // Those too that are not in the ledger yet: the cron joins them.
+        for (key, fact) in events {
             facts.add(key, fact);
         }
         let known = &customer.known;

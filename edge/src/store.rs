@@ -128,12 +128,14 @@ impl<'a, H: Host> Context<'a, H> {
         self.host.list(prefix, cursor).await
     }
 
-    /// All keys under a prefix, at most `pages` pages.
+    /// All keys under a prefix, at most `pages` pages of them; empty pages do not count.
     pub async fn list(&self, prefix: &str, pages: u32) -> Result<Vec<Entry>, StoreError> {
         let mut entries = Vec::new();
         let mut cursor = None;
-        for _ in 0..pages {
+        let mut full = 0;
+        while full < pages {
             let page = self.page(prefix, cursor.as_deref()).await?;
+            full += u32::from(!page.entries.is_empty());
             entries.extend(page.entries);
             cursor = page.cursor;
             if cursor.is_none() {

@@ -1,0 +1,13 @@
+//! What must hold while the store fails, requests are cut off, and many come at once. Each file
+//! makes the claims of one use case; `support` is the store that fails on command.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cut_off;

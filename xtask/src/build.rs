@@ -14,7 +14,7 @@
 use crate::command::{mend, output_of, say};
 use crate::project::Project;
 use crate::stamp::{Stamp, files_below, unless_done};
-use crate::tools::{Tools, step};
+use crate::tools::{Tools, step, take_turn};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,6 +41,7 @@ const HEADERS: &str = "\
 ";
 
 pub fn build(project: &Project, tools: &Tools) -> Result<()> {
+    let _turn = take_turn(project)?;
     worker(project, tools)?;
     widget(project, tools)
 }
@@ -50,6 +51,7 @@ pub fn some(project: &Project, tools: &Tools, parts: &[String]) -> Result<()> {
     if parts.is_empty() {
         return build(project, tools);
     }
+    let _turn = take_turn(project)?;
     for part in parts {
         match part.as_str() {
             "worker" => worker(project, tools)?,

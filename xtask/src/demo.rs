@@ -43,8 +43,6 @@ pub fn demo(project: &Project, arguments: &[String]) -> Result<ExitCode> {
     ports_are_free(ports)?;
     let tools = set_up(project)?;
     build::build(project, &tools)?;
-    // From here on others may build; wrangler then takes the new Worker.
-    drop(tools);
     let secrets = kept_secrets(&directory(project).join("secrets.json"))?;
     let keys = keys_of(project, &secrets, Some(PROGRAM))?;
     // The set-up may have taken minutes.

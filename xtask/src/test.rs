@@ -47,7 +47,7 @@ impl AddAssign for Count {
 pub fn test(project: &Project, arguments: &[String]) -> Result<ExitCode> {
     let (stages, filters) = chosen(arguments)?;
     let has = |stage: &str| stages.contains(&stage);
-    let mut tools = Some(set_up(project)?);
+    let tools = set_up(project)?;
     if has("fmt") || has("clippy") {
         tools::rust_checks(project)?;
     }
@@ -62,9 +62,7 @@ pub fn test(project: &Project, arguments: &[String]) -> Result<ExitCode> {
             "clippy" => clippy(project)?,
             "unit" => unit(project, filters)?,
             "build" => {
-                // The turn ends with the build: what follows only looks at it.
-                let count = tools.take().map(|tools| checked(&build::build(project, &tools)));
-                let count = count.unwrap_or_default();
+                let count = checked(&build::build(project, &tools));
                 is_built = count.failed == 0;
                 count
             }

@@ -20,12 +20,10 @@ const NPM_PROGRAMS: [&str; 4] = ["wrangler", "node", "esbuild", "wasm-opt"];
 pub struct Tools {
     pub wasm_bindgen: PathBuf,
     pub worker_build: PathBuf,
-    /// Held as long as the tools are used: two runs in one clone take turns.
-    _turn: File,
 }
 
 pub fn set_up(project: &Project) -> Result<Tools> {
-    let turn = take_turn(project)?;
+    let _turn = take_turn(project)?;
     let lock = fs::read_to_string(project.path("Cargo.lock")).context("Cargo.lock")?;
     let bindgen = locked_version(&lock, "wasm-bindgen").context("wasm-bindgen is not locked")?;
     let worker = locked_version(&lock, "worker").context("worker is not locked")?;
@@ -35,10 +33,11 @@ pub fn set_up(project: &Project) -> Result<Tools> {
     let worker_build = cargo_tool(project, "worker-build", "worker-build", &worker)?;
     // Both were compiled here, to share what they have in common; nothing needs it afterwards.
     fs::remove_dir_all(project.cache.join("build")).ok();
-    Ok(Tools { wasm_bindgen, worker_build, _turn: turn })
+    Ok(Tools { wasm_bindgen, worker_build })
 }
 
-fn take_turn(project: &Project) -> Result<File> {
+/// Two runs in one clone take turns: held as long as something is installed or built.
+pub fn take_turn(project: &Project) -> Result<File> {
     fs::create_dir_all(project.path("target/xtask"))?;
     let turn = File::create(project.path("target/xtask/turn"))?;
     if turn.try_lock().is_err() {

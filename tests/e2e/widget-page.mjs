@@ -10,7 +10,7 @@ import { brotliCompressSync } from "node:zlib";
 
 import { openBrowser, root } from "./harness.mjs";
 
-const dist = process.env.PASSALONG_DIST ?? join(root, "www/dist");
+const dist = join(root, "www/dist");
 
 export const fixture = (name) => JSON.parse(readFileSync(join(root, `core/fixtures/wire/${name}.json`), "utf8"));
 export const language = (name) => JSON.parse(readFileSync(join(root, `widget/texts/${name}.json`), "utf8"));

@@ -5,7 +5,7 @@
 import { el } from "./dom.js";
 
 const text = `
-:host{all:initial;display:block;container-type:inline-size;color-scheme:light;--h:800px;--narrow:944px}
+:host{all:initial;display:block;container-type:inline-size;color-scheme:light;--h:824px;--narrow:1008px}
 :host([hidden]){display:none}
 :host([theme=dark]){color-scheme:dark}
 :host([theme=auto]){color-scheme:inherit}

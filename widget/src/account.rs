@@ -77,12 +77,13 @@ pub fn state(words: &Words, me: &Me, all: bool) -> Element {
             set(&row, "hidden", "");
         }
     }
-    if me.more() {
-        write(&state, "p", "quiet older", &words.say("older"));
-    }
     let button = button(&state, "all", "all", &words.count("all", &JsValue::from(count)));
     if all || count <= AT_FIRST {
         set(&button, "hidden", "");
+    }
+    // Shown once the button is gone.
+    if me.more() {
+        write(&state, "p", "quiet older", &words.say("older"));
     }
     state
 }

@@ -15,11 +15,15 @@ use passalong_core::wire::{AdvocateRef, ConversionAnswer, PromisedReward};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::cron::BUDGET;
 use crate::customers;
 use crate::keys::{ClaimKey, DueKey, EventKey, Ledger, LedgerKey, LogKey, OrderKey};
 use crate::problem::{Code, Problem};
 use crate::programs::Loaded;
 use crate::store::{Context, Entry, Host, Put, StoreError};
+
+/// Operations for one rival claim and for what follows the last of them.
+const LOOK_ASIDE: u32 = 20;
 
 /// A report of an order, as a list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -275,6 +279,8 @@ pub async fn claims<H: Host>(
         let known = match seen.get(&(key.order, advocate)) {
             Some(known) => known.clone(),
             None if seen.len() >= most => break,
+            // A run that has come so far leaves this order to the next, which can read them all.
+            None if cx.spent() + LOOK_ASIDE > BUDGET => return Err(StoreError::no_room()),
             None => Known {
                 facts: in_ledger(cx, program, advocate, key.order).await?,
                 customer: customers::load(cx, program, advocate).await?,

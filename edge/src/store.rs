@@ -12,6 +12,13 @@ use crate::isolate::{Config, Isolate};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreError(pub String);
 
+impl StoreError {
+    /// What is left of a run is not enough.
+    pub fn no_room() -> Self {
+        Self("no operations left in this run".to_owned())
+    }
+}
+
 /// A key to write. `ttl` is in seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Put {

@@ -10,4 +10,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod availability;
+mod clicks;
+mod cron;
 mod cut_off;
+mod erasure;
+mod reports;

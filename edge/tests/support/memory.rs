@@ -50,6 +50,7 @@ pub struct Memory {
     pub page_size: Cell<usize>,
     /// Before every page comes an empty one.
     pub empty_pages: Cell<bool>,
+    hides_values: Cell<bool>,
     operations: Cell<u32>,
     writes: Cell<u32>,
     lists_of_programs: Cell<u32>,
@@ -118,6 +119,11 @@ impl Memory {
 
     pub fn remove(&self, key: &str) {
         self.keys.borrow_mut().remove(key);
+    }
+
+    /// Reads show nothing, although lists do.
+    pub fn hide_values(&self, hide: bool) {
+        self.hides_values.set(hide);
     }
 
     fn write(&self, put: &Put) {
@@ -200,7 +206,8 @@ impl Memory {
 
     fn read(&self, key: &str) -> Option<String> {
         let keys = self.keys.borrow();
-        keys.get(key).filter(|stored| self.lives(stored)).map(|stored| stored.value.clone())
+        let stored = keys.get(key).filter(|stored| self.lives(stored));
+        stored.filter(|_| !self.hides_values.get()).map(|stored| stored.value.clone())
     }
 }
 

@@ -5,6 +5,8 @@
 //! to `S`. Whatever is accepted later leads to an `S` at least an hour ahead, so nothing that
 //! arrives after `S + SETTLE` can change a verdict or rank before one.
 
+use std::collections::BTreeMap;
+
 use crate::fact::{Accepted, Conversion, Decided, Event, Order, Verdict};
 use crate::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use crate::program::{HoldFrom, Program, Versions};
@@ -199,8 +201,9 @@ pub struct Friendship {
     pub again: bool,
 }
 
-/// Ranks the claims on one friend, as of `until`: the earliest accepted one that stands holds.
-/// `own` gives, for each identity, the minutes of this order's own claims.
+/// Ranks the claims on one friend, as of `until`: under each identity, the earliest accepted one
+/// that stands holds. `own` gives, for each identity, the
+/// minutes of this order's own claims.
 pub fn friendship(
     (order, advocate, kind): (OrderPseudonym, CustomerPseudonym, ConversionKind),
     own: &[(Identity, Minute)],
@@ -208,7 +211,8 @@ pub fn friendship(
     versions: &Versions,
     until: Minute,
 ) -> Friendship {
-    let mut result = Friendship { taken: false, again: false };
+    let mut again = false;
+    let mut holders: BTreeMap<Identity, &Claim> = BTreeMap::new();
     for claim in claims.iter().filter(|claim| claim.order != order) {
         // A repeat, with its later minute, counts for nothing.
         let mine = own.iter().filter(|(identity, _)| *identity == claim.identity);
@@ -217,13 +221,16 @@ pub fn friendship(
         if !earlier || !claim.stands(versions, until) {
             continue;
         }
-        if claim.advocate != advocate {
-            result.taken = true;
-        } else if claim.facts.conversion.as_ref().is_some_and(|other| other.fact.kind == kind) {
-            result.again = true;
+        let conversion = claim.facts.conversion.as_ref();
+        again |=
+            claim.advocate == advocate && conversion.is_some_and(|other| other.fact.kind == kind);
+        let holder = holders.entry(claim.identity).or_insert(claim);
+        if (claim.accepted, claim.order) < (holder.accepted, holder.order) {
+            *holder = claim;
         }
     }
-    result
+    let taken = holders.values().any(|holder| holder.advocate != advocate);
+    Friendship { taken, again }
 }
 
 /// A reward that was approved before, as far as caps are concerned.

@@ -47,6 +47,25 @@ fn the_earliest_accepted_claim_holds_the_friend() {
 }
 
 #[test]
+fn who_holds_the_friend_keeps_them_whoever_tried_in_between() {
+    // First ours, then the rival's, then ours again: the rival's was refused and takes nothing.
+    let mut first = Scene::plain();
+    first.order = order(7);
+    first.accepted = minutes(ordered().minute(), -20);
+    let mut again = Scene::new(&json!({"rewards": [
+        {"for": "advocate", "trigger": "every_purchase", "value": {"kind": "points", "points": 5}},
+    ]}));
+    again.claims = vec![rival(10).claim(customer(20)), first.claim(customer(20))];
+    assert_eq!(again.advocates(), Ok(points(5)));
+    // Under another identity, nobody but the rival had the friend.
+    again.conversion.identities.push(hint(2));
+    let mut other = rival(10);
+    other.conversion.identities = vec![hint(2)];
+    again.claims.push(other.claim(hint(2)));
+    assert_eq!(again.advocates(), TAKEN);
+}
+
+#[test]
 fn any_overlap_is_the_same_friend() {
     let mut rival = rival(10);
     rival.conversion.identities = vec![customer(77), hint(2), hint(3)];

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::customers;
 use crate::fold::fold_clicks;
-use crate::keys::{DueKey, ErasedKey, Ledger, LedgerKey};
+use crate::keys::{DueKey, ErasedKey, Ledger, LedgerKey, TODO};
 use crate::orders::{
     self, Report, claim_puts, claims, conversion_put, due_put, ledger_put, log_put, order_put,
     ranks,
@@ -41,13 +41,12 @@ const ORPHANED: i64 = DAY;
 
 pub async fn run<H: Host>(cx: &Context<'_, H>) -> Result<CronReport, StoreError> {
     let mut report = CronReport { done: true, ..CronReport::default() };
-    // Orders do not wait for an erasure that fails.
-    if repeat_erasures(cx, &mut report).await.is_err() {
-        report.done = false;
-    }
-    look_at_due(cx, &mut report).await?;
+    let todo = read_todo(cx).await?;
+    repeat_erasures(cx, &todo, &mut report).await;
+    let marks = todo.marks;
+    look_at_due(cx, todo.orders, todo.cursor, &mut report).await?;
     if report.done {
-        fold_clicks(cx, &mut report).await?;
+        fold_clicks(cx, &marks, &mut report).await?;
     }
     report.operations = cx.spent();
     Ok(report)
@@ -58,11 +57,40 @@ pub fn has_room<H: Host>(cx: &Context<'_, H>) -> bool {
     cx.spent() + RESERVE <= BUDGET
 }
 
-async fn repeat_erasures<H: Host>(
-    cx: &Context<'_, H>,
-    report: &mut CronReport,
-) -> Result<(), StoreError> {
-    let mut entries = cx.list(&ErasedKey::prefix(&[]), 10).await?;
+/// What there is to do.
+struct Todo {
+    /// What has been folded, and how far.
+    marks: Vec<Entry>,
+    erased: Vec<Entry>,
+    /// The first orders by time; the list goes on at `cursor`.
+    orders: Vec<Entry>,
+    cursor: Option<String>,
+}
+
+/// Lists what there is to do, up to the first orders: one page, as a rule.
+async fn read_todo<H: Host>(cx: &Context<'_, H>) -> Result<Todo, StoreError> {
+    let mut todo = Todo { marks: Vec::new(), erased: Vec::new(), orders: Vec::new(), cursor: None };
+    loop {
+        let page = cx.page(TODO, todo.cursor.as_deref()).await?;
+        todo.cursor = page.cursor;
+        for entry in page.entries {
+            if entry.key.parse::<DueKey>().is_ok() {
+                todo.orders.push(entry);
+            } else if entry.key.parse::<ErasedKey>().is_ok() {
+                todo.erased.push(entry);
+            } else {
+                todo.marks.push(entry);
+            }
+        }
+        if todo.cursor.is_none() || !todo.orders.is_empty() {
+            return Ok(todo);
+        }
+    }
+}
+
+/// Orders do not wait for an erasure that fails.
+async fn repeat_erasures<H: Host>(cx: &Context<'_, H>, todo: &Todo, report: &mut CronReport) {
+    let mut entries = todo.erased.clone();
     // Where there are too many for a run, each run takes the next ones.
     let turn = cx.now.seconds().unsigned_abs() / INTERVAL * u64::from(FOR_ERASURES);
     let first = usize::try_from(turn.checked_rem(entries.len() as u64).unwrap_or(0));
@@ -77,7 +105,6 @@ async fn repeat_erasures<H: Host>(
             Err(_) => report.done = false,
         }
     }
-    Ok(())
 }
 
 async fn erase_again<H: Host>(
@@ -100,13 +127,13 @@ type Ledgers =
 /// Goes through the pointers in time order, up to now.
 async fn look_at_due<H: Host>(
     cx: &Context<'_, H>,
+    mut orders: Vec<Entry>,
+    mut cursor: Option<String>,
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
     let mut ledgers = Ledgers::new();
-    let mut cursor = None;
     loop {
-        let page = cx.page(&DueKey::prefix(&[]), cursor.as_deref()).await?;
-        for entry in &page.entries {
+        for entry in &orders {
             let Ok(key) = entry.key.parse::<DueKey>() else { continue };
             if key.at.start() > cx.now {
                 return Ok(());
@@ -121,10 +148,10 @@ async fn look_at_due<H: Host>(
                 report.done = false;
             }
         }
+        let Some(more) = cursor else { return Ok(()) };
+        let page = cx.page(TODO, Some(&more)).await?;
+        orders = page.entries;
         cursor = page.cursor;
-        if cursor.is_none() {
-            return Ok(());
-        }
     }
 }
 

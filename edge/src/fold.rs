@@ -7,21 +7,26 @@ use serde_json::{Value, json};
 
 use crate::clicks;
 use crate::cron::has_room;
-use crate::keys::{ClickKey, ClicksKey, FoldedKey};
+use crate::keys::{ClickKey, ClicksKey, DayKey, FoldedKey};
 use crate::programs::{self, Loaded};
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
 /// Closed days that may still have to be folded; raw clicks are kept for a week.
 const LATE_DAYS: i64 = 6;
 
-/// Folds what is not folded yet, oldest day first.
+/// Folds what is not folded yet, oldest day first. `marks` say what is.
 pub async fn fold_clicks<H: Host>(
     cx: &Context<'_, H>,
+    marks: &[Entry],
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
     // A day is closed once its last clicks are surely visible.
     let open = cx.now.plus(-SETTLE).day();
-    let marks = cx.list(&FoldedKey::prefix(&[]), 10).await?;
+    let yesterday = DayKey { day: open.plus(-1) };
+    let text = yesterday.to_string();
+    if marks.iter().any(|entry| entry.key == text) {
+        return Ok(());
+    }
     let is_done = |key: &FoldedKey| {
         let text = key.to_string();
         let mark = marks.iter().find(|entry| entry.key == text);
@@ -48,7 +53,7 @@ pub async fn fold_clicks<H: Host>(
             }
         }
     }
-    Ok(())
+    cx.put(&Put::listed(&yesterday, json!({})).until(cx.now.plus(2 * DAY), cx.now)).await
 }
 
 /// The closed days of a program that are not folded: those of the last week and, after a longer

@@ -8,6 +8,11 @@ use passalong_core::fact::FactKey;
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym, ProgramId};
 use passalong_core::time::{Day, Minute};
 
+/// What all keys begin with that tell the cron what there is to do. In byte order: what is done
+/// (`todo.days`, `todo.folded`), erasures (`todo.erased`), orders by time (`todo.order`). So the
+/// first page of one list says it all.
+pub const TODO: &str = "todo.";
+
 /// Declares a key: its fields, in order, are the parts of its text.
 macro_rules! key {
     ($(#[$doc:meta])* $name:ident $prefix:literal { $($field:ident: $type:ty),+ $(,)? }) => {
@@ -70,11 +75,15 @@ key!(
 );
 key!(
     /// How far the folding of a day has come.
-    FoldedKey "folded" { program: ProgramId, day: Day }
+    FoldedKey "todo.folded" { program: ProgramId, day: Day }
+);
+key!(
+    /// A day whose clicks are folded, of all programs.
+    DayKey "todo.days" { day: Day }
 );
 key!(
     /// A pointer: look at this order then. By time first, so that one list serves all programs.
-    DueKey "due" { at: Minute, program: ProgramId, ledger: Ledger, order: OrderPseudonym }
+    DueKey "todo.order" { at: Minute, program: ProgramId, ledger: Ledger, order: OrderPseudonym }
 );
 key!(
     /// A fact of an advocate's ledger.
@@ -106,7 +115,7 @@ key!(
 );
 key!(
     /// A customer whose erasure is repeated.
-    ErasedKey "erased" { program: ProgramId, customer: CustomerPseudonym }
+    ErasedKey "todo.erased" { program: ProgramId, customer: CustomerPseudonym }
 );
 
 /// Declares a part of a key that is a choice or a plain word.
@@ -216,9 +225,10 @@ mod tests {
         check::<CustomerKey>("customer/teehaus/0123456789a0/erased");
         check::<ClickKey>("click/teehaus/20261122/0123456789a0/0123456789abc");
         check::<ClicksKey>("clicks/teehaus/0123456789a0/20261122");
-        check::<FoldedKey>("folded/teehaus/20261122");
-        check::<DueKey>("due/202611220800/teehaus/0123456789a0/0123456789abcdef");
-        check::<DueKey>("due/202611220800/teehaus/-/0123456789abcdef");
+        check::<DayKey>("todo.days/20261122");
+        check::<FoldedKey>("todo.folded/teehaus/20261122");
+        check::<DueKey>("todo.order/202611220800/teehaus/0123456789a0/0123456789abcdef");
+        check::<DueKey>("todo.order/202611220800/teehaus/-/0123456789abcdef");
         check::<LedgerKey>(&format!("ledger/teehaus/0123456789a0/0123456789abcdef/{fact}"));
         check::<ClaimKey>(&format!("friend/teehaus/c.0123456789a0/0123456789abcdef/{fact}"));
         check::<ClaimKey>(&format!("friend/teehaus/h.0123456789abcdef/0123456789abcdef/{fact}"));
@@ -226,6 +236,6 @@ mod tests {
         check::<OrderKey>(&format!("order/teehaus/0123456789abcdef/{fact}"));
         check::<LogKey>("log/teehaus/20261122/0123456789abcdef/0123456789a0");
         check::<ShareKey>("share/teehaus/20261122/0123456789a0/0123456789abc");
-        check::<ErasedKey>("erased/teehaus/0123456789a0");
+        check::<ErasedKey>("todo.erased/teehaus/0123456789a0");
     }
 }

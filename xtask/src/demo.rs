@@ -41,6 +41,8 @@ impl Ports {
 pub fn demo(project: &Project, arguments: &[String]) -> Result<ExitCode> {
     let ports = ports(arguments)?;
     ports_are_free(ports)?;
+    // Where the last run was killed, what it wrote there is no longer true.
+    fs::remove_file(project.path("target/demo.json")).ok();
     let tools = set_up(project)?;
     build::build(project, &tools)?;
     let secrets = kept_secrets(&directory(project).join("secrets.json"))?;

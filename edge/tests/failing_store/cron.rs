@@ -41,7 +41,7 @@ fn three_hundred_due_orders_settle_over_several_runs_within_their_budget() {
         let reports = world.cron_until_done(now);
         let settled: u32 = reports.iter().map(|report| report.settled).sum();
         assert_eq!((settled, verdicts(&world)), (300, 300));
-        assert!(world.memory.keys("due/").is_empty());
+        assert!(world.memory.keys("todo.order/").is_empty());
         assert!(reports.len() > 2, "{}", reports.len());
         for report in &reports {
             assert!(report.operations <= BUDGET, "{report:?}");
@@ -190,9 +190,9 @@ fn an_event_waits_a_day_for_its_order_and_is_then_reported_once() {
         times.map(|now| world.cron(now)).map(|CronReport { orphans, .. }| orphans).sum()
     };
     assert_eq!(orphans(0, 48), 0);
-    assert_eq!(world.memory.keys("due/").len(), 1, "it still waits");
+    assert_eq!(world.memory.keys("todo.order/").len(), 1, "it still waits");
     assert_eq!(orphans(48, 60), 1);
-    assert!(world.memory.keys("due/").is_empty());
+    assert!(world.memory.keys("todo.order/").is_empty());
     assert!(world.memory.log.borrow().iter().any(|line| line.contains("waiting for its order")));
     // The order comes after all: the event is joined.
     let late = came.plus(3 * DAY);
@@ -218,7 +218,7 @@ fn an_order_of_a_program_that_is_not_visible_stays_due() {
     world.restart();
     let now = begun().plus(DAY);
     world.cron(now);
-    assert_eq!(world.memory.keys("due/").len(), 1);
+    assert_eq!(world.memory.keys("todo.order/").len(), 1);
     hidden.memory.copy_to(&world.memory);
     world.restart();
     world.cron_until_done(now);

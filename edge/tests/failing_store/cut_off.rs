@@ -111,7 +111,7 @@ fn a_conversion_cut_off_anywhere_is_wholly_in_or_wholly_out() {
             let approved = |role: &str| [role, "approved", "-"].map(str::to_owned);
             if half_written {
                 assert!(story.retry.is_none() && rewards.is_empty(), "{case}: {rewards:?}");
-                assert!(world.memory.keys("due/").is_empty(), "{case}");
+                assert!(world.memory.keys("todo.order/").is_empty(), "{case}");
             } else {
                 assert_eq!(rewards, [approved("advocate"), approved("friend")], "{case}");
                 let again = world.send(end, &report);
@@ -223,7 +223,7 @@ fn an_erasure_cut_off_anywhere_is_wholly_in_or_wholly_out() {
                 assert_eq!(world.send(later, &erase("10023")).status, 200, "{case}");
             }
             world.cron_until_done(later);
-            let erased = !world.memory.keys("erased/").is_empty();
+            let erased = !world.memory.keys("todo.erased/").is_empty();
             assert!(erased || !retry, "{case}");
             // The customer, and a mailing, come once more.
             let later = later.plus(MINUTE);

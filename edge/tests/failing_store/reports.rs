@@ -44,7 +44,7 @@ fn ten_identical_reports_at_once_leave_one_conversion() {
         assert_eq!(rewards["rewards"].as_array().unwrap().len(), 1, "{rewards}");
         assert_eq!(rewards["rewards"][0]["status"], "approved");
         assert_eq!(reason(&world, end, "10023"), [["approved", "-"]]);
-        assert!(world.memory.keys("due/").is_empty());
+        assert!(world.memory.keys("todo.order/").is_empty());
     }
 }
 
@@ -86,7 +86,7 @@ fn of_two_contents_at_once_the_earlier_then_the_smaller_digest_wins() {
         assert_eq!([first, second], [200, 200], "each is answered as it was");
         let third = conversion(now, "A-1", "20871", &world.code("10023"), &json!({"amount": 1}));
         assert_eq!(world.send(end, &third).status, CONFLICT);
-        assert!(world.memory.keys("due/").is_empty());
+        assert!(world.memory.keys("todo.order/").is_empty());
     }
 }
 
@@ -137,7 +137,7 @@ fn a_write_that_failed_but_took_effect_changes_neither_answer_nor_number() {
 
 #[test]
 fn three_failures_are_503_with_retry_after_and_nothing_is_approved() {
-    for prefix in ["due/", "ledger/", "friend/", "log/"] {
+    for prefix in ["todo.order/", "ledger/", "friend/", "log/"] {
         let world = world();
         let report = conversion(begun(), "A-1", "20871", &world.code("10023"), &json!({}));
         world.memory.fail(Fault::On(prefix.to_owned()));

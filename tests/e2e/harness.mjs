@@ -419,6 +419,8 @@ export async function openBrowser(options = {}) {
     executablePath,
     ...options,
     args: [
+      // Debian's build draws with a graphics card; without one that is slower than without it.
+      "--disable-gpu-rasterization",
       ...["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"],
       ...(isRoot ? ["--no-sandbox"] : []),
       ...(options.args ?? []),

@@ -36,8 +36,12 @@ async function listen(handler) {
   return { url: `http://127.0.0.1:${server.address().port}`, close };
 }
 
+// Best compression is slow: once for each file.
+const compressed = new Map();
+
 function sendFile(path, answer) {
-  const body = brotliCompressSync(readFileSync(path));
+  if (!compressed.has(path)) compressed.set(path, brotliCompressSync(readFileSync(path)));
+  const body = compressed.get(path);
   answer.writeHead(200, {
     "content-type": TYPES[extname(path)] ?? "text/plain",
     "content-encoding": "br",

@@ -159,12 +159,8 @@ fn cargo_test(
     let mut group = Group::start(&mut cargo, "cargo test")?;
     let stdout = BufReader::new(group.take_stdout().context("no output")?);
     let reader = thread::spawn(move || {
-        let mut sum = Count::default();
-        for line in stdout.lines().map_while(Result::ok) {
-            println!("{line}");
-            sum += harness_count(&line).unwrap_or_default();
-        }
-        sum
+        let lines = stdout.lines().map_while(Result::ok);
+        harness_counts(lines.inspect(|line| println!("{line}")))
     });
     let status = group.wait(|| ())?;
     Ok((reader.join().unwrap_or_default(), status))
@@ -176,6 +172,23 @@ fn packages(project: &Project) -> Result<Vec<String>> {
     let metadata: Value = serde_json::from_str(&output_of(&mut cargo).context("cargo metadata")?)?;
     let packages = metadata.get("packages").and_then(Value::as_array).into_iter().flatten();
     Ok(packages.filter_map(|package| Some(package.get("name")?.as_str()?.to_owned())).collect())
+}
+
+/// What the test programs counted. One that began and never said its result is a failure: a test may have
+/// ended the process, even as if all were well.
+fn harness_counts(lines: impl Iterator<Item = String>) -> Count {
+    let mut sum = Count::default();
+    let mut open = 0;
+    for line in lines {
+        if line.starts_with("running ") && (line.ends_with(" tests") || line.ends_with(" test")) {
+            open += 1;
+        }
+        if let Some(count) = harness_count(&line) {
+            sum += count;
+            open -= 1;
+        }
+    }
+    Count { failed: sum.failed + u64::try_from(open).unwrap_or_default(), ..sum }
 }
 
 /// `test result: ok. 12 passed; 0 failed; …`
@@ -201,7 +214,7 @@ fn end_to_end(project: &Project, browser: Option<&Path>, filters: &[String]) -> 
     files.sort();
     let report = project.log("e2e");
     let mut node = project.node();
-    node.args(["--test", "--test-concurrency=2", "--test-timeout=300000", "--test-force-exit"]);
+    node.args(["--test", "--test-concurrency=3", "--test-timeout=300000", "--test-force-exit"]);
     node.args(["--test-reporter=spec", "--test-reporter-destination=stdout"]);
     node.arg("--test-reporter=tap")
         .arg(format!("--test-reporter-destination={}", report.display()));
@@ -255,6 +268,16 @@ mod tests {
         ] {
             assert_eq!(harness_count(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn a_test_program_that_never_says_its_result_is_a_failure() {
+        let counts = |text: &str| harness_counts(text.lines().map(str::to_owned));
+        let good = "running 2 tests\n..\ntest result: ok. 2 passed; 0 failed; 0 ignored\n";
+        assert_eq!(counts(good), count(2, 0));
+        assert_eq!(counts(&format!("{good}running 1 test\n")), count(2, 1));
+        assert_eq!(counts(&format!("running 1 test\n{good}{good}")), count(4, 1));
+        assert_eq!(counts("running late\n"), count(0, 0));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::group::Group;
 use crate::project::Project;
 use crate::tools::{self, set_up};
 use crate::{build, chromium, size};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -212,9 +212,14 @@ fn end_to_end(project: &Project, browser: Option<&Path>, filters: &[String]) -> 
         })
         .collect();
     files.sort();
+    // Without a file, node would look for some by itself.
+    ensure!(!files.is_empty(), "no file in tests/e2e has a name with {}", filters.join(" or "));
     let report = project.log("e2e");
     let mut node = project.node();
-    node.args(["--test", "--test-concurrency=3", "--test-timeout=300000", "--test-force-exit"]);
+    // Browser and Worker wait for each other now and then: one file more than there are processors.
+    let processors = thread::available_parallelism().map_or(2, usize::from);
+    node.arg("--test").arg(format!("--test-concurrency={}", (processors + 1).min(8)));
+    node.args(["--test-timeout=300000", "--test-force-exit"]);
     node.args(["--test-reporter=spec", "--test-reporter-destination=stdout"]);
     node.arg("--test-reporter=tap")
         .arg(format!("--test-reporter-destination={}", report.display()));

@@ -113,7 +113,7 @@ struct Part {
 
 impl Part {
     fn start(project: &Project, name: &'static str, command: &mut Command) -> Result<Self> {
-        let log = directory(project).join(format!("{name}.log"));
+        let log = directory(project).join(format!("{}.log", name.to_lowercase()));
         let file = File::create(&log)?;
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         Ok(Self { group: Group::start(command, name)?, name, log })
@@ -231,9 +231,6 @@ fn follow_shop(ports: Ports, key: &str, mut program: Value, landing_url: &str) -
     }
     if let Some(fields) = program.as_object_mut() {
         fields.insert("landing_url".to_owned(), landing_url.into());
-        for set_by_the_edge in ["id", "version", "valid_from"] {
-            fields.remove(set_by_the_edge);
-        }
     }
     let answer = http::put(ports.worker, "/v1/program", key, &program)?;
     ensure!(answer.status == 200, "the terms cannot change: {} {}", answer.status, answer.body);
@@ -270,7 +267,7 @@ fn welcome(ports: Ports) {
   Shop    {shop}
   Worker  {worker}     site and tag
   Keys    target/demo.json     for scripts
-  Logs    target/demo/Worker.log, target/demo/shop.log
+  Logs    target/demo/worker.log, target/demo/shop.log
 
   Ctrl-C stops everything. Orders and referrals are kept for the next time (rm -r target/demo forgets them).
 "

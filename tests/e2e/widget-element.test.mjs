@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
+import { until } from "./harness.mjs";
 import { fixture, open, stage, TOKEN } from "./widget-page.mjs";
 
 let on;
@@ -170,14 +171,11 @@ test("wasm, style and answer are asked for at the same time", async () => {
   let answer;
   on.host.answer = () => ({ wait: new Promise((go) => (answer = go)), body: fixture("me") });
   const files = [];
-  const { page, ready, close } = await open(on, {
+  const { ready, close } = await open(on, {
     ready: false,
     prepare: (page) => page.on("response", (response) => files.push(new URL(response.url()).pathname.split("/").at(-1))),
   });
-  for (const part of ["widget.wasm", "widget.js", "widget.css"]) {
-    if (!files.includes(part)) await page.waitForResponse((response) => response.url().endsWith(part));
-  }
-  while (!answer) await page.waitForRequest((request) => request.url().endsWith("/v1/me"));
+  await until(() => answer && ["widget.wasm", "widget.js", "widget.css"].every((part) => files.includes(part)));
   answer();
   await ready();
   await close();
@@ -197,8 +195,8 @@ test("coming back to the tab refreshes, at most once a minute", async () => {
   on.host.answer = ({ path }) => (path === "/v1/me" ? { body: me } : undefined);
   await page.clock.fastForward(30_000);
   await Promise.all([look(page), look(page)]);
-  assert.equal(asked("/v1/me").length, 2);
   await widget.locator("dd", { hasText: "25" }).waitFor();
+  assert.equal(asked("/v1/me").length, 2);
   assert.equal(on.shop.tokens.length, 1, "the token at hand still serves");
   assert.equal(await widget.getByRole("textbox", { name: "Deine Nachricht" }).inputValue(), "Mein Text");
   assert.deepEqual((await heard("status")).map(({ detail }) => detail.totals.clicks), [24, 25]);

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
+import { until } from "./harness.mjs";
 import { fixture, language, open, stage, TOKEN } from "./widget-page.mjs";
 
 let on;
@@ -291,7 +292,10 @@ test("copying copies the whole link, says so, and tells the page and the API", a
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), fixture("me").link);
   assert.equal((await heard("copy")).length, 1);
   await widget.getByRole("button", { name: "Kopieren" }).waitFor();
-  const shares = on.host.asked.filter(({ path }) => path === "/v1/me/shares");
+  const shares = await until(() => {
+    const heard = on.host.asked.filter(({ path }) => path === "/v1/me/shares");
+    return heard.length > 0 && heard;
+  });
   assert.deepEqual(shares.map(({ body, token }) => [JSON.parse(body).channel, token]), [["copy", TOKEN]]);
   await close();
 });
@@ -347,7 +351,10 @@ test("a tap on a channel is told at once to page and API", async () => {
   const [popup] = await Promise.all([page.waitForEvent("popup"), widget.getByRole("link", { name: "Per WhatsApp teilen" }).click()]);
   assert.match(popup.url(), /^https:\/\/wa\.me\//);
   assert.deepEqual((await heard("share")).map(({ detail, bubbles, composed }) => [detail.channel, bubbles, composed]), [["whatsapp", true, true]]);
-  const shares = on.host.asked.filter(({ path }) => path === "/v1/me/shares");
+  const shares = await until(() => {
+    const heard = on.host.asked.filter(({ path }) => path === "/v1/me/shares");
+    return heard.length > 0 && heard;
+  });
   assert.deepEqual(shares.map(({ body, token }) => [body, token]), [['{"channel":"whatsapp"}', TOKEN]]);
   await close();
 });

@@ -361,7 +361,7 @@ test("the page stays where it is while the widget loads", async () => {
       });
       await widget.locator(".bone").first().waitFor();
       await page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
-      while (!answer) await page.waitForRequest((request) => request.url().endsWith("/v1/me"));
+      await until(() => answer);
       answer();
       await ready();
       await settle(page);

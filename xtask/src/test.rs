@@ -216,9 +216,9 @@ fn end_to_end(project: &Project, browser: Option<&Path>, filters: &[String]) -> 
     ensure!(!files.is_empty(), "no file in tests/e2e has a name with {}", filters.join(" or "));
     let report = project.log("e2e");
     let mut node = project.node();
-    // Browser and Worker wait for each other now and then: one file more than there are processors.
+    // One file more than there are processors would save seconds and cost patience in every test.
     let processors = thread::available_parallelism().map_or(2, usize::from);
-    node.arg("--test").arg(format!("--test-concurrency={}", (processors + 1).min(8)));
+    node.arg("--test").arg(format!("--test-concurrency={}", processors.min(8)));
     node.args(["--test-timeout=300000", "--test-force-exit"]);
     node.args(["--test-reporter=spec", "--test-reporter-destination=stdout"]);
     node.arg("--test-reporter=tap")

@@ -277,12 +277,32 @@ impl Order {
         self.conversion = decided.or_else(first).cloned();
     }
 
-    /// Lets the report of this digest stand, if it is in this ledger: the one that was recorded as
-    /// the order, where an earlier one was cut off before it was.
-    pub fn choose(&mut self, digest: Digest) {
-        if let Some(report) = self.reports.get(&digest) {
-            self.conversion = Some(report.clone());
+    /// Lets the report stand that was recorded as the order first, of those in this ledger, and
+    /// counts it from then: it may have been cut off, and completed later.
+    pub fn stand(&mut self, recorded: &[(Minute, Digest)]) {
+        if let Some(report) = self.standing(recorded) {
+            self.conversion = Some(report);
         }
+    }
+
+    /// The report of this ledger that was recorded first, as of then.
+    pub(crate) fn standing(&self, recorded: &[(Minute, Digest)]) -> Option<Accepted<Conversion>> {
+        let own = recorded.iter().filter(|(_, digest)| self.reports.contains_key(digest));
+        let (at, digest) = own.min()?;
+        self.reports.get(digest).map(|report| Accepted { at: *at, ..report.clone() })
+    }
+
+    /// The same order before it was decided.
+    #[must_use]
+    pub fn undecided(&self) -> Self {
+        let mut order = Self { verdict: None, ..self.clone() };
+        order.pick();
+        order
+    }
+
+    /// All reports in this ledger.
+    pub fn reports(&self) -> impl Iterator<Item = &Accepted<Conversion>> {
+        self.reports.values()
     }
 
     /// The report of this digest, if it is in this ledger.

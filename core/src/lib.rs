@@ -14,6 +14,7 @@ pub mod identity_token;
 pub mod ids;
 pub mod keys;
 pub mod money;
+pub mod mutation;
 pub mod program;
 pub mod report;
 pub mod reward;

@@ -174,11 +174,11 @@ impl Claim {
     /// before, as of then: what was used by then stays used. A claim made by a report that does
     /// not count names a friend whom the report that counts may not know.
     fn stands(&self, versions: &Versions, until: Minute) -> bool {
-        let conversion = match self.reports.iter().min() {
-            Some((_, first)) => self.facts.report(*first),
-            None => self.facts.conversion.as_ref(),
+        let standing = match self.reports.iter().min() {
+            Some(first) => self.facts.standing(&[*first]),
+            None => self.facts.conversion.clone(),
         };
-        let Some(conversion) = conversion else { return false };
+        let Some(conversion) = standing.as_ref() else { return false };
         let Some(version) = versions.at(conversion.fact.occurred_at) else { return false };
         let until = until.min(settling(&self.facts, conversion, &version.terms).at);
         conversion.fact.identities.contains(&self.identity)

@@ -12,8 +12,9 @@ pub const MINUTE: i64 = 60;
 pub const HOUR: i64 = 60 * MINUTE;
 pub const DAY: i64 = 24 * HOUR;
 
-/// The assumed bound on how long Workers KV may show an old state, in seconds. Cloudflare
-/// documents "up to 60 seconds or more".
+/// What is accepted in one minute is visible everywhere so many seconds later: the assumed bound on
+/// how long Workers KV may show an old state (Cloudflare documents "up to 60 seconds or more"), with
+/// the time a request may take and the difference between two clocks.
 pub const SETTLE: i64 = 10 * MINUTE;
 
 /// The text is no time. Times are RFC 3339, for example `2026-11-22T08:00:00Z`.

@@ -357,6 +357,8 @@ pub struct CronReport {
     pub erased: u32,
     /// Events whose order never came.
     pub orphans: u32,
+    /// Verdicts that what came later than the store promises would have changed.
+    pub breaches: u32,
     pub operations: u32,
     /// False where the run stopped at its budget; the next one goes on.
     pub done: bool,

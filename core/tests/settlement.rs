@@ -358,9 +358,9 @@ fn the_report_that_was_recorded_as_the_order_stands_for_it() {
     let mut order = fold(cut_off.facts().into_iter().chain(recorded.facts()));
     let amount = |order: &Order| recorded.settle_with(order, &recorded.own()).1.rewards[0].value;
     assert_eq!(amount(&order), None, "the one that was cut off conflicts");
-    order.choose(digest(1));
+    order.stand(&[(day(1), digest(1))]);
     assert_eq!(amount(&order), Some(credit(600)));
-    order.choose(digest(77));
+    order.stand(&[(day(1), digest(77))]);
     assert_eq!(amount(&order), Some(credit(600)), "what is in no ledger changes nothing");
     // The verdict says which report it decided on, in whatever order facts are read.
     let (settled, verdict) = recorded.settle_with(&order, &recorded.own());

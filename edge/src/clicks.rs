@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use passalong_core::channel::Channel;
 use passalong_core::ids::{CustomerPseudonym, ProgramId};
+use passalong_core::mutation::{self, Mutation};
 use passalong_core::text::{base64url, from_base64url};
 use passalong_core::time::Day;
 use serde_json::{Value, json};
@@ -66,14 +67,22 @@ pub fn add<H: Host>(
 /// Waits for the window to end, then writes what came together.
 pub async fn flush<H: Host>(cx: &Context<'_, H>, target: &Target) -> Result<(), StoreError> {
     cx.host.sleep(WINDOW).await;
-    let Some(open) = cx.isolate.batches.borrow_mut().0.remove(target) else { return Ok(()) };
-    let key = ClickKey {
+    let open = cx.isolate.batches.borrow_mut().0.remove(target);
+    let Some(mut open) = open else { return Ok(()) };
+    let mut key = ClickKey {
         program: target.program.clone(),
         day: target.day,
         customer: target.customer,
         batch: Batch(cx.host.random()),
     };
-    let (listed, more) = encode(&open.visitors);
+    if mutation::is_on(Mutation::Counter) {
+        key.batch = Batch([0; 8]);
+        decode(&cx.get(&key.to_string()).await?.unwrap_or_default(), &mut open.visitors);
+    }
+    let (listed, mut more) = encode(&open.visitors);
+    if mutation::is_on(Mutation::Counter) {
+        more = listed.get("v").and_then(Value::as_str).unwrap_or_default().to_owned();
+    }
     let put = Put::listed(&key, listed).value(more);
     cx.put(&put.until(target.day.plus(KEPT_DAYS + 1).start(), cx.now)).await
 }

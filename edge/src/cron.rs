@@ -5,15 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use passalong_core::fact::{Fact, FactKey, FactKind, Order};
+use passalong_core::fact::{Fact, FactKey, FactKind, Order, Verdict};
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
 use passalong_core::program::Version;
 use passalong_core::settlement::{Case, Earned, settle, settling};
 use passalong_core::time::{DAY, HOUR, Instant, MINUTE, Minute, SETTLE};
 use passalong_core::wire::CronReport;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::customers;
+use crate::customers::{self, Customer};
 use crate::fold::fold_clicks;
 use crate::keys::{DueKey, ErasedKey, Ledger, LedgerKey, TODO};
 use crate::orders::{
@@ -21,12 +21,14 @@ use crate::orders::{
     ranks,
 };
 use crate::programs::{self, Loaded};
-use crate::store::{Context, Entry, Host, StoreError};
+use crate::store::{Context, Entry, Host, Put, StoreError};
 
 /// Operations a run may do; the platform allows 1,000.
 pub const BUDGET: u32 = 800;
 /// What a single step may still need, so that no step is begun that cannot be finished.
 const RESERVE: u32 = 60;
+/// No step is begun later than this in a run, in milliseconds.
+const LASTS: u64 = 40_000;
 /// Operations of a run that repeating erasures may take.
 const FOR_ERASURES: u32 = 200;
 /// Seconds between two runs.
@@ -36,8 +38,12 @@ const INTERVAL: u64 = 300;
 const COPY_WITHIN: i64 = 50 * MINUTE;
 /// Earlier claims on a friend that count, the first ones first.
 const RIVALS: usize = 100;
-/// An event whose order has not come by then is reported.
+/// A verdict is looked at again so long after its instant.
+const AUDITED: i64 = DAY;
+/// What a pointer points to is waited for so long; an event without its order is then reported.
 const ORPHANED: i64 = DAY;
+/// Undecided orders of one advocate whose events are read to rank them, where a cap counts.
+const RANKED: usize = 100;
 
 pub async fn run<H: Host>(cx: &Context<'_, H>) -> Result<CronReport, StoreError> {
     let mut report = CronReport { done: true, ..CronReport::default() };
@@ -54,7 +60,7 @@ pub async fn run<H: Host>(cx: &Context<'_, H>) -> Result<CronReport, StoreError>
 
 /// Whether another step fits into this run.
 pub fn has_room<H: Host>(cx: &Context<'_, H>) -> bool {
-    cx.spent() + RESERVE <= BUDGET
+    cx.spent() + RESERVE <= BUDGET && cx.elapsed() < LASTS
 }
 
 /// What there is to do.
@@ -144,7 +150,9 @@ async fn look_at_due<H: Host>(
             }
             report.looked_at += 1;
             // One order that cannot be handled now must not keep the others waiting.
-            if look(cx, &key, &mut ledgers, report).await.is_err() {
+            let since = entry.metadata.get("since").and_then(Value::as_i64);
+            let since = since.map_or(key.at.start(), Instant::from_seconds);
+            if look(cx, (&key, since), &mut ledgers, report).await.is_err() {
                 report.done = false;
             }
         }
@@ -155,10 +163,18 @@ async fn look_at_due<H: Host>(
     }
 }
 
+/// What is to be done with an order next.
+enum Next {
+    Nothing,
+    LookAt(Minute),
+    /// Nothing of it is visible.
+    Wait,
+}
+
 /// One order: heal it, settle what is due of its advocate, and point to the next look.
 async fn look<H: Host>(
     cx: &Context<'_, H>,
-    key: &DueKey,
+    (key, since): (&DueKey, Instant),
     ledgers: &mut Ledgers,
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
@@ -170,70 +186,103 @@ async fn look<H: Host>(
     let reports = orders::reports(cx, &program, key.order).await?;
     let advocates: BTreeSet<CustomerPseudonym> =
         reports.iter().filter_map(|report| report.advocate).chain(key.ledger.0).collect();
-    for advocate in &advocates {
-        let at = (&program, *advocate, key.order);
-        if let Some(next) = look_in_ledger(cx, at, &reports, ledgers, report).await? {
-            let ledger = Ledger(Some(*advocate));
-            cx.put(&due_put(&program, next, ledger, key.order)).await?;
+    let mut is_visible = advocates.is_empty() && !reports.is_empty();
+    for advocate in advocates {
+        let at = (&program, advocate, key.order);
+        let next = look_in_ledger(cx, at, reports.clone(), ledgers, report).await?;
+        if let Next::LookAt(next) = next {
+            cx.put(&due_put(&program, next, Ledger(Some(advocate)), key.order)).await?;
         }
+        is_visible |= !matches!(next, Next::Wait);
     }
-    if advocates.is_empty()
-        && reports.is_empty()
-        && let Some(next) = wait_for_order(cx, &program, key, report).await?
-    {
-        cx.put(&due_put(&program, next, Ledger(None), key.order)).await?;
+    if !is_visible {
+        wait(cx, &program, (key, since), report).await?;
     }
     cx.delete(&key.to_string()).await
 }
 
-/// An event came before its order: look again later, until it is an orphan.
-async fn wait_for_order<H: Host>(
+/// An event came before its order, or a request was cut off, or the store is later than we assume:
+/// look again every hour for a day.
+async fn wait<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
-    key: &DueKey,
+    (key, since): (&DueKey, Instant),
     report: &mut CronReport,
-) -> Result<Option<Minute>, StoreError> {
-    let events = orders::events(cx, program, key.order).await?;
-    let Some(first) = events.iter().map(|(key, _)| key.accepted).min() else { return Ok(None) };
-    if cx.now < first.start().plus(ORPHANED) {
-        return Ok(Some(cx.now.plus(HOUR).minute_up()));
+) -> Result<(), StoreError> {
+    if cx.now < since.plus(ORPHANED) {
+        let next = due_put(program, cx.now.plus(HOUR).minute_up(), key.ledger, key.order);
+        let metadata = Some(json!({ "since": since.seconds() }));
+        return cx.put(&Put { metadata, ..next }).await;
     }
-    report.orphans += 1;
-    cx.host.log("an event has been waiting for its order for a day");
-    Ok(None)
+    if !orders::events(cx, program, key.order).await?.is_empty() {
+        report.orphans += 1;
+        cx.host.log("an event has been waiting for its order for a day");
+    }
+    Ok(())
 }
 
-/// Heals and settles one order of one advocate; when to look again, if at all.
+/// Heals and settles one order of one advocate; a day later, sees whether the verdict would be the
+/// same now.
 async fn look_in_ledger<H: Host>(
     cx: &Context<'_, H>,
     (program, advocate, order): (&Rc<Loaded>, CustomerPseudonym, OrderPseudonym),
-    reports: &[Report],
+    mut reports: Vec<Report>,
     ledgers: &mut Ledgers,
     report: &mut CronReport,
-) -> Result<Option<Minute>, StoreError> {
+) -> Result<Next, StoreError> {
     let slot = (program.id().clone(), advocate);
     if !ledgers.contains_key(&slot) {
         let prefix = LedgerKey::prefix(&[program.id(), &advocate]);
         ledgers.insert(slot.clone(), orders::fold(&cx.list(&prefix, 20).await?));
     }
-    let Some(ledger) = ledgers.get_mut(&slot) else { return Ok(None) };
+    let Some(ledger) = ledgers.get_mut(&slot) else { return Ok(Next::Wait) };
     let facts = ledger.entry(order).or_default();
-    report.healed += heal(cx, (program, advocate, order), reports, facts).await?;
-    let Some(conversion) = facts.conversion.as_ref() else { return Ok(None) };
-    if facts.verdict.is_some() {
-        return Ok(None);
+    report.healed += heal(cx, (program, advocate, order), &mut reports, facts).await?;
+    let Some(conversion) = facts.conversion.as_ref() else { return Ok(Next::Wait) };
+    if let Some(verdict) = &facts.verdict {
+        let audited = verdict.at.plus(AUDITED);
+        if audited.start() > cx.now {
+            return Ok(Next::LookAt(audited));
+        }
+        let breach = audit(cx, (program, advocate, order), &reports, ledger).await?;
+        report.breaches += u32::from(breach);
+        return Ok(Next::Nothing);
     }
-    let Some(version) = version_of(program, facts) else { return Ok(None) };
+    let Some(version) = version_of(program, facts) else { return Ok(Next::Wait) };
     let ready = settling(facts, conversion, &version.terms).at.plus(SETTLE);
     if ready.start() > cx.now {
-        return Ok(Some(ready));
+        return Ok(Next::LookAt(ready));
     }
     report.settled += settle_due(cx, program, advocate, ledger).await?;
-    let settled = ledger.get(&order).is_some_and(|facts| facts.verdict.is_some());
-    if !settled && !has_room(cx) {
+    let verdict = ledger.get(&order).and_then(|facts| facts.verdict.as_ref());
+    if verdict.is_none() && !has_room(cx) {
         report.done = false;
     }
-    Ok(if settled { None } else { Some(cx.now.plus(MINUTE).minute_up()) })
+    let soon = cx.now.plus(MINUTE).minute_up();
+    Ok(Next::LookAt(verdict.map_or(soon, |verdict| verdict.at.plus(AUDITED).max(soon))))
+}
+
+/// Whether facts that have become visible since would have changed the verdict: the store was later
+/// than we assume. The verdict stands all the same; whoever runs this is told.
+async fn audit<H: Host>(
+    cx: &Context<'_, H>,
+    (program, advocate, order): (&Loaded, CustomerPseudonym, OrderPseudonym),
+    reports: &[Report],
+    ledger: &BTreeMap<OrderPseudonym, Order>,
+) -> Result<bool, StoreError> {
+    let customer = customers::load(cx, program, advocate).await?;
+    let Some(decided) = ledger.get(&order) else { return Ok(false) };
+    let mut facts = decided.undecided();
+    facts.stand(&ranks(reports));
+    let earned = earned(ledger);
+    let now = decide(cx, (program, advocate, order), &customer, &facts, reports, &earned).await?;
+    let then = decided.verdict.as_ref().map(|verdict| (verdict.at, verdict.fact.clone()));
+    // What an erasure took away is not missed.
+    let breach = !customer.erased && now.is_some() && now != then;
+    if breach {
+        cx.host.log("a verdict was reached before all its facts were visible: the store was later than assumed");
+    }
+    Ok(breach)
 }
 
 fn version_of<'p>(program: &'p Loaded, facts: &Order) -> Option<&'p Version> {
@@ -241,49 +290,112 @@ fn version_of<'p>(program: &'p Loaded, facts: &Order) -> Option<&'p Version> {
     program.versions.at(occurred_at).or_else(|| program.versions.first())
 }
 
-/// Completes what was cut off: a conversion without its last key, an event that is not in the
-/// ledger yet. How many there were.
+/// Completes what was cut off: a report without its last key, an event that is not in the ledger
+/// yet. How many there were.
 async fn heal<H: Host>(
     cx: &Context<'_, H>,
     (program, advocate, order): (&Loaded, CustomerPseudonym, OrderPseudonym),
-    reports: &[Report],
+    reports: &mut Vec<Report>,
     facts: &mut Order,
 ) -> Result<u32, StoreError> {
     let mut healed = 0;
-    if let Some(first) = reports.first() {
-        facts.choose(first.key.digest);
-    } else if let Some(conversion) = facts.conversion.clone() {
+    let is_recorded = |digest| reports.iter().any(|report| report.key.digest == digest);
+    let cut_off: Vec<_> =
+        facts.reports().filter(|report| !is_recorded(report.digest)).cloned().collect();
+    for conversion in cut_off {
         let kind = FactKind::Conversion;
         let original = FactKey { accepted: conversion.at, kind, digest: conversion.digest };
         let Some(record) = orders::record_in_ledger(cx, program, advocate, order, original).await?
         else {
-            return Ok(0);
+            continue;
         };
-        let key = FactKey { accepted: copied_at(cx, conversion.at), ..original };
+        // A report that was recorded meanwhile comes first.
+        let first = reports.is_empty();
+        let accepted = if first { copied_at(cx, conversion.at) } else { cx.accepted() };
+        let key = FactKey { accepted, ..original };
         let ledger = Ledger(Some(advocate));
         let mut puts = claim_puts(program, advocate, order, (key, &conversion.fact));
         puts.push(conversion_put(program, advocate, order, (key, &conversion.fact), &record));
         puts.push(log_put(program, ledger, order, &record));
         cx.put_all(&puts).await?;
         cx.put(&order_put(program, order, key, ledger, &record)).await?;
-        facts.add(key, Fact::Conversion(conversion.fact));
+        reports.push(Report { key, advocate: Some(advocate) });
+        reports.sort_by_key(|report| report.key);
         healed += 1;
     }
     for (key, fact) in orders::events(cx, program, order).await? {
         let Fact::Event(_, event) = &fact else { continue };
-        if facts.event(event.event).is_some() {
+        if facts.event(event.event).is_some_and(|known| known.at <= key.accepted) {
             continue;
         }
-        let key = FactKey { accepted: copied_at(cx, key.accepted), ..key };
         cx.put(&ledger_put(program, advocate, order, (key, &fact))).await?;
         facts.add(key, fact);
         healed += 1;
     }
+    facts.stand(&ranks(reports));
     Ok(healed)
 }
 
 fn copied_at<H: Host>(cx: &Context<'_, H>, original: Minute) -> Minute {
     if cx.now < original.start().plus(COPY_WITHIN) { original } else { cx.accepted() }
+}
+
+/// What the decided orders of an advocate earned.
+fn earned(ledger: &BTreeMap<OrderPseudonym, Order>) -> Vec<Earned> {
+    let decided = ledger.iter().filter_map(|(order, facts)| Some((order, facts.verdict.as_ref()?)));
+    decided
+        .flat_map(|(order, verdict)| {
+            let one = |decided: &_| Earned { settled: verdict.at, order: *order, decided: *decided };
+            verdict.fact.rewards.iter().map(one)
+        })
+        .collect()
+}
+
+/// The instant and the verdict, from what is visible.
+async fn decide<H: Host>(
+    cx: &Context<'_, H>,
+    (program, advocate, order): (&Loaded, CustomerPseudonym, OrderPseudonym),
+    customer: &Customer,
+    facts: &Order,
+    reports: &[Report],
+    earned: &[Earned],
+) -> Result<Option<(Minute, Verdict)>, StoreError> {
+    let Some(conversion) = facts.conversion.as_ref() else { return Ok(None) };
+    let mine = (order, Some(conversion.at));
+    let claims = claims(cx, program, mine, &conversion.fact.identities, RIVALS).await?;
+    Ok(settle(&Case {
+        order,
+        advocate,
+        known: &customer.known,
+        facts,
+        versions: &program.versions,
+        reports: &ranks(reports),
+        own: &claims.own,
+        claims: &claims.others,
+        earned,
+    }))
+}
+
+/// Where a cap counts, orders rank by when they settle, and a delivery that is on its way into the
+/// ledger can bring that forward.
+async fn join_deliveries<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    ledger: &mut BTreeMap<OrderPseudonym, Order>,
+) -> Result<(), StoreError> {
+    let waits = |facts: &Order| {
+        let (conversion, version) = (facts.conversion.as_ref()?, version_of(program, facts)?);
+        let capped = version.terms.rewards.iter().any(|rule| rule.cap.is_some());
+        let fixed = settling(facts, conversion, &version.terms).fixed;
+        (capped && !fixed && facts.verdict.is_none()).then_some(())
+    };
+    let waiting = ledger.iter_mut().filter(|(_, facts)| waits(facts).is_some());
+    for (order, facts) in waiting.take(RANKED) {
+        for (key, fact) in orders::events(cx, program, *order).await? {
+            facts.add(key, fact);
+        }
+    }
+    Ok(())
 }
 
 /// Settles every order of this advocate whose time has come, in the order in which they rank: caps
@@ -294,22 +406,14 @@ async fn settle_due<H: Host>(
     advocate: CustomerPseudonym,
     ledger: &mut BTreeMap<OrderPseudonym, Order>,
 ) -> Result<u32, StoreError> {
-    let mut earned: Vec<Earned> = Vec::new();
-    let mut due: Vec<(Minute, OrderPseudonym)> = Vec::new();
-    for (order, facts) in &*ledger {
-        if let Some(verdict) = &facts.verdict {
-            let one =
-                |decided: &_| Earned { settled: verdict.at, order: *order, decided: *decided };
-            earned.extend(verdict.fact.rewards.iter().map(one));
-            continue;
-        }
-        let Some(conversion) = &facts.conversion else { continue };
-        let Some(version) = version_of(program, facts) else { continue };
-        let at = settling(facts, conversion, &version.terms).at;
-        if at.plus(SETTLE).start() <= cx.now {
-            due.push((at, *order));
-        }
-    }
+    join_deliveries(cx, program, ledger).await?;
+    let mut earned = earned(ledger);
+    let due = ledger.iter().filter_map(|(order, facts)| {
+        let conversion = facts.conversion.as_ref().filter(|_| facts.verdict.is_none())?;
+        let at = settling(facts, conversion, &version_of(program, facts)?.terms).at;
+        (at.plus(SETTLE).start() <= cx.now).then_some((at, *order))
+    });
+    let mut due: Vec<(Minute, OrderPseudonym)> = due.collect();
     due.sort_unstable();
     let customer = customers::load(cx, program, advocate).await?;
     let mut settled = 0;
@@ -318,23 +422,11 @@ async fn settle_due<H: Host>(
             break;
         }
         let Some(facts) = ledger.get_mut(&order) else { continue };
-        let reports = orders::reports(cx, program, order).await?;
-        heal(cx, (program, advocate, order), &reports, facts).await?;
-        let Some(conversion) = facts.conversion.as_ref() else { continue };
-        let mine = (order, Some(conversion.at));
-        let claims = claims(cx, program, mine, &conversion.fact.identities, RIVALS).await?;
-        let case = Case {
-            order,
-            advocate,
-            known: &customer.known,
-            facts,
-            versions: &program.versions,
-            reports: &ranks(&reports),
-            own: &claims.own,
-            claims: &claims.others,
-            earned: &earned,
-        };
-        let Some((at, verdict)) = settle(&case) else { continue };
+        let mut reports = orders::reports(cx, program, order).await?;
+        let at = (program, advocate, order);
+        heal(cx, at, &mut reports, facts).await?;
+        let decided = decide(cx, at, &customer, facts, &reports, &earned).await?;
+        let Some((at, verdict)) = decided else { continue };
         // Healing can have moved it.
         if at.plus(SETTLE).start() > cx.now {
             continue;

@@ -1,6 +1,7 @@
 //! Folding closed days of clicks: the unique visitors of each advocate and day, recomputed from the
 //! raw keys and written whole, never added to.
 
+use passalong_core::mutation::{self, Mutation};
 use passalong_core::time::{DAY, Day, SETTLE};
 use passalong_core::wire::CronReport;
 use serde_json::{Value, json};
@@ -140,8 +141,13 @@ async fn write<H: Host>(
     let key = entries.first().and_then(|entry| entry.key.parse::<ClickKey>().ok());
     let Some(key) = key else { return Ok(String::new()) };
     let visitors = clicks::read(cx, entries, usize::MAX).await?;
-    let metadata: Value = clicks::folded(&visitors);
+    let mut metadata: Value = clicks::folded(&visitors);
     let folded = ClicksKey { program: program.id().clone(), customer: key.customer, day };
+    if mutation::is_on(Mutation::Adding) {
+        let before = cx.page(&folded.to_string(), None).await?.entries;
+        let before = before.first().and_then(|entry| entry.metadata.get("n")?.as_u64());
+        metadata["n"] = json!(visitors.len() as u64 + before.unwrap_or(0));
+    }
     cx.put(&Put::listed(&folded, metadata)).await?;
     report.folded += 1;
     Ok(key.customer.to_string())

@@ -31,7 +31,7 @@ use crate::store::{Context, Host, Put, StoreError};
 /// Referrals in one answer.
 const PAGE: usize = 50;
 /// Pages of the ledger that are read: 1,000 facts each.
-const LEDGER_PAGES: u32 = 5;
+const LEDGER_PAGES: usize = 5;
 /// Batches of yesterday whose values are read: one operation.
 const LONG_BATCHES: usize = 100;
 /// Shares are kept so long, for statistics.
@@ -186,10 +186,10 @@ pub async fn count_clicks<H: Host>(
 ) -> Result<Counted, StoreError> {
     let today = cx.now.day();
     let raw = |day| ClickKey::prefix(&[program.id(), &day, &customer]);
-    let page = cx.page(&raw(today), None).await?;
-    let (visitors, more) = clicks::listed(&page.entries);
+    let (batches, goes_on) = cx.list_some(&raw(today), 1).await?;
+    let (visitors, more) = clicks::listed(&batches);
     let count = visitors.len() as u64;
-    let open = if more || page.cursor.is_some() {
+    let open = if more || goes_on {
         Clicks::MoreThan { more_than: count }
     } else {
         Clicks::Exactly(count)
@@ -203,7 +203,7 @@ pub async fn count_clicks<H: Host>(
     let yesterday = today.plus(-1);
     let folded = ClicksKey { program: program.id().clone(), customer, day: yesterday }.to_string();
     if !days.iter().any(|entry| entry.key == folded) {
-        let batches = cx.page(&raw(yesterday), None).await?.entries;
+        let batches = cx.list(&raw(yesterday), 1).await?;
         closed += clicks::read(cx, &batches, LONG_BATCHES).await?.len() as u64;
     }
     Ok(Counted { closed, today: open })

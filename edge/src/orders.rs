@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use passalong_core::fact::{Conversion, Fact, FactKey, Order};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderId, OrderPseudonym};
 use passalong_core::money::Currency;
+use passalong_core::mutation::{self, Mutation};
 use passalong_core::report::Item;
 use passalong_core::reward::{ConversionKind, Reason, RewardId, Role, Value};
 use passalong_core::seal::Sealed;
@@ -245,9 +246,9 @@ pub struct Claims {
     pub others: Vec<Claim>,
 }
 
-/// Reads the claims on a friend and, of the `most` that were accepted first, what their own
-/// ledgers say. A claim counts from when its conversion is in the ledger (for this order: `since`):
-/// what a cut-off request left behind must not overtake those that were decided without it.
+/// Reads the claims on a friend and, of the `most` that were accepted first, what is known of their
+/// orders. A claim counts from when its order was recorded (this order: `since`), and not at all
+/// before: what a cut-off request left behind must not overtake those that were decided without it.
 pub async fn claims<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
@@ -281,26 +282,32 @@ pub async fn claims<H: Host>(
             None if seen.len() >= most => break,
             // A run that has come so far leaves this order to the next, which can read them all.
             None if cx.spent() + LOOK_ASIDE > BUDGET => return Err(StoreError::no_room()),
-            None => Known {
-                facts: in_ledger(cx, program, advocate, key.order).await?,
-                customer: customers::load(cx, program, advocate).await?,
-                reports: reports(cx, program, key.order).await?,
-            },
+            None => {
+                let mut known = Known {
+                    facts: in_ledger(cx, program, advocate, key.order).await?,
+                    customer: customers::load(cx, program, advocate).await?,
+                    reports: reports(cx, program, key.order).await?,
+                };
+                for (key, fact) in events(cx, program, key.order).await? {
+                    known.facts.add(key, fact);
+                }
+                known
+            }
         };
         seen.insert((key.order, advocate), known.clone());
-        let conversion = match known.reports.first() {
-            Some(first) => known.facts.report(first.key.digest),
-            None => known.facts.conversion.as_ref(),
-        };
+        let Some(first) = known.reports.first() else { continue };
+        let conversion = known.facts.conversion.as_ref();
+        let ranked = conversion.filter(|_| mutation::is_on(Mutation::RankedByOccurrence));
+        let ranked = ranked.map(|conversion| conversion.fact.occurred_at.minute_up());
         claims.others.push(Claim {
             order: key.order,
             advocate,
             identity: key.identity,
-            accepted: key.fact.accepted.max(conversion.map_or(key.fact.accepted, |one| one.at)),
+            accepted: ranked.unwrap_or(key.fact.accepted.max(first.key.accepted)),
             digest: key.fact.digest,
+            reports: ranks(&known.reports),
             facts: known.facts,
             known: known.customer.known,
-            reports: ranks(&known.reports),
         });
     }
     Ok(claims)

@@ -2,7 +2,7 @@
 //! that an unknown program costs nothing. Versions of terms are written once, so what was read
 //! stays true.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use passalong_core::ids::ProgramId;
@@ -40,8 +40,8 @@ pub struct Programs {
     listed_at: Option<u64>,
     listing_since: Option<u64>,
     /// By key; terms too long for a list are read when first needed.
-    stored: HashMap<ProgramId, BTreeMap<String, Option<Program>>>,
-    loaded: HashMap<ProgramId, Rc<Loaded>>,
+    stored: BTreeMap<ProgramId, BTreeMap<String, Option<Program>>>,
+    loaded: BTreeMap<ProgramId, Rc<Loaded>>,
 }
 
 impl Programs {

@@ -5,6 +5,7 @@ use passalong_core::click_token;
 use passalong_core::code;
 use passalong_core::fact::{Conversion, FactKey, FactKind, Via};
 use passalong_core::ids::{CustomerPseudonym, Identity, OrderPseudonym};
+use passalong_core::mutation::{self, Mutation};
 use passalong_core::report::{ConversionReport, Proof};
 use passalong_core::reward::{Reason, Role};
 use passalong_core::seal::Sealed;
@@ -192,7 +193,11 @@ async fn save<H: Host>(
             puts.extend(customers::missing(cx, program, &friend, id, &[]));
         }
     }
+    let last = order_put(program, order, key, ledger, &decision.record);
+    if mutation::is_on(Mutation::OrderFirst) {
+        cx.put(&last).await?;
+    }
     cx.put_all(&puts).await?;
-    cx.put(&order_put(program, order, key, ledger, &decision.record)).await?;
+    cx.put(&last).await?;
     Ok(())
 }

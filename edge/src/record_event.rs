@@ -1,6 +1,8 @@
 //! `POST /v1/conversions/{order_id}/events`: what happened to an order. Kept even where the order
 //! is not visible yet, because the store may be late.
 
+use std::collections::BTreeSet;
+
 use passalong_core::fact::{Event, Fact, FactKey, Order};
 use passalong_core::ids::{OrderId, OrderPseudonym};
 use passalong_core::report::{EventReport, EventType};
@@ -73,17 +75,16 @@ pub async fn record_event<H: Host>(
     // 5
     let key = FactKey { accepted: cx.accepted(), kind: report.kind.into(), digest };
     let fact = Fact::Event(report.kind, event);
-    let advocates: Vec<_> = known.iter().filter_map(|report| report.advocate).collect();
+    // Two reports of one order may be in one ledger.
+    let advocates: BTreeSet<_> = known.iter().filter_map(|report| report.advocate).collect();
     if known.is_empty() || !advocates.is_empty() {
-        let ledger = Ledger(advocates.first().copied());
+        let ledger = Ledger(known.iter().find_map(|report| report.advocate));
         cx.put(&due_put(&program, key.accepted.plus(SETTLE), ledger, order)).await?;
     }
     let own = EventKey { program: program.id().clone(), order, fact: key };
-    let mut puts = vec![Put::listed(&own, fact.to_json())];
-    puts.extend(
-        advocates.iter().map(|advocate| ledger_put(&program, *advocate, order, (key, &fact))),
-    );
-    cx.put_all(&puts).await?;
+    cx.put(&Put::listed(&own, fact.to_json())).await?;
+    let copy = |advocate: &_| ledger_put(&program, *advocate, order, (key, &fact));
+    cx.put_all(&advocates.iter().map(copy).collect::<Vec<_>>()).await?;
     // 6
     events.push((key, fact));
     answer(cx, &program, (&order_id, order), known.first(), events, 201).await

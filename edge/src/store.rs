@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 
+use passalong_core::mutation::{self, Mutation};
 use passalong_core::time::{Instant, Minute};
 use serde_json::Value;
 
@@ -94,10 +95,18 @@ pub struct Context<'a, H> {
     pub isolate: &'a Isolate,
     pub config: &'a Config,
     pub now: Instant,
+    /// When it began, in the host's milliseconds.
+    began: u64,
     reads: Cell<u32>,
     writes: Cell<u32>,
     lists: Cell<u32>,
 }
+
+/// A request writes nothing later than this after it began, in milliseconds: what it writes says
+/// that it was accepted then, and others rely on seeing it in time.
+const WRITES_WITHIN: u64 = 60_000;
+/// Keys in a full page of a list.
+const PAGE: usize = 1_000;
 
 fn bump(counter: &Cell<u32>) {
     counter.set(counter.get().saturating_add(1));
@@ -106,7 +115,13 @@ fn bump(counter: &Cell<u32>) {
 impl<'a, H: Host> Context<'a, H> {
     pub fn new(host: &'a H, isolate: &'a Isolate, config: &'a Config, now: Instant) -> Self {
         let zero = || Cell::new(0);
-        Self { host, isolate, config, now, reads: zero(), writes: zero(), lists: zero() }
+        let began = host.millis();
+        Self { host, isolate, config, now, began, reads: zero(), writes: zero(), lists: zero() }
+    }
+
+    /// Milliseconds since it began.
+    pub fn elapsed(&self) -> u64 {
+        self.host.millis().saturating_sub(self.began)
     }
 
     /// The minute in which a fact is accepted now: the one that ends next, so that what was
@@ -135,35 +150,57 @@ impl<'a, H: Host> Context<'a, H> {
         self.host.list(prefix, cursor).await
     }
 
-    /// All keys under a prefix, at most `pages` pages of them; empty pages do not count.
-    pub async fn list(&self, prefix: &str, pages: u32) -> Result<Vec<Entry>, StoreError> {
-        let mut entries = Vec::new();
-        let mut cursor = None;
-        let mut full = 0;
-        while full < pages {
-            let page = self.page(prefix, cursor.as_deref()).await?;
-            full += u32::from(!page.entries.is_empty());
-            entries.extend(page.entries);
-            cursor = page.cursor;
-            if cursor.is_none() {
-                break;
-            }
+    /// All keys under a prefix, at most so many full pages of them. A page may be short or empty
+    /// although more follows.
+    pub async fn list(&self, prefix: &str, pages: usize) -> Result<Vec<Entry>, StoreError> {
+        self.list_some(prefix, pages).await.map(|(entries, _)| entries)
+    }
+
+    /// The same, and whether there is more.
+    pub async fn list_some(
+        &self,
+        prefix: &str,
+        pages: usize,
+    ) -> Result<(Vec<Entry>, bool), StoreError> {
+        let mut page = self.page(prefix, None).await?;
+        let mut entries = std::mem::take(&mut page.entries);
+        while let Some(cursor) = page.cursor.as_deref().filter(|_| entries.len() < pages * PAGE) {
+            page = self.page(prefix, Some(cursor)).await?;
+            entries.append(&mut page.entries);
         }
-        Ok(entries)
+        Ok((entries, page.cursor.is_some()))
+    }
+
+    pub async fn put(&self, put: &Put) -> Result<(), StoreError> {
+        self.write(|| self.host.put(put)).await
+    }
+
+    pub async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.write(|| self.host.delete(key)).await
     }
 
     /// Writes, three times at most: the store refuses a key that was written within the second.
-    pub async fn put(&self, put: &Put) -> Result<(), StoreError> {
+    async fn write<F: Future<Output = Result<(), StoreError>>>(
+        &self,
+        once: impl Fn() -> F,
+    ) -> Result<(), StoreError> {
         let mut last = StoreError(String::new());
         for wait in [0_u32, 400, 1_100] {
             if wait > 0 {
                 let [jitter, ..] = self.host.random();
                 self.host.sleep(wait + u32::from(jitter)).await;
             }
+            if self.elapsed() > WRITES_WITHIN {
+                self.host.log("a request took too long to write");
+                return Err(StoreError("the request took too long".to_owned()));
+            }
             bump(&self.writes);
-            match self.host.put(put).await {
+            match once().await {
                 Ok(()) => return Ok(()),
                 Err(error) => last = error,
+            }
+            if mutation::is_on(Mutation::NoRetry) {
+                break;
             }
         }
         self.host.log("a write failed three times");
@@ -174,11 +211,6 @@ impl<'a, H: Host> Context<'a, H> {
     pub async fn put_all(&self, puts: &[Put]) -> Result<(), StoreError> {
         let all = futures_util::future::join_all(puts.iter().map(|put| self.put(put))).await;
         all.into_iter().collect()
-    }
-
-    pub async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        bump(&self.writes);
-        self.host.delete(key).await
     }
 
     /// Reads, writes (with deletes) and lists so far.

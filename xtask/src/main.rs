@@ -28,7 +28,8 @@ const USAGE: &str = "\
 cargo xtask <command>
 
   demo [--worker-port N] [--shop-port N]   the Worker, a demo shop and the cron on this machine
-  test [STAGE…] [-- FILTER]                all tests, or some: fmt clippy unit build size e2e
+  test [STAGE…] [-- FILTER]                all tests, or some: fmt clippy unit sim build size e2e
+  sim [--histories N] [--seed N]           histories against a model of the store at its worst
   build [worker] [widget]                  the Worker (edge/build) and the files beside it (www/dist)
   size [--json]                            bytes of the widget, by part
   bench [--seconds N] [--rounds N]         requests per second beside a peer in plain JS
@@ -62,6 +63,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         "demo" => return demo::demo(&project, rest),
         "test" => return test::test(&project, rest),
         "size" => size::size(&project, rest)?,
+        "sim" => return test::sim(&project, rest),
         "bench" => bench::bench(&project, rest)?,
         "secrets" => secrets::secrets(&project, rest)?,
         "help" | "--help" | "-h" => println!("{USAGE}"),

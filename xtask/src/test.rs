@@ -16,7 +16,9 @@ use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
 
-const STAGES: [&str; 6] = ["fmt", "clippy", "unit", "build", "size", "e2e"];
+const STAGES: [&str; 7] = ["fmt", "clippy", "unit", "sim", "build", "size", "e2e"];
+/// Built by itself: its deliberate faults belong into nothing else.
+const SIMULATOR: &str = "passalong-sim";
 
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 struct Count {
@@ -61,6 +63,7 @@ pub fn test(project: &Project, arguments: &[String]) -> Result<ExitCode> {
             "fmt" => formatting(project)?,
             "clippy" => clippy(project)?,
             "unit" => unit(project, filters)?,
+            "sim" => simulation(project, filters)?,
             "build" => {
                 let count = checked(&build::build(project, &tools));
                 is_built = count.failed == 0;
@@ -134,18 +137,34 @@ fn clippy(project: &Project) -> Result<Count> {
 }
 
 fn unit(project: &Project, filters: &[String]) -> Result<Count> {
-    let (counted, status) = cargo_test(project, &["--workspace"], filters)?;
+    let whole = ["--workspace", "--exclude", SIMULATOR];
+    let (counted, status) = cargo_test(project, &whole, filters)?;
     if counted != Count::default() || status.success() {
         return Ok(Count::of_runner(counted, status));
     }
     // Something does not compile: what does is tested all the same.
     let mut count = Count::default();
-    for package in packages(project)? {
+    for package in packages(project)?.into_iter().filter(|package| package != SIMULATOR) {
         say(format!("  unit: {package} by itself"));
         let (counted, status) = cargo_test(project, &["--package", &package], filters)?;
         count += Count::of_runner(counted, status);
     }
     Ok(count)
+}
+
+/// Fixed histories against a model of the store at its worst, with optimisation.
+fn simulation(project: &Project, filters: &[String]) -> Result<Count> {
+    let selection = ["--profile", "sim", "--package", SIMULATOR];
+    let (counted, status) = cargo_test(project, &selection, filters)?;
+    Ok(Count::of_runner(counted, status))
+}
+
+/// `cargo xtask sim`: as many histories as one likes.
+pub fn sim(project: &Project, arguments: &[String]) -> Result<ExitCode> {
+    let mut cargo = project.cargo();
+    cargo.args(["run", "--quiet", "--profile", "sim", "--package", SIMULATOR, "--"]);
+    let status = shown(cargo.args(arguments), "the simulator")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn cargo_test(

@@ -41,6 +41,8 @@ fn three_hundred_due_orders_settle_over_several_runs_within_their_budget() {
         let reports = world.cron_until_done(now);
         let settled: u32 = reports.iter().map(|report| report.settled).sum();
         assert_eq!((settled, verdicts(&world)), (300, 300));
+        let audits = world.cron_until_done(now.plus(2 * DAY));
+        assert!(audits.iter().all(|report| report.breaches == 0 && report.operations <= BUDGET));
         assert!(world.memory.keys("todo.order/").is_empty());
         assert!(reports.len() > 2, "{}", reports.len());
         for report in &reports {

@@ -44,6 +44,7 @@ fn ten_identical_reports_at_once_leave_one_conversion() {
         assert_eq!(rewards["rewards"].as_array().unwrap().len(), 1, "{rewards}");
         assert_eq!(rewards["rewards"][0]["status"], "approved");
         assert_eq!(reason(&world, end, "10023"), [["approved", "-"]]);
+        world.cron_until_done(end.plus(DAY));
         assert!(world.memory.keys("todo.order/").is_empty());
     }
 }
@@ -86,6 +87,7 @@ fn of_two_contents_at_once_the_earlier_then_the_smaller_digest_wins() {
         assert_eq!([first, second], [200, 200], "each is answered as it was");
         let third = conversion(now, "A-1", "20871", &world.code("10023"), &json!({"amount": 1}));
         assert_eq!(world.send(end, &third).status, CONFLICT);
+        world.cron_until_done(end.plus(DAY));
         assert!(world.memory.keys("todo.order/").is_empty());
     }
 }

@@ -1,0 +1,482 @@
+//! What must hold: while the story goes on, and when all is quiet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use passalong_core::fact::{Fact, FactKind};
+use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
+use passalong_core::program::Program;
+use passalong_core::report::EventType;
+use passalong_core::reward::RewardId;
+use passalong_core::seal::Sealed;
+use passalong_core::time::Minute;
+use passalong_edge::keys::{
+    ClaimKey, ClickKey, CustomerKey, EventKey, Field, Ledger, LedgerKey, LogKey, OrderKey, ProgramKey,
+};
+use serde_json::Value;
+
+use crate::machine::{ISOLATES, LOCATIONS};
+use crate::oracle::{Event, Oracle, Report};
+use crate::story::{DAY, MINUTE, Mode, SECOND, Story};
+
+/// Besides the bound, the clocks' error and the time a request takes.
+const LATITUDE: u64 = 3 * MINUTE;
+
+impl Story {
+    /// A report that was acknowledged is in the store, under a minute not later than its own.
+    pub fn check_kept_report(&mut self, index: usize, accepted: Option<Minute>) {
+        let sent = &self.reports[index];
+        let program = self.programs[sent.program].keys.program().clone();
+        let prefix = OrderKey::prefix(&[&program, &sent.order]);
+        let is_it = |key: &str, _: &_| {
+            let key: OrderKey = key.parse().unwrap();
+            let in_time = accepted.is_none_or(|accepted| key.fact.accepted <= accepted);
+            key.fact.digest == sent.report.digest && in_time
+        };
+        let kept = self.machine.kv.borrow().committed(&prefix, self.now(), is_it);
+        if !kept {
+            self.violate(format!("{} was acknowledged and is not there", self.reports[index].order_id));
+        }
+    }
+
+    pub fn check_kept_event(&mut self, index: usize) {
+        let sent = &self.events[index];
+        let program = self.programs[sent.program].keys.program().clone();
+        let prefix = EventKey::prefix(&[&program, &sent.order]);
+        let is_it = |key: &str, _: &_| {
+            let key: EventKey = key.parse().unwrap();
+            key.fact.digest == sent.digest
+        };
+        let kept = self.machine.kv.borrow().committed(&prefix, self.now(), is_it);
+        if !kept {
+            self.violate(format!("event {} was acknowledged and is not there", self.events[index].event));
+        }
+    }
+
+    /// A reward as somebody sees it: approved only with a verdict, and not long after it was undone.
+    pub fn check_shown(&mut self, program: usize, reward: &Value) {
+        let Some(id) = reward["id"].as_str() else { return };
+        let id: RewardId = id.parse().unwrap();
+        let status = reward["status"].as_str().unwrap_or_default().to_owned();
+        let now = self.now();
+        if matches!(status.as_str(), "approved" | "fulfilled") {
+            let of = &self.programs[program];
+            let stands = |customer: &String| {
+                let advocate = of.pseudonym(customer);
+                let prefix = LedgerKey::prefix(&[of.keys.program(), &advocate, &id.order]);
+                self.machine.kv.borrow().committed(&prefix, now, |key, put| {
+                    let key: LedgerKey = key.parse().unwrap();
+                    let rewards = put.metadata.as_ref().map(|metadata| metadata["r"].clone());
+                    let mut rewards = rewards.iter().flat_map(|list| list.as_array()).flatten();
+                    key.fact.kind == FactKind::Verdict
+                        && rewards.any(|one| one["w"] == id.role.as_str() && !one["v"].is_null())
+                })
+            };
+            if !of.advocates.iter().any(stands) {
+                self.violate(format!("{status} without a verdict: {reward}"));
+            }
+        }
+        let mut contents = self.reports.iter().filter(|sent| {
+            sent.program == program && sent.order == id.order && sent.sent
+        });
+        let is_alone = contents.next().is_some() && contents.next().is_none();
+        let bound = self.machine.kv.borrow().staleness.bound + LATITUDE;
+        let undone = self.events.iter().any(|event| {
+            let whole = matches!(
+                event.kind,
+                EventType::Cancelled | EventType::Withdrawn | EventType::Chargeback
+            );
+            let long_ago = event.acked.is_some_and(|(at, known)| known && at + bound < now);
+            event.program == program && event.order == id.order && whole && long_ago
+        });
+        if undone && is_alone && matches!(status.as_str(), "pending" | "approved") {
+            self.violate(format!("undone, and still {status}: {reward}"));
+        }
+    }
+
+    /// All that must hold when nothing is going on any more.
+    pub fn check_at_rest(&mut self) {
+        let bound = self.machine.kv.borrow().staleness.bound;
+        self.machine.kv.borrow_mut().staleness.flapping = 0;
+        self.machine.now.set(self.now() + bound + LATITUDE);
+        for program in 0..self.programs.len() {
+            let oracle = self.oracle(program);
+            self.check_wholeness(program, &oracle);
+            self.check_verdicts(program, &oracle);
+            self.check_erasures(program);
+            self.check_answers(program, &oracle);
+            self.check_clicks(program);
+        }
+    }
+
+    /// What the store holds, put together with what was sent.
+    fn oracle(&mut self, program: usize) -> Oracle {
+        let of = &self.programs[program];
+        let id = of.keys.program().clone();
+        let kv = self.machine.kv.borrow();
+        let mut oracle = Oracle::default();
+        let mut unknown = Vec::new();
+        let mut terms: Vec<(Minute, Digest, Program)> = Vec::new();
+        for (key, put) in kv.ever(&ProgramKey::prefix(&[&id])) {
+            let key: ProgramKey = key.parse().unwrap();
+            terms.push((key.valid_from, key.digest, Program::parse(put.value.as_bytes()).unwrap()));
+        }
+        terms.sort_by_key(|(from, digest, _)| (*from, *digest));
+        oracle.terms = terms.into_iter().map(|(from, _, terms)| (from.start(), terms)).collect();
+        let mut reports: BTreeMap<(OrderPseudonym, Digest), Report> = BTreeMap::new();
+        for (key, _) in kv.ever(&OrderKey::prefix(&[&id])) {
+            let key: OrderKey = key.parse().unwrap();
+            let Some(index) = self.by_digest.get(&(program, key.fact.digest)) else {
+                unknown.push(format!("nobody sent the report {key}"));
+                continue;
+            };
+            let sent = &self.reports[*index];
+            if !sent.sent || sent.order != key.order {
+                unknown.push(format!("nobody sent the report {key}"));
+            }
+            let slot = (key.order, key.fact.digest);
+            let known = reports.entry(slot).or_insert_with(|| sent.report.clone());
+            known.accepted = known.accepted.min(key.fact.accepted);
+        }
+        for report in reports.into_values() {
+            oracle.reports.entry(report.order).or_default().push(report);
+        }
+        for reports in oracle.reports.values_mut() {
+            reports.sort_by_key(|report| (report.accepted, report.digest));
+        }
+        for (key, _) in kv.ever(&EventKey::prefix(&[&id])) {
+            let key: EventKey = key.parse().unwrap();
+            let Some(index) = self.events_by_digest.get(&(program, key.fact.digest)) else {
+                unknown.push(format!("nobody sent the event {key}"));
+                continue;
+            };
+            let sent = &self.events[*index];
+            let event = Event {
+                accepted: key.fact.accepted,
+                digest: key.fact.digest,
+                kind: sent.kind,
+                amount: sent.amount,
+                occurred_at: sent.occurred_at,
+            };
+            let slot = oracle.events.entry(key.order).or_default().entry(sent.event).or_insert(event);
+            if (event.accepted, event.digest) < (slot.accepted, slot.digest) {
+                *slot = event;
+            }
+        }
+        for (key, put) in kv.ever(&CustomerKey::prefix(&[&id])) {
+            let key: CustomerKey = key.parse().unwrap();
+            let Field::Hints(since, _) = key.field else { continue };
+            let hints = put.metadata.as_ref().map(|metadata| metadata["h"].clone());
+            for hint in hints.iter().filter_map(Value::as_array).flatten() {
+                let hint = hint.as_str().unwrap().parse().unwrap();
+                oracle.known.entry(key.customer).or_default().push((since, Identity::Hint(hint)));
+            }
+        }
+        drop(kv);
+        for text in unknown {
+            self.violate(text);
+        }
+        oracle
+    }
+
+    /// Every order that stands does so wholly: in its ledger, under all claims, in the list. And
+    /// everything acknowledged stands.
+    fn check_wholeness(&mut self, program: usize, oracle: &Oracle) {
+        let mut broken = Vec::new();
+        {
+            let of = &self.programs[program];
+            let id = of.keys.program().clone();
+            let kv = self.machine.kv.borrow();
+            let now = self.now();
+            let stands = |prefix: &str| kv.standing(prefix, now).next().is_some();
+            for report in oracle.reports.values().flatten() {
+                let order = report.order;
+                let name = of.keys.open(
+                    Sealed::Order,
+                    &self.reports[self.by_digest[&(program, report.digest)]].order_id,
+                );
+                let name = name.unwrap_or_else(|| order.to_string());
+                if let Some(advocate) = report.advocate {
+                    let in_ledger = kv
+                        .standing(&LedgerKey::prefix(&[&id, &advocate, &order]), now)
+                        .any(|(key, _)| {
+                            let key: LedgerKey = key.parse().unwrap();
+                            key.fact.digest == report.digest
+                        });
+                    if !in_ledger {
+                        broken.push(format!("{name} is not in its ledger"));
+                    }
+                    for identity in &report.identities {
+                        if !stands(&ClaimKey::prefix(&[&id, identity, &order])) {
+                            broken.push(format!("{name} has no claim on {identity}"));
+                        }
+                    }
+                }
+                let log = LogKey {
+                    program: id.clone(),
+                    day: report.occurred_at.day(),
+                    order,
+                    ledger: Ledger(report.advocate),
+                };
+                if !stands(&log.to_string()) {
+                    broken.push(format!("{name} is not listed"));
+                }
+            }
+            // What the ledgers hold stands as an order, and what has happened to it is in them.
+            for (key, _) in kv.standing(&LedgerKey::prefix(&[&id]), now) {
+                let key: LedgerKey = key.parse().unwrap();
+                let is_report = key.fact.kind == FactKind::Conversion;
+                let reports = oracle.reports.get(&key.order).into_iter().flatten();
+                let mut same = reports.filter(|report| report.digest == key.fact.digest);
+                if is_report && same.next().is_none() {
+                    broken.push(format!("half an order: {key}"));
+                }
+                let happened: BTreeSet<Digest> = oracle
+                    .events
+                    .get(&key.order)
+                    .into_iter()
+                    .flat_map(BTreeMap::values)
+                    .map(|event| event.digest)
+                    .collect();
+                let prefix = LedgerKey::prefix(&[&id, &key.customer, &key.order]);
+                let joined: BTreeSet<Digest> = kv
+                    .standing(&prefix, now)
+                    .map(|(key, _)| key.parse::<LedgerKey>().unwrap().fact.digest)
+                    .collect();
+                if is_report && !happened.is_subset(&joined) {
+                    broken.push(format!("an event never came into the ledger: {key}"));
+                }
+            }
+        }
+        for text in broken {
+            self.violate(text);
+        }
+        for index in 0..self.reports.len() {
+            if self.reports[index].acked.is_some() && self.reports[index].program == program {
+                self.check_kept_report(index, None);
+            }
+        }
+    }
+
+    /// Every verdict that was ever written is the oracle's, and every order has one.
+    fn check_verdicts(&mut self, program: usize, oracle: &Oracle) {
+        let of = &self.programs[program];
+        let id = of.keys.program().clone();
+        let advocates: Vec<(String, CustomerPseudonym)> =
+            of.advocates.iter().map(|name| (name.clone(), of.pseudonym(name))).collect();
+        let mut wrong = Vec::new();
+        let mut holders: BTreeMap<Identity, BTreeSet<CustomerPseudonym>> = BTreeMap::new();
+        for (name, advocate) in advocates {
+            let mut settled = oracle.verdicts(advocate);
+            let kv = self.machine.kv.borrow();
+            // What an erasure took away cannot refuse any more; a run before it still knew.
+            let erased = kv.ever(&CustomerKey::prefix(&[&id])).any(|(key, _)| {
+                key.parse().is_ok_and(|key: CustomerKey| key.field == Field::Erased)
+            });
+            for (key, put) in kv.ever(&LedgerKey::prefix(&[&id, &advocate])) {
+                let key: LedgerKey = key.parse().unwrap();
+                if key.fact.kind != FactKind::Verdict {
+                    continue;
+                }
+                let json = put.metadata.clone().unwrap_or_default();
+                let expected = settled.get(&key.order).map(|(at, verdict)| {
+                    (*at, Fact::Verdict(verdict.clone()).to_json())
+                });
+                if expected != Some((key.fact.accepted, json.clone())) && !erased {
+                    let order = self.name(program, key.order);
+                    wrong.push(format!(
+                        "the verdict on {order} of {name} at {} is {json}, and not {expected:?}",
+                        key.fact.accepted
+                    ));
+                }
+                if json["r"].as_array().into_iter().flatten().any(|one| !one["v"].is_null()) {
+                    let report = oracle.reports.get(&key.order).and_then(|reports| reports.first());
+                    for identity in report.into_iter().flat_map(|report| &report.identities) {
+                        holders.entry(*identity).or_default().insert(advocate);
+                    }
+                }
+            }
+            for (key, _) in kv.standing(&LedgerKey::prefix(&[&id, &advocate]), self.now()) {
+                let key: LedgerKey = key.parse().unwrap();
+                if key.fact.kind == FactKind::Verdict {
+                    settled.remove(&key.order);
+                }
+            }
+            for order in settled.keys() {
+                let order = self.name(program, *order);
+                wrong.push(format!("{order} of {name} was never settled"));
+            }
+        }
+        if self.mode == Mode::Beyond && wrong.iter().any(|text| text.contains("the verdict on")) {
+            if self.breaches == 0 {
+                self.violate(format!("the bound was passed, and nobody said so: {}", wrong.join("; ")));
+            }
+            wrong.retain(|text| !text.contains("the verdict on"));
+        }
+        for text in wrong {
+            self.violate(text);
+        }
+    }
+
+    pub fn name(&self, program: usize, order: OrderPseudonym) -> String {
+        let mut sent = self.reports.iter().filter(|sent| sent.program == program && sent.order == order);
+        sent.next().map_or_else(|| order.to_string(), |sent| sent.order_id.clone())
+    }
+
+    /// Nothing in the store opens to the id of who was erased.
+    fn check_erasures(&mut self, program: usize) {
+        let of = &self.programs[program];
+        let mut found = Vec::new();
+        for ((_, customer), at) in self.erased.iter().filter(|((index, _), _)| *index == program) {
+            let kv = self.machine.kv.borrow();
+            for (key, put) in kv.standing("", self.now()) {
+                let metadata = put.metadata.as_ref().and_then(|metadata| metadata.get("s")?.as_str());
+                let sealed = [Some(put.value.as_str()), metadata];
+                let opens = |text: &str| {
+                    of.keys.open(Sealed::Customer, text).is_some_and(|id| id == *customer)
+                };
+                // Who comes back after a week is a new customer.
+                let is_new = kv.written_at(key, self.now()) > at + 7 * DAY;
+                if !is_new && sealed.into_iter().flatten().any(opens) {
+                    found.push(format!("{customer} was erased, and {key} opens to it"));
+                }
+            }
+        }
+        for text in found {
+            self.violate(text);
+        }
+    }
+
+    /// All locations answer the same, and what they answer is what was acknowledged.
+    fn check_answers(&mut self, program: usize, oracle: &Oracle) {
+        let advocates = self.programs[program].advocates.clone();
+        let orders: Vec<String> = {
+            let known = oracle.reports.keys();
+            known.map(|order| self.name(program, *order)).collect()
+        };
+        // Whoever looks for the first time is written down.
+        for advocate in &advocates {
+            self.me(program, 0, advocate);
+        }
+        let bound = self.machine.kv.borrow().staleness.bound;
+        self.machine.now.set(self.now() + bound + LATITUDE);
+        let mut answers: Vec<Vec<(u16, Value)>> = Vec::new();
+        for location in 0..LOCATIONS {
+            let isolate = location * ISOLATES;
+            let mut heard = Vec::new();
+            for order in &orders {
+                heard.push(self.merchant(program, isolate, &format!("/v1/conversions/{order}")));
+            }
+            for advocate in &advocates {
+                let mut answer = self.me(program, isolate, advocate);
+                answer.1["as_of"] = Value::Null;
+                heard.push(answer);
+            }
+            answers.push(heard);
+        }
+        for (place, first) in answers[0].clone().iter().enumerate() {
+            for other in &answers[1..] {
+                if other[place] != *first {
+                    let text = format!("two locations differ: {} and {}", first.1, other[place].1);
+                    self.violations.push(text);
+                }
+            }
+            if first.0 != 200 {
+                self.violate(format!("at rest, {} was the answer: {}", first.0, first.1));
+            }
+        }
+        for index in 0..self.reports.len() {
+            let sent = &self.reports[index];
+            let Some(acked) = sent.acked.clone().filter(|_| sent.program == program) else { continue };
+            let place = orders.iter().position(|order| *order == sent.order_id);
+            let Some(place) = place else {
+                self.violate(format!("{} is gone", self.reports[index].order_id));
+                continue;
+            };
+            let first = oracle.reports[&sent.order].first();
+            if first.is_none_or(|first| first.digest != sent.report.digest) {
+                continue;
+            }
+            let told = &answers[0][place].1;
+            for name in ["attributed", "reason"] {
+                if told[name] != acked[name] && oracle.reports[&sent.order].len() == 1 {
+                    let text = format!("{}: {name} was {} and is {}", sent.order_id, acked[name], told[name]);
+                    // A report that two locations accepted was answered twice, each as it knew it.
+                    if told["reason"] != "friend_already_referred" && acked["reason"] != "friend_already_referred" {
+                        self.violations.push(text);
+                    }
+                }
+            }
+        }
+        self.check_fulfilled(program, &orders, &answers[0]);
+    }
+
+    /// What was handed over stays, as it was handed over first.
+    fn check_fulfilled(&mut self, program: usize, orders: &[String], heard: &[(u16, Value)]) {
+        let mut changed = Vec::new();
+        for ((of, id), answers) in &self.fulfilled {
+            if *of != program {
+                continue;
+            }
+            let parsed: RewardId = id.parse().unwrap();
+            let name = self.name(program, parsed.order);
+            let place = orders.iter().position(|order| *order == name);
+            let rewards = place.and_then(|place| heard[place].1["rewards"].as_array().cloned());
+            let reward = rewards.into_iter().flatten().find(|reward| reward["id"] == id.as_str());
+            let Some(reward) = reward else {
+                changed.push(format!("{name}: a fulfilled reward is gone"));
+                continue;
+            };
+            let same = answers.iter().any(|answer| {
+                answer["value"] == reward["value"] && answer["reference"] == reward["reference"]
+            });
+            if reward["status"] != "fulfilled" || !same {
+                changed.push(format!("{name}: fulfilled as {answers:?}, and now {reward}"));
+            }
+            let amount = |value: &Value| value["amount"].as_i64().unwrap_or(0);
+            let entries = reward["entries"].as_array().cloned().unwrap_or_default();
+            let taken: i64 = entries.iter().map(|entry| amount(&entry["value"])).sum();
+            if amount(&reward["value"]) + taken < 0 {
+                changed.push(format!("{name}: more was taken back than given: {reward}"));
+            }
+        }
+        for text in changed {
+            self.violate(text);
+        }
+    }
+
+    /// Unique clicks are the visitors, less those who were in a batch when its isolate died.
+    fn check_clicks(&mut self, program: usize) {
+        let advocates = self.programs[program].advocates.clone();
+        for (index, advocate) in advocates.iter().enumerate() {
+            let died = self.machine.died.borrow().clone();
+            let at_risk = |click: &&crate::story::Clicked| {
+                let window = click.at - 15 * SECOND..click.at + 60 * SECOND;
+                click.lost || died[click.isolate].iter().any(|at| window.contains(at))
+            };
+            let own = || {
+                self.clicked.iter().filter(|click| click.program == program && click.advocate == index)
+            };
+            let name = |click: &crate::story::Clicked| (click.day, click.visitor);
+            let all: BTreeSet<_> = own().map(name).collect();
+            let sure: BTreeSet<_> = own().filter(|click| !at_risk(click)).map(name).collect();
+            let told = self.me(program, 0, advocate).1["totals"]["clicks"].as_u64().unwrap_or(0);
+            if !(sure.len() as u64..=all.len() as u64).contains(&told) {
+                let raw = {
+                    let kv = self.machine.kv.borrow();
+                    let of = &self.programs[program];
+                    let customer = of.pseudonym(advocate);
+                    let prefix = ClickKey::prefix(&[of.keys.program()]);
+                    kv.ever(&prefix).filter(|(key, _)| {
+                        key.parse::<ClickKey>().is_ok_and(|key| key.customer == customer)
+                    })
+                    .count()
+                };
+                self.violate(format!(
+                    "{advocate} has {told} clicks, and not {} to {}; {raw} batches",
+                    sure.len(),
+                    all.len()
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! A model of Workers KV at its worst, inside a stated bound.
+//!
+//! Every write has an instant at which it is committed, and for every location two more at which it
+//! becomes visible there: one for reads, one for lists. Until then the location answers with what
+//! it knew before, absences too. Besides, any answer may be older than the last one. After the
+//! bound everything committed is visible everywhere. The last committed write of a key wins.
+
+use std::collections::BTreeMap;
+
+use passalong_edge::store::{Entry, Page, Put};
+use serde_json::Value;
+
+use crate::random::mix;
+
+/// What the platform refuses: a second write of a key within this time.
+const ONE_WRITE_IN: u64 = 1_000;
+
+/// How stale this history's store is.
+#[derive(Debug, Clone)]
+pub struct Staleness {
+    /// After this everything is visible everywhere, in milliseconds.
+    pub bound: u64,
+    /// So many of a thousand writes are late at a location; the others show at once.
+    pub late: u64,
+    /// So many of a thousand answers are older than what the location knows.
+    pub flapping: u64,
+    /// Keys in a page of a list.
+    pub page: usize,
+    /// So many of a thousand pages are empty, and others short.
+    pub empty_pages: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Write {
+    pub at: u64,
+    id: u64,
+    /// None for a delete.
+    pub put: Option<Put>,
+}
+
+impl Write {
+    /// The content, unless it is a delete or has expired by then.
+    fn content(&self, now: u64) -> Option<&Put> {
+        let put = self.put.as_ref()?;
+        put.ttl.is_none_or(|ttl| now < self.at + ttl * 1_000).then_some(put)
+    }
+}
+
+/// How a location is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Read,
+    List,
+}
+
+#[derive(Debug)]
+pub struct Kv {
+    seed: u64,
+    pub staleness: Staleness,
+    keys: BTreeMap<String, Vec<Write>>,
+    writes: u64,
+    answers: u64,
+}
+
+impl Kv {
+    pub fn new(seed: u64, staleness: Staleness) -> Self {
+        Self { seed, staleness, keys: BTreeMap::new(), writes: 0, answers: 0 }
+    }
+
+    /// Whether the platform refuses a write of this key now.
+    pub fn refuses(&self, key: &str, now: u64) -> bool {
+        let writes = self.keys.get(key).into_iter().flatten();
+        writes.rev().take(3).any(|write| write.at.abs_diff(now) < ONE_WRITE_IN)
+    }
+
+    /// Commits a write, or with `None` a delete, at that instant; its name, to take it back.
+    pub fn write(&mut self, key: &str, put: Option<Put>, at: u64) -> u64 {
+        self.writes += 1;
+        let write = Write { at, id: self.writes, put };
+        let writes = self.keys.entry(key.to_owned()).or_default();
+        let place = writes.partition_point(|other| (other.at, other.id) < (at, write.id));
+        writes.insert(place, write);
+        self.writes
+    }
+
+    /// A write that had not reached the store when its isolate died.
+    pub fn take_back(&mut self, key: &str, id: u64) {
+        if let Some(writes) = self.keys.get_mut(key) {
+            writes.retain(|write| write.id != id);
+        }
+    }
+
+    /// When this write is visible at that location, at the latest.
+    fn delay(&self, location: usize, by: By, id: u64) -> u64 {
+        let chance = mix(self.seed ^ mix(id ^ mix((location as u64) << 1 | u64::from(by == By::Read))));
+        if chance % 1_000 >= self.staleness.late {
+            return 0;
+        }
+        let share = (chance >> 20) % 1_000;
+        // Most of the late ones are a little late, some as late as can be.
+        let share = if share < 400 { share / 8 } else if share > 800 { 1_000 } else { share };
+        self.staleness.bound * share / 1_000
+    }
+
+    fn seen<'w>(
+        &self,
+        writes: &'w [Write],
+        location: usize,
+        by: By,
+        (now, back): (u64, u64),
+    ) -> Option<&'w Put> {
+        let bound = self.staleness.bound;
+        let visible = |write: &&Write| {
+            write.at <= now
+                && (write.at + bound <= now
+                    || write.at + self.delay(location, by, write.id) + back <= now)
+        };
+        writes.iter().rev().find(visible)?.content(now)
+    }
+
+    /// How much older than what the location knows the next answer is.
+    fn back(&mut self) -> u64 {
+        self.answers += 1;
+        let chance = mix(self.seed ^ mix(self.answers));
+        let flaps = chance % 1_000 < self.staleness.flapping;
+        if flaps { (chance >> 20) % (self.staleness.bound + 1) } else { 0 }
+    }
+
+    pub fn get(&mut self, key: &str, location: usize, now: u64) -> Option<String> {
+        let back = self.back();
+        let writes = self.keys.get(key)?;
+        self.seen(writes, location, By::Read, (now, back)).map(|put| put.value.clone())
+    }
+
+    pub fn list(&mut self, prefix: &str, cursor: Option<&str>, location: usize, now: u64) -> Page {
+        let back = self.back();
+        let chance = mix(self.seed ^ mix(self.answers << 1));
+        let after = cursor.map(|cursor| cursor.trim_start_matches('>').to_owned());
+        let after_empty = cursor.is_some_and(|cursor| cursor.starts_with('>'));
+        if !after_empty && chance % 1_000 < self.staleness.empty_pages {
+            let cursor = format!(">{}", after.unwrap_or_default());
+            return Page { entries: Vec::new(), cursor: Some(cursor) };
+        }
+        let mut page = Page { entries: Vec::new(), cursor: None };
+        let from = after.filter(|after| !after.is_empty()).unwrap_or_else(|| prefix.to_owned());
+        let rest = self.keys.range(from.clone()..);
+        for (key, writes) in rest.take_while(|(key, _)| key.starts_with(prefix)) {
+            if *key == from && from != prefix {
+                continue;
+            }
+            let Some(put) = self.seen(writes, location, By::List, (now, back)) else { continue };
+            if page.entries.len() >= self.staleness.page {
+                page.cursor = page.entries.last().map(|last: &Entry| last.key.clone());
+                break;
+            }
+            let metadata = put.metadata.clone().unwrap_or(Value::Null);
+            page.entries.push(Entry { key: key.clone(), metadata });
+        }
+        page
+    }
+
+    /// The truth: everything that stands now.
+    pub fn standing<'k>(
+        &'k self,
+        prefix: &'k str,
+        now: u64,
+    ) -> impl Iterator<Item = (&'k str, &'k Put)> {
+        self.range(prefix).filter_map(move |(key, writes)| {
+            let last = writes.iter().rev().find(|write| write.at <= now)?;
+            Some((key, last.content(now)?))
+        })
+    }
+
+    /// Forgets what was deleted everywhere long ago.
+    pub fn tidy(&mut self, prefix: &str, now: u64) {
+        let bound = self.staleness.bound;
+        let gone = |writes: &[Write]| {
+            writes.last().is_some_and(|last| last.put.is_none() && last.at + bound < now)
+        };
+        let keys = self.range(prefix).filter(|(_, writes)| gone(writes));
+        let keys: Vec<String> = keys.map(|(key, _)| key.to_owned()).collect();
+        for key in keys {
+            self.keys.remove(&key);
+        }
+    }
+
+    /// When this key was written last, by then.
+    pub fn written_at(&self, key: &str, now: u64) -> u64 {
+        let writes = self.keys.get(key).into_iter().flatten();
+        writes.map(|write| write.at).filter(|at| *at <= now).max().unwrap_or(0)
+    }
+
+    /// Everything that was ever written, deleted or not.
+    pub fn ever<'k>(&'k self, prefix: &'k str) -> impl Iterator<Item = (&'k str, &'k Put)> {
+        self.range(prefix)
+            .flat_map(|(key, writes)| writes.iter().map(move |write| (key, write)))
+            .filter_map(|(key, write)| Some((key, write.put.as_ref()?)))
+    }
+
+    /// Whether such a key was committed by then.
+    pub fn committed(&self, prefix: &str, by: u64, fits: impl Fn(&str, &Put) -> bool) -> bool {
+        self.range(prefix).any(|(key, writes)| {
+            let mut puts = writes.iter().filter(|write| write.at <= by);
+            puts.any(|write| write.put.as_ref().is_some_and(|put| fits(key, put)))
+        })
+    }
+
+    /// Tells two histories apart.
+    pub fn digest(&self) -> u64 {
+        let mut digest = 0;
+        for (key, writes) in &self.keys {
+            for write in writes {
+                let content = write.put.as_ref().map(|put| (&put.value, &put.metadata, put.ttl));
+                let text = format!("{key} {} {content:?}", write.at);
+                digest = text.bytes().fold(mix(digest), |sum, byte| mix(sum ^ u64::from(byte)));
+            }
+        }
+        digest
+    }
+
+    fn range<'k>(&'k self, prefix: &'k str) -> impl Iterator<Item = (&'k str, &'k Vec<Write>)> {
+        self.keys
+            .range(prefix.to_owned()..)
+            .take_while(move |(key, _)| key.starts_with(prefix))
+            .map(|(key, writes)| (key.as_str(), writes))
+    }
+}

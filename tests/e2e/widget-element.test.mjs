@@ -159,7 +159,7 @@ test("several elements, and the script twice: one definition, the parts fetched 
   });
   await page.waitForFunction(() => window.heard.filter(({ name }) => name === "ready").length === 2);
   await settle(page);
-  for (const part of ["widget.wasm", "widget.js", "widget.css", "de-du.json"]) {
+  for (const part of ["widget.wasm", "widget.css", "de-du.json"]) {
     assert.equal(files.filter((file) => file === part).length, 1, part);
   }
   assert.deepEqual(complaints, []);
@@ -175,7 +175,7 @@ test("wasm, style and answer are asked for at the same time", async () => {
     ready: false,
     prepare: (page) => page.on("response", (response) => files.push(new URL(response.url()).pathname.split("/").at(-1))),
   });
-  await until(() => answer && ["widget.wasm", "widget.js", "widget.css"].every((part) => files.includes(part)));
+  await until(() => answer && ["widget.wasm", "widget.css"].every((part) => files.includes(part)));
   answer();
   await ready();
   await close();

@@ -4,7 +4,8 @@
 // A narrow no-break space is what German typography puts before the per cent sign; Intl sets a wide one.
 const narrow = (text) => text.replace(/\s%/, "\u202f%");
 
-const fill = (text, gap, value) => text.split(`{${gap}}`).join(value);
+// Where there is nothing to fill in, the text stays as it is; where there is no text, there is none.
+const fill = (text, gap, value) => (value == null ? text : text?.split(`{${gap}}`).join(value));
 
 const DAY = { day: "numeric", month: "long" };
 
@@ -15,9 +16,10 @@ export function words(texts, locale) {
     new Intl.DateTimeFormat(locale, { timeZone, ...options }).format(new Date(instant));
   const year = (instant, zone) => date(instant, zone, { year: "numeric" });
   return {
-    say: (key) => texts[key] ?? key,
-    pick: (start, end) => texts[start + end],
+    say: (start, end = "") => texts[start + end],
     fill,
+    // Both with something between, or the one that is there.
+    join: (start, between, end) => (start == null ? end : end == null ? start : start + between + end),
     count: (key, n) => fill(texts[`${key}.${plurals.select(n)}`] ?? texts[`${key}.other`], "n", number(n)),
     bare: (link) => link.replace(/^https:\/\//, ""),
     isPage: (address) => /^https?:/.test(address),

@@ -22,7 +22,6 @@ const languages = readdirSync(join(dist, "pass-along", version))
   .sort((one, other) => other.brotli - one.brotli);
 const always = [
   measure("loader", "pass-along.js"),
-  measure("glue", `pass-along/${version}/widget.js`),
   measure("wasm", `pass-along/${version}/widget.wasm`),
   measure("style", `pass-along/${version}/widget.css`),
 ];

@@ -78,6 +78,7 @@ class PassAlong extends HTMLElement {
 
   constructor() {
     super();
+    this.#root.adoptedStyleSheets = [rules];
     for (const type of HEARD) this.#root.addEventListener(type, this.#hear);
   }
 
@@ -157,7 +158,6 @@ class PassAlong extends HTMLElement {
     this.#last = this.#outcome = this.#said = null;
     this.#widget = null;
     this.#ready = false;
-    this.#root.adoptedStyleSheets = [rules];
     this.#root.replaceChildren(skeleton(this.#identity.wanted ? "me" : "offer"));
     this.#load();
   }
@@ -171,7 +171,6 @@ class PassAlong extends HTMLElement {
     this.#askedAt = Date.now();
     // Asked for now, awaited later: files and answer travel at the same time.
     parts.program().catch(() => {});
-    parts.style().catch(() => {});
     const program = this.getAttribute("program") ?? "";
     const outcome = await ask({ api: this.#api, program, identity: this.#identity, known: this.#customer });
     if (round !== this.#round) return;
@@ -196,12 +195,11 @@ class PassAlong extends HTMLElement {
 
   async #show(outcome, round) {
     const choice = this.#choose(outcome);
-    const wanted = [parts.texts(choice.file), parts.program(), parts.style()];
-    const [texts, program, style] = await Promise.all(wanted.map((part) => part.catch(() => null)));
+    const wanted = [parts.texts(choice.file), parts.program()];
+    const [texts, program] = await Promise.all(wanted.map((part) => part.catch(() => null)));
     if (round !== this.#round) return;
-    if (style) this.#root.adoptedStyleSheets = [rules, style];
     this.#said = { texts, choice };
-    if (!program || !texts || !style || this.#plain) {
+    if (!program || !texts || this.#plain) {
       this.#showPlain();
     } else {
       this.#guard(() => {

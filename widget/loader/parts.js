@@ -1,4 +1,4 @@
-// Fetches what the loader does not carry: the wasm module, the style sheet, a language file.
+// Fetches what the loader does not carry: the wasm module and a language file.
 // They lie under the loader's own version, are the same for all elements of a page, and are fetched once.
 
 /* global __VERSION__ */
@@ -31,14 +31,6 @@ async function get(name) {
 }
 
 export const texts = (file) => once(file, async () => (await get(`${file}.json`)).json());
-
-export const style = () =>
-  once("css", async () => {
-    const text = await (await get("widget.css")).text();
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(text);
-    return sheet;
-  });
 
 // The wasm module, started. Rejects when it cannot start for whatever reason: refused by the page's
 // policy, blocked, too old a browser, or not there in time.

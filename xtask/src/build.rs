@@ -5,7 +5,7 @@
 //!   index.html …                   the site, as it is in www/site
 //!   pass-along.js                  the loader: the one file a merchant's page names
 //!   pass-along/<version>/          everything it loads, and itself: never changes, cached for a year
-//!     widget.js widget.wasm widget.css <language>.json pass-along.js
+//!     widget.wasm <language>.json pass-along.js
 //!   _headers                       who may read them, and for how long they keep
 //! ```
 //!
@@ -163,7 +163,7 @@ fn widget_parts(
 
     let mut style = esbuild(project);
     style.arg(project.path("widget/style.css")).arg("--minify");
-    step(project, "esbuild-style", style.arg(outfile(&parts.join("widget.css"))))?;
+    step(project, "esbuild-style", style.arg(outfile(&work.join("style.css"))))?;
 
     for file in files_below(&project.path("widget/texts"))? {
         let name = file.file_name().context("a language file without a name")?;
@@ -193,7 +193,9 @@ fn bundle_loader(project: &Project, version: &str, work: &Path) -> Result<Vec<u8
     let mut bundle = esbuild(project);
     bundle.arg(project.path("widget/loader/pass-along.js"));
     bundle.args(["--bundle", "--format=iife", "--minify"]);
-    bundle.arg(format!("--define:__VERSION__=\"{version}\"")).arg(outfile(&out));
+    bundle.arg(format!("--define:__VERSION__=\"{version}\""));
+    let style = fs::read_to_string(work.join("style.css"))?;
+    bundle.arg(format!("--define:__STYLE__={}", json!(style.trim()))).arg(outfile(&out));
     step(project, "esbuild-loader", &mut bundle)?;
     Ok(fs::read(&out)?)
 }

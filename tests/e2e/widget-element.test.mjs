@@ -177,7 +177,6 @@ test("mounts and unmounts leave no node and no listener behind", async () => {
     const { nodes, jsEventListeners } = await protocol.send("Memory.getDOMCounters");
     return { nodes, jsEventListeners };
   };
-  // The last element stays reachable until the next one speaks: as many before as after.
   await mount(3);
   const before = await counters();
   await mount(30);
@@ -365,6 +364,29 @@ test("a listener of the page may act on the element while it speaks", async () =
     element.shadowRoot.querySelector("a").click();
   });
   await widget.getByRole("button", { name: "Copy" }).waitFor();
+  assert.equal(await widget.locator(".plain").count(), 0);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("a listener of the page may make another element speak meanwhile", async () => {
+  usual();
+  on.host.answer = () => ({ status: 503, body: { code: "unavailable" } });
+  const one = '<pass-along program="teehaus" token-url="/account/passalong-token"></pass-along>';
+  const { page, widget, complaints, close } = await open(on, { tag: one + one });
+  await page.waitForFunction(() => window.heard.filter(({ name }) => name === "error").length === 2);
+  complaints.length = 0;
+  usual();
+  await page.evaluate(() => {
+    const [first, second] = document.querySelectorAll("pass-along");
+    // The first one gives the focus to its heading in the middle of its work.
+    first.shadowRoot.addEventListener("focusin", ({ target }) => {
+      if (target.localName === "h2") second.shadowRoot.querySelector("[data-do=retry]").click();
+    });
+  });
+  await widget.first().getByRole("button", { name: "Noch einmal versuchen" }).focus();
+  await page.keyboard.press("Enter");
+  for (const element of await widget.all()) await element.locator("dl").waitFor();
   assert.equal(await widget.locator(".plain").count(), 0);
   assert.deepEqual(complaints, []);
   await close();

@@ -5,7 +5,7 @@
 let texts = [];
 let slots = 0;
 let memory;
-// Of the element that speaks. One at a time: see #guard in element.js.
+// Of the element that speaks.
 let table;
 
 // `null`, `undefined` and `false` are the nothing at place 0.
@@ -54,13 +54,18 @@ export async function start(response) {
 // Rust may ask for by name, `root` where it builds.
 export function widget(lent, root) {
   const own = [...texts, lent, root];
-  const size = texts.length + slots;
+  const size = (own.length = texts.length + slots);
   return (call, given) => {
+    // The page may hear of what one widget does, and make another speak meanwhile.
+    const before = table;
     table = own;
     own[texts.length + 2] = given;
-    own.length = size;
-    call();
-    own[texts.length + 2] = undefined;
-    own.length = size;
+    try {
+      call();
+    } finally {
+      own[texts.length + 2] = undefined;
+      own.length = size;
+      table = before;
+    }
   };
 }

@@ -97,7 +97,7 @@ fn totals(me: Me, parent: Node) {
 
     let (clicks, today) = (totals.clicks(), totals.clicks_today());
     let bound = today.more_than();
-    let today = if bound.is_truthy() {
+    let today = if bound.is_some() {
         say(n::TODAY_MORE).fill(n::N, format(n::NUMBER, bound))
     } else {
         some(n::TODAY, today.0)

@@ -61,6 +61,10 @@ impl Data {
         Self(get(self.0, key.0))
     }
 
+    pub const fn is_some(self) -> bool {
+        self.0 != 0
+    }
+
     pub fn is_truthy(self) -> bool {
         truthy(self.0) != 0
     }

@@ -40,7 +40,8 @@ fn greet(offer: Offer, card: Node) {
         (true, false) => n::FRIEND_TITLE,
         _ => n::FRIEND_WELCOME,
     };
-    title(card, say(heading).fill(n::V, value).fill(n::FROM, from).fill(n::NAME, name));
+    // What a person wrote comes last: it may look like a gap.
+    title(card, say(heading).fill(n::NAME, name).fill(n::V, value).fill(n::FROM, from));
     let here = say(n::FRIEND_HERE).fill(n::NAME, name);
     card.write(n::P, n::LEAD, here.join(n::SPACE, clause(n::FRIEND_LEAD_, offer.friend())));
     card.write(n::P, n::LEAD, minimum(offer, offer.program().currency()));

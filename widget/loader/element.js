@@ -4,6 +4,7 @@
 
 import { ask, noteShare } from "./api.js";
 import { card } from "./card.js";
+import { widget } from "./host.js";
 import { Identity } from "./identity.js";
 import { choose } from "./languages.js";
 import * as parts from "./parts.js";
@@ -43,6 +44,7 @@ class PassAlong extends HTMLElement {
   #tokenProvider = null;
   #identity = null;
   #widget = null;
+  #program = null;
   // The last answer, and the last one with content: a failed refresh leaves that on display.
   #last = null;
   #outcome = null;
@@ -76,6 +78,7 @@ class PassAlong extends HTMLElement {
 
   constructor() {
     super();
+    this.#root.adoptedStyleSheets = [rules];
     for (const type of HEARD) this.#root.addEventListener(type, this.#hear);
   }
 
@@ -155,7 +158,6 @@ class PassAlong extends HTMLElement {
     this.#last = this.#outcome = this.#said = null;
     this.#widget = null;
     this.#ready = false;
-    this.#root.adoptedStyleSheets = [rules];
     this.#root.replaceChildren(skeleton(this.#identity.wanted ? "me" : "offer"));
     this.#load();
   }
@@ -169,7 +171,6 @@ class PassAlong extends HTMLElement {
     this.#askedAt = Date.now();
     // Asked for now, awaited later: files and answer travel at the same time.
     parts.program().catch(() => {});
-    parts.style().catch(() => {});
     const program = this.getAttribute("program") ?? "";
     const outcome = await ask({ api: this.#api, program, identity: this.#identity, known: this.#customer });
     if (round !== this.#round) return;
@@ -194,18 +195,18 @@ class PassAlong extends HTMLElement {
 
   async #show(outcome, round) {
     const choice = this.#choose(outcome);
-    const wanted = [parts.texts(choice.file), parts.program(), parts.style()];
-    const [texts, glue, style] = await Promise.all(wanted.map((part) => part.catch(() => null)));
+    const wanted = [parts.texts(choice.file), parts.program()];
+    const [texts, program] = await Promise.all(wanted.map((part) => part.catch(() => null)));
     if (round !== this.#round) return;
-    if (style) this.#root.adoptedStyleSheets = [rules, style];
     this.#said = { texts, choice };
-    if (!glue || !texts || !style || this.#plain) {
+    if (!program || !texts || this.#plain) {
       this.#showPlain();
     } else {
       this.#guard(() => {
-        this.#host.words = words(texts, choice.locale);
-        this.#widget ??= new glue.Widget(this.#host, this.#root);
-        this.#widget.show(outcome.kind, outcome.body, outcome.test_clock, this.#about(choice));
+        Object.assign(this.#lent, words(texts, choice.locale));
+        this.#program = program;
+        this.#widget ??= widget(this.#lent, this.#root);
+        this.#widget(program.show, { ...outcome, about: this.#about(choice) });
       });
     }
   }
@@ -244,13 +245,12 @@ class PassAlong extends HTMLElement {
   }
 
   // What the widget may ask of the page and of the loader.
-  #host = {
-    words: null,
-    sheet: nativeSheet(),
+  #lent = {
+    sheet: nativeSheet,
     href,
-    page: () => pageLink(),
+    page: pageLink,
     channels: () => CHANNELS,
-    join: () => webAddress(this.getAttribute("join-url")),
+    joinUrl: () => webAddress(this.getAttribute("join-url")),
     retry: () => this.#load(),
     shared: (channel) => this.#shared(channel),
     copy: (text) => {
@@ -264,11 +264,11 @@ class PassAlong extends HTMLElement {
         // What could not be copied stays selected for the reader's own hands.
         if (done) active?.focus();
         if (done) this.#copied();
-        if (this.#widget) this.#guard(() => this.#widget.copied(done));
-        setTimeout(() => this.#widget && this.#guard(() => this.#widget.settled()), COPIED_MS);
+        this.#tell("copied", done);
+        setTimeout(() => this.#tell("settled"), COPIED_MS);
       });
     },
-    open: (url, text, title) => {
+    open: (_, url, text, title) => {
       openSheet(url, text, title).then((shared) => shared && this.#shared("native"));
     },
     // Whether the card outgrew the room that was kept for it while it loaded.
@@ -279,9 +279,11 @@ class PassAlong extends HTMLElement {
     },
   };
 
-  #hear = (event) => {
-    if (this.#widget) this.#guard(() => this.#widget.hear(event));
-  };
+  #hear = (event) => this.#tell("hear", event);
+
+  #tell(what, about) {
+    if (this.#widget) this.#guard(() => this.#widget?.(this.#program[what], about));
+  }
 
   #shared(channel) {
     if (this.#customer) noteShare({ api: this.#api, identity: this.#identity }, channel);

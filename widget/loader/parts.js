@@ -1,7 +1,9 @@
-// Fetches what the loader does not carry: the glue and the wasm module, the style sheet, a language file.
+// Fetches what the loader does not carry: the wasm module and a language file.
 // They lie under the loader's own version, are the same for all elements of a page, and are fetched once.
 
 /* global __VERSION__ */
+
+import { start } from "./host.js";
 
 const PATIENCE_MS = 4000;
 
@@ -30,14 +32,6 @@ async function get(name) {
 
 export const texts = (file) => once(file, async () => (await get(`${file}.json`)).json());
 
-export const style = () =>
-  once("css", async () => {
-    const text = await (await get("widget.css")).text();
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(text);
-    return sheet;
-  });
-
 // The wasm module, started. Rejects when it cannot start for whatever reason: refused by the page's
 // policy, blocked, too old a browser, or not there in time.
 export const program = () =>
@@ -46,14 +40,7 @@ export const program = () =>
     const late = new Promise((_, reject) => {
       clock = setTimeout(() => reject(new Error("wasm: late")), PATIENCE_MS);
     });
-    const started = (async () => {
-      const [glue, module] = await Promise.all([
-        import(`${base}widget.js`),
-        WebAssembly.compileStreaming(get("widget.wasm")),
-      ]);
-      await glue.default({ module_or_path: module });
-      return glue;
-    })();
+    const started = start(get("widget.wasm"));
     try {
       return await Promise.race([started, late]);
     } finally {

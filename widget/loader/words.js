@@ -4,21 +4,25 @@
 // A narrow no-break space is what German typography puts before the per cent sign; Intl sets a wide one.
 const narrow = (text) => text.replace(/\s%/, "\u202f%");
 
-const fill = (text, gap, value) => text.split(`{${gap}}`).join(value);
+// Where there is nothing to fill in, the text stays as it is; where there is no text, there is none.
+const fill = (text, gap, value) => (value == null ? text : text?.split(`{${gap}}`).join(value));
 
 const DAY = { day: "numeric", month: "long" };
 
+// To make one of Intl's formats takes longer than anything else in a card: one of each is enough.
+const made = {};
+
 export function words(texts, locale) {
-  const number = (value, options) => new Intl.NumberFormat(locale, options).format(value);
-  const plurals = new Intl.PluralRules(locale);
-  const date = (instant, timeZone, options) =>
-    new Intl.DateTimeFormat(locale, { timeZone, ...options }).format(new Date(instant));
+  const intl = (kind, options) => (made[locale + kind + JSON.stringify(options)] ??= new Intl[kind](locale, options));
+  const number = (value, options) => intl("NumberFormat", options).format(value);
+  const date = (instant, timeZone, options) => intl("DateTimeFormat", { timeZone, ...options }).format(new Date(instant));
   const year = (instant, zone) => date(instant, zone, { year: "numeric" });
   return {
-    say: (key) => texts[key] ?? key,
-    pick: (start, end) => texts[start + end],
+    say: (start, end = "") => texts[start + end],
     fill,
-    count: (key, n) => fill(texts[`${key}.${plurals.select(n)}`] ?? texts[`${key}.other`], "n", number(n)),
+    // Both with something between, or the one that is there.
+    join: (start, between, end) => (start == null ? end : end == null ? start : start + between + end),
+    count: (key, n) => fill(texts[`${key}.${intl("PluralRules").select(n)}`] ?? texts[`${key}.other`], "n", number(n)),
     bare: (link) => link.replace(/^https:\/\//, ""),
     isPage: (address) => /^https?:/.test(address),
     number: (value) => number(value),
@@ -27,7 +31,7 @@ export function words(texts, locale) {
     // Amounts are integers in minor units; how many digits those are is the currency's.
     money: (amount, currency, whole) => {
       const style = { style: "currency", currency };
-      const digits = new Intl.NumberFormat(locale, style).resolvedOptions().maximumFractionDigits;
+      const digits = intl("NumberFormat", style).resolvedOptions().maximumFractionDigits;
       const round = whole || amount === 0 ? { trailingZeroDisplay: "stripIfInteger" } : {};
       return number(amount / 10 ** digits, { ...style, ...round });
     },

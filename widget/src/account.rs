@@ -1,262 +1,242 @@
 //! The customer's card: offer, link and share buttons above; totals, progress and every referral
 //! below. The upper part stays while the lower is refreshed.
 
-use wasm_bindgen::JsValue;
-use web_sys::Element;
-
-use crate::host::{Host, Text, Words};
-use crate::page::{self, button, element, find, put, set, set_text, unset, write};
+use crate::host::{
+    Data, NONE, Node, Text, count, data, date, format, lend, make, money, say, time,
+};
+use crate::names as n;
 use crate::referral::{is_lost, look, sentence, status};
 use crate::share::Share;
 use crate::value::{Kind, clause, explanation, friend, headline, is_zero, kind, minimum, phrase};
-use crate::wire::{Bound, Field, Me, Next, Referral, Totals, Value};
+use crate::wire::{Field, List, Me, Next, Referral, Value};
 
 /// How many referrals are shown at most before the reader asks for all.
-const AT_FIRST: u32 = 5;
+const AT_FIRST: i32 = 5;
 
 /// What is shared about a customer's program, in words nobody has to stand for but the program.
-pub fn share(words: &Words, me: &Me) -> Share {
+pub fn share(me: Me) -> Share {
     let name = me.program().name();
-    let message = match clause(words, "message.benefit.", me.offer().friend()) {
-        Some(benefit) => words.fill(&words.say("message.text"), "benefit", &benefit),
-        None => words.say("share.plain"),
-    };
-    let named = |text: &Text| words.fill(text, "name", &name);
-    Share::new(me.link(), named(&words.say("share.title")), named(&message), true)
+    let benefit = clause(n::MESSAGE_BENEFIT_, me.offer().friend());
+    let message = if benefit.is_some() { n::MESSAGE_TEXT } else { n::SHARE_PLAIN };
+    Share {
+        link: me.link(),
+        title: say(n::SHARE_TITLE).fill(n::NAME, name),
+        message: say(message).fill(n::BENEFIT, benefit).fill(n::NAME, name),
+        by_channel: true,
+    }
 }
 
 /// The upper part and the frame of the lower one.
-pub fn card(host: &Host, me: &Me, share: &mut Share) -> Element {
-    let words = host.words();
-    let card = element("section", "card");
-    set(&card, "data-for", "me");
+pub fn card(me: Me) -> Node {
+    let card = make(n::SECTION, n::CARD_CLASS);
+    card.set(n::DATA_FOR, n::ME);
     let offer = me.offer();
-    title(&card, &headline(&words, &offer));
-    write(&card, "p", "lead", &explanation(&words, &offer));
+    title(card, headline(offer));
+    card.write(n::P, n::LEAD, explanation(offer));
     if offer.paused() {
-        write(&card, "p", "notice", &words.say("paused"));
+        card.write(n::P, n::NOTICE, say(n::PAUSED));
     }
-    share.link_row(host, &card, "link");
-    share.buttons(host, &card, &me.channels(), "share", true);
-    if let Some(alias) = me.alias() {
-        write(&card, "p", "quiet alias", &words.fill(&words.say("alias"), "alias", &alias));
+    let share = share(me);
+    share.link_row(card, n::LINK);
+    share.buttons(card, &me.channels(), n::SHARE, true);
+    let alias = me.alias();
+    if alias.is_some() {
+        card.write(n::P, n::QUIET_ALIAS, say(n::ALIAS).fill(n::ALIAS, alias));
     }
-    put(&card, "div", "state");
-    how_it_works(&words, me, &card);
-    put(&card, "p", "quiet asof");
+    card.put(n::DIV, n::STATE);
+    how_it_works(me, card);
+    card.put(n::P, n::QUIET_ASOF);
     card
 }
 
 /// The heading, which names the card; the focus goes there when what had it is gone.
-pub fn title(card: &Element, text: &Text) {
-    let title = write(card, "h2", "", text);
-    set(&title, "id", "title");
-    set(&title, "tabindex", "-1");
-    set(card, "aria-labelledby", "title");
+pub fn title(card: Node, text: Text) {
+    let title = card.write(n::H2, NONE, text);
+    title.set(n::ID, n::TITLE);
+    title.set(n::TABINDEX, n::MINUS_ONE);
+    card.set(n::ARIA_LABELLEDBY, n::TITLE);
 }
 
 /// Everything that changes while the customer looks: replaced as a whole. `all` shows
 /// every referral, else the last ones stay hidden.
-pub fn state(words: &Words, me: &Me, all: bool) -> Element {
-    let state = element("div", "state");
-    totals(words, me, &state);
-    if let Some(next) = me.next() {
-        progress(words, &next, &state);
-    }
+pub fn state(me: Me, all: bool) -> Node {
+    let state = make(n::DIV, n::STATE);
+    totals(me, state);
+    progress(me.next(), state);
     let referrals = me.referrals();
-    let count = referrals.length();
-    if count == 0 {
-        write(&state, "p", "lead empty", &words.say("empty"));
+    let length = referrals.length();
+    if length == 0 {
+        state.write(n::P, n::LEAD_EMPTY, say(n::EMPTY_TEXT));
         return state;
     }
-    let list = put(&state, "ol", "");
-    set_text(&list, "aria-label", &words.say("referrals"));
-    for index in 0..count {
-        let row = row(words, &referrals.get(index), me, &list);
-        if !all && index >= AT_FIRST {
-            set(&row, "hidden", "");
-        }
+    let list = state.put(n::OL, NONE);
+    list.set(n::ARIA_LABEL, say(n::REFERRALS));
+    for index in 0..length {
+        let row = row(referrals.get(index), me, list);
+        row.mark(n::HIDDEN, !all && index >= AT_FIRST);
     }
-    let button = button(&state, "all", "all", &words.count("all", &JsValue::from(count)));
-    if all || count <= AT_FIRST {
-        set(&button, "hidden", "");
-    }
+    let button = state.button(n::ALL, n::ALL, count(n::ALL, data(length)));
+    button.mark(n::HIDDEN, all || length <= AT_FIRST);
     // Shown once the button is gone.
     if me.more() {
-        write(&state, "p", "quiet older", &words.say("older"));
+        state.write(n::P, n::QUIET_OLDER, say(n::OLDER));
     }
     state
 }
 
 /// "Stand: 22. November, 09:00 Uhr", and that a test clock stands still, where one does.
-pub fn as_of(words: &Words, me: &Me, test_clock: bool) -> Text {
+pub fn as_of(me: Me, test_clock: bool) -> Text {
     let (zone, now) = (me.program().time_zone(), me.as_of());
-    let text = words.fill(&words.say("asof"), "date", &words.date(&now, &zone, &now));
-    let text = words.fill(&text, "time", &words.time(&now, &zone));
-    if test_clock { text.concat(" · ", &words.say("test_clock")) } else { text }
+    let text = say(n::ASOF).fill(n::DATE, date(now, zone, now)).fill(n::TIME, time(now, zone));
+    if test_clock { text.join(n::DOT, say(n::TEST_CLOCK)) } else { text }
 }
 
-fn totals(words: &Words, me: &Me, parent: &Element) {
+fn totals(me: Me, parent: Node) {
     let totals = me.totals();
-    let list = put(parent, "dl", "sum");
-    let some = |key: &str, n: &JsValue| n.is_truthy().then(|| words.count(key, n));
+    let list = parent.put(n::DL, n::SUM);
 
     let (clicks, today) = (totals.clicks(), totals.clicks_today());
-    let today = if today.is_object() {
-        let bound = words.number(&Bound::read(today).more_than());
-        Some(words.fill(&words.say("today.more"), "n", &bound))
+    let bound = today.more_than();
+    let today = if bound.is_some() {
+        say(n::TODAY_MORE).fill(n::N, format(n::NUMBER, bound))
     } else {
-        some("today", &today)
+        some(n::TODAY, today.0)
     };
-    let place = cell(&list, &words.count("clicks", &clicks));
-    write(&place, "dd", "number", &words.number(&clicks));
-    detail(&place, today);
+    let place = cell(list, count(n::CLICKS, clicks));
+    place.write(n::DD, n::NUMBER, format(n::NUMBER, clicks));
+    place.write(n::DD, n::DETAIL, today);
 
     let purchases = totals.purchases();
-    let place = cell(&list, &words.count("purchases", &purchases));
-    write(&place, "dd", "number", &words.number(&purchases));
-    detail(&place, some("signups", &totals.signups()));
+    let place = cell(list, count(n::PURCHASES, purchases));
+    place.write(n::DD, n::NUMBER, format(n::NUMBER, purchases));
+    place.write(n::DD, n::DETAIL, some(n::SIGNUPS, totals.signups()));
 
-    let place = cell(&list, &words.say("earned"));
-    earned(words, me, &totals, &place);
-    let waiting = some("pending", &totals.pending());
-    let approved = some("approved", &totals.approved());
-    let both = match (approved, waiting) {
-        (Some(approved), Some(waiting)) => Some(approved.concat(", ", &waiting)),
-        (approved, waiting) => approved.or(waiting),
-    };
-    detail(&place, both);
+    let place = cell(list, say(n::EARNED));
+    earned(me, &totals.earned(), place);
+    let (approved, waiting) = (totals.approved(), totals.pending());
+    let both = some(n::APPROVED, approved).join(n::COMMA, some(n::PENDING, waiting));
+    place.write(n::DD, n::DETAIL, both);
 }
 
-fn cell(list: &Element, label: &Text) -> Element {
-    let cell = put(list, "div", "");
-    write(&cell, "dt", "", label);
+/// A text about things, unless there are none.
+fn some(key: Text, number: Data) -> Text {
+    if number.is_truthy() { count(key, number) } else { NONE }
+}
+
+fn cell(list: Node, label: Text) -> Node {
+    let cell = list.put(n::DIV, NONE);
+    cell.write(n::DT, NONE, label);
     cell
 }
 
-fn detail(cell: &Element, text: Option<Text>) {
-    if let Some(text) = text {
-        write(cell, "dd", "detail", &text);
-    }
-}
-
 /// Sums of different kinds and currencies are never added up: each has a line of its own.
-fn earned(words: &Words, me: &Me, totals: &Totals, cell: &Element) {
-    let sums = totals.earned();
-    for index in 0..sums.length() {
-        if let Some(sum) = sum(words, &sums.get(index)) {
-            write(cell, "dd", "number", &sum);
-        }
+fn earned(me: Me, sums: &List<Value>, cell: Node) {
+    let length = sums.length();
+    for index in 0..length {
+        cell.write(n::DD, n::NUMBER, sum(sums.get(index)));
     }
-    if sums.length() == 0 {
+    if length == 0 {
         let promised = me.offer().advocate();
-        let money = promised.is_some_and(|value| {
-            kind(&value) == Kind::Money || page::word(&value.kind()) == "percent_of_order"
-        });
-        let zero = JsValue::from(0);
-        let nothing = if money {
-            words.money(&zero, &me.program().currency(), true)
+        let money_back = promised.kind().known() == n::PERCENT_OF_ORDER;
+        let zero = data(0);
+        let nothing = if money_back || kind(promised) == Kind::Money {
+            money(zero, me.program().currency(), true)
         } else {
-            words.number(&zero)
+            format(n::NUMBER, zero)
         };
-        write(cell, "dd", "number", &nothing);
+        cell.write(n::DD, n::NUMBER, nothing);
     }
 }
 
 /// A sum as a number: amounts add up, percentages and the like are counted ("2 × 20 %").
-fn sum(words: &Words, value: &Value) -> Option<Text> {
-    let phrase = phrase(words, value, false)?;
+fn sum(value: Value) -> Text {
+    let phrase = phrase(value, false);
     let adds_up = matches!(kind(value), Kind::Money | Kind::Points);
     let count = value.count();
-    let counted = count.is_truthy() && !adds_up;
-    Some(if counted { words.number(&count).concat(" × ", &phrase) } else { phrase })
-}
-
-fn progress(words: &Words, next: &Next, parent: &Element) {
-    let Some(prize) = next.value().and_then(|value| phrase(words, &value, true)) else { return };
-    let (at, done) = (next.at(), next.done());
-    let left = &at - &done;
-    let reached = left.is_falsy();
-    let text = if reached { words.say("next.reached") } else { words.count("next.left", &left) };
-    let place = put(parent, "div", "next");
-    let line = write(&place, "p", "", &text.concat(" ", &page::text("")));
-    write(&line, "b", "", &prize);
-    let of = words.fill(&words.say("next.of"), "done", &words.number(&done));
-    let of = words.fill(&of, "at", &words.number(&at));
-    write(&place, "p", "quiet", &of);
-    let bar = put(&place, "progress", "");
-    set_text(&bar, "aria-label", &of);
-    set_text(&bar, "max", &Text::read(at));
-    set_text(&bar, "value", &Text::read(done));
-}
-
-fn row(words: &Words, referral: &Referral, me: &Me, list: &Element) -> Element {
-    let reward = referral.reward();
-    let state = reward.as_ref().and_then(status);
-    let row = put(list, "li", look(state));
-    set(&row, "tabindex", "-1");
-    put(&row, "span", "mark");
-    let number = words.number(&referral.number());
-    write(&row, "b", "", &words.fill(&words.say("referral"), "n", &number));
-    let value = reward.and_then(|reward| reward.value());
-    let value = value.filter(|value| !is_lost(state) && !is_zero(value));
-    if let Some(worth) = value.and_then(|value| phrase(words, &value, false)) {
-        write(&row, "em", "", &worth);
+    if phrase.is_some() && count.is_truthy() && !adds_up {
+        format(n::NUMBER, count).join(n::TIMES, phrase)
     } else {
-        // Said by the sentence; to the eye, the column stays a column.
-        let none = write(&row, "em", "", &words.say("none"));
-        set(&none, "aria-hidden", "true");
+        phrase
     }
-    write(&row, "p", "", &sentence(words, referral, me));
+}
+
+fn progress(next: Next, parent: Node) {
+    let prize = phrase(next.value(), true);
+    if !prize.is_some() {
+        return;
+    }
+    let (at, done) = (next.at(), next.done());
+    let left = at.integer() - done.integer();
+    let text = if left == 0 { say(n::NEXT_REACHED) } else { count(n::NEXT_LEFT, data(left)) };
+    let place = parent.put(n::DIV, n::NEXT);
+    let line = place.write(n::P, NONE, text.join(n::SPACE, n::EMPTY));
+    line.write(n::B, NONE, prize);
+    let of = say(n::NEXT_OF).fill(n::DONE, format(n::NUMBER, done));
+    let of = of.fill(n::AT, format(n::NUMBER, at));
+    place.write(n::P, n::QUIET, of);
+    let bar = place.put(n::PROGRESS, NONE);
+    bar.set(n::ARIA_LABEL, of);
+    bar.set(n::MAX, at.text());
+    bar.set(n::VALUE, done.text());
+}
+
+fn row(referral: Referral, me: Me, list: Node) -> Node {
+    let reward = referral.reward();
+    let state = status(reward);
+    let row = list.put(n::LI, look(state));
+    row.set(n::TABINDEX, n::MINUS_ONE);
+    row.put(n::SPAN, n::MARK);
+    let number = format(n::NUMBER, referral.number());
+    row.write(n::B, NONE, say(n::REFERRAL).fill(n::N, number));
+    let value = reward.value();
+    let is_nothing = is_lost(state) || is_zero(value);
+    let worth = if is_nothing { NONE } else { phrase(value, false) };
+    let place = row.write(n::EM, NONE, worth.or(say(n::NO_VALUE)));
+    if !worth.is_some() {
+        // Said by the sentence; to the eye, the column stays a column.
+        place.set(n::ARIA_HIDDEN, n::TRUE);
+    }
+    row.write(n::P, NONE, sentence(referral, me));
     row
 }
 
 /// The terms in plain words, from the offer alone.
-fn how_it_works(words: &Words, me: &Me, card: &Element) {
+fn how_it_works(me: Me, card: Node) {
     let offer = me.offer();
-    let details = put(card, "details", "");
-    write(&details, "summary", "", &words.say("how"));
-    let list = put(&details, "ul", "");
-    let point = |text: &Text| write(&list, "li", "", text);
-    point(&words.say("how.share"));
-    if let Some(friend) = friend(words, &offer) {
-        point(&friend);
+    let details = card.put(n::DETAILS, NONE);
+    details.write(n::SUMMARY, NONE, say(n::HOW));
+    let list = details.put(n::UL, NONE);
+    let delivered = offer.hold_from().known() == n::DELIVERED;
+    for point in [
+        say(n::HOW_SHARE),
+        friend(offer),
+        minimum(offer, me.program().currency()),
+        some(if delivered { n::HOW_DELIVERED } else { n::HOW_ORDERED }, offer.hold_days()),
+        some(n::HOW_WINDOW, offer.window_days()),
+        say(n::HOW_RETURNS),
+        say(n::HOW_SELF),
+    ] {
+        list.write(n::LI, NONE, point);
     }
-    if let Some(minimum) = minimum(words, &offer, &me.program().currency()) {
-        point(&minimum);
-    }
-    let days = offer.hold_days();
-    if days.is_truthy() {
-        let delivered = offer.hold_from().is_some_and(|from| page::word(&from) == "delivered");
-        point(&words.count(if delivered { "how.delivered" } else { "how.ordered" }, &days));
-    }
-    let window = offer.window_days();
-    if window.is_truthy() {
-        point(&words.count("how.window", &window));
-    }
-    point(&words.say("how.returns"));
-    point(&words.say("how.self"));
 }
 
 /// Fits the card into the room the skeleton kept, so that nothing below it moves: the explanation
 /// is open while there are few referrals and room for it, and referrals that find no room wait
 /// behind a button.
-pub fn fit(host: &Host, card: &Element, total: u32) {
-    if let Some(details) = find(card, "details").filter(|_| total < 3) {
-        set(&details, "open", "");
-        if host.over(card) {
-            unset(&details, "open");
+pub fn fit(total: i32) {
+    let over = || lend(n::OVER, n::CARD.text()).is_some();
+    if total < 3 {
+        let details = n::CARD.find(n::DETAILS);
+        details.mark(n::OPEN, true);
+        if over() {
+            details.mark(n::OPEN, false);
         }
     }
-    let Some(rows) = find(card, "ol").map(|list| list.children()) else { return };
+    let rows: List<Node> = Field::read(n::CARD.find(n::OL).data().get(n::CHILDREN));
     let mut shown = total.min(AT_FIRST);
-    while shown > 1 && host.over(card) {
+    while shown > 1 && over() {
         shown -= 1;
-        if let Some(last) = rows.item(shown) {
-            set(&last, "hidden", "");
-        }
-        if let Some(all) = find(card, ".all") {
-            unset(&all, "hidden");
-        }
+        rows.get(shown).mark(n::HIDDEN, true);
+        n::CARD.find(n::FIND_ALL_BUTTON).mark(n::HIDDEN, false);
     }
 }

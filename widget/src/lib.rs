@@ -1,18 +1,16 @@
-//! What the customer sees: the state and the DOM of one `<pass-along>` inside its Shadow DOM.
+//! What the customer sees: the state and the DOM of each `<pass-along>` inside its Shadow DOM.
 //!
 //! The loader (`widget/loader`) fetches, and calls in: `show` with an answer, `hear` with an event.
 //! Nothing here fetches, and nothing is called back later, so that every call can be guarded: should
 //! one trap, the loader shows its plain card.
 //!
 //! In reading order: [`account`] and [`visitor`] are the two cards, [`share`] their buttons,
-//! [`value`] and [`referral`] their sentences, [`page`] how anything is built, [`wire`] and [`host`]
-//! what comes from outside.
+//! [`value`] and [`referral`] their sentences, [`wire`] the answers, [`host`] the browser, [`names`]
+//! the constant texts and the slots in which an element's state is kept.
 
 mod account;
 mod host;
-#[cfg(target_arch = "wasm32")]
-mod memory;
-mod page;
+mod names;
 mod referral;
 mod share;
 #[cfg(test)]
@@ -22,251 +20,219 @@ mod visitor;
 mod wire;
 
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Element, Event, ShadowRoot};
 
-use host::{Field, Host, Text, Words};
-use page::{add, around, button, element, find, get, replace, set, text, unset, write};
+use host::{NONE, Node, Text, lend, make, pick, say};
+use names as n;
 use share::Share;
-use wire::{Me, Offer};
+use wire::{Field, Me, Offer, Outcome};
 
-/// One element on the page.
+/// Tells the loader the constant texts, once.
 #[wasm_bindgen]
-pub struct Widget {
-    host: Host,
-    root: ShadowRoot,
-    /// Says what happened to those who do not see it; stays while everything else is replaced.
-    live: Element,
-    card: Element,
-    share: Option<Share>,
-    /// The customer's last answer, kept on display while a later one fails.
-    me: Option<Me>,
-    test_clock: bool,
-    /// What the upper part of the card was built from.
-    built_from: JsValue,
-    /// The reader asked for every referral.
-    all: bool,
+pub fn start() {
+    let (at, length) = (n::NAMES.as_ptr().addr(), n::NAMES.len());
+    // Addresses of this module are far below that.
+    host::learn(i32::try_from(at).unwrap_or(0), i32::try_from(length).unwrap_or(0), n::SLOTS);
 }
 
+/// An outcome arrived.
 #[wasm_bindgen]
-impl Widget {
-    #[wasm_bindgen(constructor)]
-    pub fn new(host: Host, root: ShadowRoot) -> Self {
-        let live = element("p", "sr");
-        set(&live, "role", "status");
-        Self {
-            host,
-            root,
-            live,
-            card: element("section", "card"),
-            share: None,
-            me: None,
-            test_clock: false,
-            built_from: JsValue::UNDEFINED,
-            all: false,
+pub fn show() {
+    if !n::LIVE.data().is_truthy() {
+        let live = make(n::P, n::SR);
+        live.set(n::ROLE, n::STATUS);
+        n::LIVE.data().hold(live.data());
+    }
+    announce(n::EMPTY);
+    let outcome = Outcome::read(n::GIVEN);
+    let stale = !outcome.about().is(n::BUILT_FROM);
+    match outcome.kind().known() {
+        n::ME => {
+            n::TEST_TIME.hold(outcome.test_clock());
+            n::KNOWN.hold(outcome.body());
+            show_account(stale);
+        }
+        n::OFFER => {
+            n::KNOWN.hold(NONE.data());
+            n::OFFERED.hold(outcome.body());
+            put_up(visitor::card(Offer::read(n::OFFERED)));
+        }
+        _ => {
+            if stale {
+                show_account(true);
+            }
+            show_trouble(outcome.kind());
         }
     }
+    n::BUILT_FROM.hold(outcome.about());
+}
 
-    /// An outcome arrived: `kind` is `me`, `offer`, `expired`, `offline` or `error`, and `body` the
-    /// answer of the first two. `about` differs where the upper part of the card must.
-    pub fn show(&mut self, kind: &str, body: JsValue, test_clock: bool, about: JsValue) {
-        self.say(&text(""));
-        let stale = self.built_from != about;
-        match kind {
-            "me" => {
-                self.test_clock = test_clock;
-                self.me = Some(wire::Field::read(body));
-                self.show_account(stale);
-            }
-            "offer" => {
-                self.me = None;
-                self.show_visitor(&wire::Field::read(body));
-            }
-            _ => {
-                if stale {
-                    self.show_account(true);
-                }
-                self.show_trouble(&text(kind));
-            }
-        }
-        self.built_from = about;
+/// The copy that `hear` asked for was made, or not.
+#[wasm_bindgen]
+pub fn copied() {
+    let done = n::GIVEN.is_truthy();
+    let text = say(if done { n::COPIED } else { n::COPY_FAILED });
+    if done {
+        label_copy(text);
     }
+    announce(text);
+}
 
-    /// The copy that `hear` asked for was made, or not.
-    pub fn copied(&self, done: bool) {
-        let text = self.words().say(if done { "copied" } else { "copy.failed" });
-        if let (true, Some(button)) = (done, find(&self.card, ".copy")) {
-            page::reword(&button, &text);
-        }
-        self.say(&text);
-    }
+/// A while after `copied`: the button says again what it does.
+#[wasm_bindgen]
+pub fn settled() {
+    label_copy(say(n::COPY));
+}
 
-    /// A while after `copied`: the button says again what it does.
-    pub fn settled(&self) {
-        if let Some(button) = find(&self.card, ".copy") {
-            page::reword(&button, &self.words().say("copy"));
+/// A click, an input or a copy somewhere in the card. What is to be done stands in `data-do` of
+/// the element or one around it.
+#[wasm_bindgen]
+pub fn hear() {
+    let event = n::GIVEN;
+    let target = event.get(n::TARGET).node();
+    let around = |selector: Text| target.call(n::CLOSEST, selector.data()).node();
+    match event.get(n::TYPE).text().known() {
+        n::CLICK => {
+            let actor = around(n::FIND_DO);
+            if actor.is_some() {
+                act(actor);
+            }
         }
-    }
-
-    /// A click, an input or a copy somewhere in the card. What is to be done stands in `data-do` of
-    /// the element or one around it.
-    pub fn hear(&mut self, event: &Event) {
-        let Some(target) = event.target() else { return };
-        let target: Element = target.unchecked_into();
-        match (event.type_().as_str(), &mut self.share) {
-            ("click", _) => {
-                if let Some(actor) = around(&target, "[data-do]") {
-                    self.act(&actor);
-                }
-            }
-            ("input", Some(share)) => {
-                share.reword(&self.host, target.unchecked_into::<Field>().value());
-            }
-            ("copy", Some(share)) if around(&target, ".url").is_some() => {
-                self.host.put(event, &share.link);
-            }
-            _ => {}
+        n::INPUT => Share::current().reword(),
+        n::COPY if around(n::FIND_URL).is_some() => {
+            host::put(event, Share::current().link);
         }
+        _ => {}
     }
 }
 
-impl Widget {
-    fn act(&mut self, actor: &Element) {
-        let Some(what) = actor.get_attribute("data-do") else { return };
-        match (what.as_str(), &self.share) {
-            ("copy", Some(share)) => self.host.copy(&share.link),
-            ("open", Some(share)) => share.open(&self.host),
-            ("share", _) => {
-                if let Some(channel) = get(actor, "data-channel") {
-                    self.host.shared(&channel);
-                }
+fn act(actor: Node) {
+    match actor.attribute(n::DATA_DO).known() {
+        n::COPY => {
+            lend(n::COPY, Share::current().link);
+        }
+        n::OPEN => {
+            Share::current().through(n::OPEN, n::NATIVE);
+        }
+        n::SHARE => {
+            lend(n::SHARED, actor.attribute(n::DATA_CHANNEL));
+        }
+        n::MORE => {
+            let panel = n::CARD.find(n::FIND_MORE);
+            let opens = panel.attribute(n::HIDDEN).is_some();
+            panel.mark(n::HIDDEN, !opens);
+            actor.set(n::ARIA_EXPANDED, if opens { n::TRUE } else { n::FALSE });
+        }
+        n::ALL => {
+            n::EVERY.hold(actor.data());
+            // The button goes; who used it goes on where the list goes on.
+            let next = || n::CARD.find(n::FIND_HIDDEN);
+            let first = next();
+            while next().is_some() {
+                next().mark(n::HIDDEN, false);
             }
-            ("more", _) => {
-                if let Some(panel) = find(&self.card, "#more") {
-                    let opens = panel.has_attribute("hidden");
-                    if opens {
-                        unset(&panel, "hidden");
-                    } else {
-                        set(&panel, "hidden", "");
-                    }
-                    set(actor, "aria-expanded", if opens { "true" } else { "false" });
-                }
-            }
-            ("all", _) => {
-                self.all = true;
-                // The button goes; who used it goes on where the list goes on.
-                let next = find(&self.card, "ol > li[hidden]");
-                while let Some(row) = find(&self.card, "ol > li[hidden]") {
-                    unset(&row, "hidden");
-                }
-                set(actor, "hidden", "");
-                focus(next);
-            }
-            ("retry", _) => {
-                set(&self.card, "aria-busy", "true");
-                self.say(&self.words().say("loading"));
-                self.host.retry();
-            }
-            _ => {}
+            actor.mark(n::HIDDEN, true);
+            focus(first);
         }
-    }
-
-    fn words(&self) -> Words {
-        self.host.words()
-    }
-
-    /// To those who cannot see what changed.
-    fn say(&self, text: &Text) {
-        page::reword(&self.live, text);
-    }
-
-    fn show_account(&mut self, stale: bool) {
-        let Some(me) = &self.me else { return };
-        if stale {
-            let mut share = account::share(&self.words(), me);
-            let card = account::card(&self.host, me, &mut share);
-            self.put_up(card, Some(share));
+        n::RETRY => {
+            n::CARD.set(n::ARIA_BUSY, n::TRUE);
+            announce(say(n::LOADING));
+            lend(n::RETRY, NONE);
         }
-        unset(&self.card, "aria-busy");
-        self.refresh_state();
-    }
-
-    fn refresh_state(&mut self) {
-        let (Some(me), words) = (&self.me, self.words()) else { return };
-        let focused = self.focused();
-        if let Some(old) = find(&self.card, ".state") {
-            replace(&old, &account::state(&words, me, self.all));
-        }
-        if let Some(place) = find(&self.card, ".asof") {
-            page::reword(&place, &account::as_of(&words, me, self.test_clock));
-        }
-        if !self.all {
-            account::fit(&self.host, &self.card, me.referrals().length());
-        }
-        self.refocus(focused.as_ref());
-    }
-
-    fn show_visitor(&mut self, offer: &Offer) {
-        let mut share = visitor::share(&self.host, offer);
-        let card = visitor::card(&self.host, offer, &mut share);
-        self.put_up(card, Some(share));
-    }
-
-    /// What went wrong, with a button that tries again: above what is known already, or alone.
-    fn show_trouble(&mut self, trouble: &Text) {
-        let words = self.words();
-        let Some(what) = words.pick("trouble.", trouble) else { return };
-        let notice = element("div", "notice");
-        write(&notice, "p", "", &what);
-        button(&notice, "btn", "retry", &words.say("retry"));
-        let focused = self.focused();
-        if let (Some(_), Some(state)) = (&self.me, find(&self.card, ".state")) {
-            if let Some(old) = find(&state, ".notice") {
-                old.remove();
-            }
-            page::prepend(&state, &notice);
-            unset(&self.card, "aria-busy");
-        } else {
-            let card = element("section", "card trouble");
-            set(&card, "data-for", "me");
-            account::title(&card, &words.say("title.plain"));
-            add(&card, &notice);
-            self.put_up(card, None);
-        }
-        self.say(&what);
-        self.refocus(focused.as_ref());
-    }
-
-    /// Replaces the card, or at first the skeleton.
-    fn put_up(&mut self, card: Element, share: Option<Share>) {
-        let focused = self.focused();
-        self.card = card;
-        self.share = share;
-        page::fill(&self.root, &self.card, &self.live);
-        self.refocus(focused.as_ref());
-    }
-
-    /// What has the focus, by what it does.
-    fn focused(&self) -> Option<Text> {
-        let active = self.root.active_element()?;
-        Some(get(&active, "data-do").unwrap_or_else(|| text("")))
-    }
-
-    /// Gives the focus back to what does the same, or else to the heading, so that it is never lost.
-    fn refocus(&self, focused: Option<&Text>) {
-        let Some(what) = focused else { return };
-        if self.root.active_element().is_some() {
-            return;
-        }
-        let again = find(&self.card, "[data-do=retry]").filter(|_| *what == text("retry"));
-        let again =
-            again.or_else(|| find(&self.card, "[data-do=all]").filter(|_| *what == text("all")));
-        focus(again.or_else(|| find(&self.card, "h2")));
+        _ => {}
     }
 }
 
-fn focus(element: Option<Element>) {
-    if let Some(element) = element {
-        element.unchecked_ref::<Field>().focus();
+/// To those who cannot see what changed.
+fn announce(text: Text) {
+    n::LIVE.reword(text);
+}
+
+fn label_copy(text: Text) {
+    let button = n::CARD.find(n::FIND_COPY);
+    if button.is_some() {
+        button.reword(text);
+    }
+}
+
+fn show_account(stale: bool) {
+    if !n::KNOWN.is_truthy() {
+        return;
+    }
+    let me = Me::read(n::KNOWN);
+    if stale {
+        put_up(account::card(me));
+    }
+    n::CARD.set(n::ARIA_BUSY, NONE);
+    let focused = focused();
+    let all = n::EVERY.is_truthy();
+    n::CARD.find(n::FIND_STATE).call(n::REPLACE_WITH, account::state(me, all).data());
+    n::CARD.find(n::FIND_ASOF).reword(account::as_of(me, n::TEST_TIME.is_truthy()));
+    if !all {
+        account::fit(me.referrals().length());
+    }
+    refocus(focused);
+}
+
+/// What went wrong, with a button that tries again: above what is known already, or alone.
+fn show_trouble(trouble: Text) {
+    let what = pick(n::TROUBLE_, trouble);
+    let notice = make(n::DIV, n::NOTICE);
+    notice.write(n::P, NONE, what);
+    notice.button(n::BTN, n::RETRY, say(n::RETRY));
+    let focused = focused();
+    if n::KNOWN.is_truthy() {
+        let state = n::CARD.find(n::FIND_STATE);
+        let old = state.find(n::FIND_NOTICE);
+        if old.is_some() {
+            old.call(n::REMOVE, NONE.data());
+        }
+        state.call(n::PREPEND, notice.data());
+        n::CARD.set(n::ARIA_BUSY, NONE);
+    } else {
+        let card = make(n::SECTION, n::CARD_TROUBLE);
+        card.set(n::DATA_FOR, n::ME);
+        account::title(card, say(n::TITLE_PLAIN));
+        card.call(n::APPEND, notice.data());
+        put_up(card);
+    }
+    announce(what);
+    refocus(focused);
+}
+
+/// Replaces the card, or at first the skeleton.
+fn put_up(card: Node) {
+    let focused = focused();
+    n::CARD.data().hold(card.data());
+    n::ROOT.call(n::REPLACE_CHILDREN, card.data());
+    n::ROOT.call(n::APPEND, n::LIVE.data());
+    refocus(focused);
+}
+
+fn active() -> Node {
+    n::ROOT.data().get(n::ACTIVE_ELEMENT).node()
+}
+
+/// What has the focus, by what it does.
+fn focused() -> Text {
+    let active = active();
+    if active.is_some() { active.attribute(n::DATA_DO).or(n::EMPTY) } else { NONE }
+}
+
+/// Gives the focus back to what does the same, or else to the heading, so that it is never lost.
+fn refocus(focused: Text) {
+    if !focused.is_some() || active().is_some() {
+        return;
+    }
+    let again = match focused.known() {
+        n::RETRY => n::FIND_RETRY,
+        n::ALL => n::FIND_ALL,
+        _ => n::H2,
+    };
+    focus(n::CARD.find(again).or(n::CARD.find(n::H2)));
+}
+
+fn focus(node: Node) {
+    if node.is_some() {
+        node.focus();
     }
 }

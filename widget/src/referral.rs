@@ -1,28 +1,36 @@
 //! One referral in a sentence: what happened when, where its reward is, and why.
 
-use passalong_core::reward::{Reason, Status};
+use passalong_core::reward::Status;
 
-use crate::host::{Text, Words};
-use crate::page::{text, word};
+use crate::host::{NONE, Text, date, pick, say};
+use crate::names as n;
 use crate::wire::{Me, Referral, Reward};
 
 /// The look of a state: a shape of its own, in the colour of its tone.
-pub fn look(status: Option<Status>) -> &'static str {
+pub fn look(status: Option<Status>) -> Text {
     match status {
-        Some(Status::Pending) | None => "wait ring",
-        Some(Status::Review) => "wait diamond",
-        Some(Status::Approved) => "good disc",
-        Some(Status::Fulfilled) => "good tick",
-        Some(Status::Reversed) => "bad square",
-        Some(Status::Refused) => "bad cross",
-        Some(Status::Expired) => "dash",
+        Some(Status::Pending) | None => n::WAIT_RING,
+        Some(Status::Review) => n::WAIT_DIAMOND,
+        Some(Status::Approved) => n::GOOD_DISC,
+        Some(Status::Fulfilled) => n::GOOD_TICK,
+        Some(Status::Reversed) => n::BAD_SQUARE,
+        Some(Status::Refused) => n::BAD_CROSS,
+        Some(Status::Expired) => n::DASH,
     }
 }
 
 /// Where the reward is. A status of a later version counts as pending: nothing is promised by it.
-pub fn status(reward: &Reward) -> Option<Status> {
-    let word = word(&reward.status());
-    Status::ALL.iter().copied().find(|status| status.as_str() == word)
+pub fn status(reward: Reward) -> Option<Status> {
+    Some(match reward.status().known() {
+        n::PENDING => Status::Pending,
+        n::REVIEW => Status::Review,
+        n::APPROVED => Status::Approved,
+        n::FULFILLED => Status::Fulfilled,
+        n::REVERSED => Status::Reversed,
+        n::REFUSED => Status::Refused,
+        n::EXPIRED => Status::Expired,
+        _ => return None,
+    })
 }
 
 /// Whether the state means that there is nothing to be had.
@@ -31,49 +39,81 @@ pub fn is_lost(status: Option<Status>) -> bool {
 }
 
 /// Whether something of the order was taken back.
-fn is_reversal(reason: &str) -> bool {
-    Reason::ALL.iter().any(|known| known.is_reversal() && known.as_str() == reason)
+pub fn is_reversal(reason: Text) -> bool {
+    matches!(
+        reason.known(),
+        n::REFUNDED | n::WITHDRAWN | n::CANCELLED | n::CHARGEBACK | n::DECLINED
+    )
 }
 
 /// "Gekauft am 19. November. Frei ab 10. Dezember, wenn die Rückgabefrist endet."
-pub fn sentence(words: &Words, referral: &Referral, me: &Me) -> Text {
-    let (zone, now) = (me.program().time_zone(), me.as_of());
-    let day = |text: Text, gap: &str, instant: Option<Text>| match instant {
-        Some(instant) => words.fill(&text, gap, &words.date(&instant, &zone, &now)),
-        None => text,
+pub fn sentence(referral: Referral, me: Me) -> Text {
+    let day = |instant: Text| {
+        if instant.is_some() { date(instant, me.program().time_zone(), me.as_of()) } else { NONE }
     };
-    let done = words.pick("done.", &referral.kind());
-    let done = done.unwrap_or_else(|| words.say("done.purchase"));
-    let done = day(done, "date", Some(referral.occurred_at()));
-    let Some(reward) = referral.reward() else { return done };
+    let done = pick(n::DONE_, referral.kind()).or(say(n::DONE_PURCHASE));
+    let done = done.fill(n::DATE, day(referral.occurred_at()));
+    let reward = referral.reward();
+    let (until, since) = (day(reward.until()), day(reward.since()));
 
     // A text that names the date it needs comes before the one that does without.
-    let dated_text = |start: &str, end: &Text| {
-        let with_date = end.concat(".until", &text(""));
-        let dated = reward.until().and_then(|_| words.pick(start, &with_date));
-        let text = dated.or_else(|| words.pick(start, end))?;
-        Some(day(day(text, "until", reward.until()), "since", reward.since()))
+    let dated_text = |start: Text, end: Text| {
+        let dated = if until.is_some() { pick(start, end.join(n::UNTIL_, n::EMPTY)) } else { NONE };
+        dated.or(pick(start, end)).fill(n::UNTIL, until).fill(n::SINCE, since)
     };
-    let where_it_is = dated_text("status.", &reward.status());
-    let why = reward.reason().and_then(|reason| dated_text("reason.", &reason));
-    let shrunk = reward.reason().is_some_and(|reason| is_reversal(&word(&reason)));
-    let partly = shrunk.then(|| words.say("partly"));
+    let where_it_is = dated_text(n::STATUS_, reward.status());
+    let reason = reward.reason();
+    let why = if reason.is_some() { dated_text(n::REASON_, reason) } else { NONE };
+    let shrunk = is_reversal(reason);
+    let partly = if shrunk { say(n::PARTLY) } else { NONE };
 
-    let (first, second) = match status(&reward) {
+    let (first, second) = match status(reward) {
         Some(Status::Approved) => (where_it_is, partly),
         Some(Status::Fulfilled) => {
-            let kind = reward.value().map(|value| value.kind());
-            let own = kind.and_then(|kind| dated_text("status.fulfilled.", &kind));
+            let own = dated_text(n::STATUS_FULFILLED_, reward.value().kind());
             (own.or(where_it_is), partly)
         }
         // Part of the order went back while the rest still waits.
         Some(Status::Pending) | None if shrunk => (where_it_is, partly),
         Some(Status::Review) => (why, where_it_is),
-        _ => (why.or(where_it_is), None),
+        _ => (why.or(where_it_is), NONE),
     };
-    let mut sentence = done;
-    for part in [first, second].into_iter().flatten() {
-        sentence = sentence.concat(" ", &part);
+    done.join(n::SPACE, first).join(n::SPACE, second)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use passalong_core::reward::Reason;
+
+    use super::*;
+
+    /// A constant by its text.
+    fn named(text: &str) -> Text {
+        let place = n::NAMES.split('|').position(|name| name == text);
+        Text(i32::try_from(place.unwrap_or(0)).unwrap())
     }
-    sentence
+
+    #[test]
+    fn the_constants_for_statuses_are_cores_words() {
+        let constants =
+            [n::PENDING, n::REVIEW, n::APPROVED, n::FULFILLED, n::REVERSED, n::EXPIRED, n::REFUSED];
+        let words: Vec<Text> = Status::ALL.iter().map(|status| named(status.as_str())).collect();
+        assert!(words == constants);
+    }
+
+    #[test]
+    fn the_constants_for_reversals_are_those_of_core() {
+        let constants = [n::REFUNDED, n::WITHDRAWN, n::CANCELLED, n::CHARGEBACK, n::DECLINED];
+        let reversals = Reason::ALL.iter().filter(|reason| reason.is_reversal());
+        let words: Vec<Text> = reversals.map(|reason| named(reason.as_str())).collect();
+        assert!(words == constants);
+    }
+
+    #[test]
+    fn every_status_has_a_look_of_its_own() {
+        let looks: BTreeSet<i32> = Status::ALL.iter().map(|status| look(Some(*status)).0).collect();
+        assert_eq!(looks.len(), Status::ALL.len());
+    }
 }

@@ -1,75 +1,69 @@
 //! Link, copy button and share buttons. Every channel is a real link, so that a tap acts at once and
 //! works as the reader expects; only the device's own sheet is a button.
 
-use wasm_bindgen::JsCast;
-use web_sys::Element;
-
-use crate::host::{Field, Host, Text};
-use crate::page::{add, button, element, put, set, set_text, text, write};
-use crate::wire::List;
+use crate::account;
+use crate::host::{self, NONE, Node, Text, lend, make, pick, say};
+use crate::names as n;
+use crate::visitor;
+use crate::wire::{Field, List, Me, Offer};
 
 /// How many channels stand beside the copy button; the others are one tap away.
-const AT_HAND: u32 = 3;
+const AT_HAND: i32 = 3;
 
-/// What is shared, and the buttons that share it.
+/// What is shared.
 pub struct Share {
     pub link: Text,
-    title: Text,
-    message: Text,
-    /// Whether the link takes the channel as a suffix: a referral link does, a page's own does not.
-    by_channel: bool,
-    anchors: Vec<(Text, Element)>,
+    pub title: Text,
+    pub message: Text,
+    /// What goes between the link and the name of the channel it travels through: a referral link says
+    /// the channel, a page's own does not.
+    pub by_channel: bool,
 }
 
 impl Share {
-    pub fn new(link: Text, title: Text, message: Text, by_channel: bool) -> Self {
-        Self { link, title, message, by_channel, anchors: Vec::new() }
+    /// Of the card that is up.
+    pub fn current() -> Self {
+        let share = if n::KNOWN.is_truthy() {
+            account::share(Me::read(n::KNOWN))
+        } else {
+            visitor::share(Offer::read(n::OFFERED))
+        };
+        // The reader may have written another message.
+        let written = n::CARD.find(n::TEXTAREA).data().get(n::VALUE).text();
+        Self { message: written.or(share.message), ..share }
     }
 
     /// The link as it travels through `channel`.
-    fn url(&self, channel: &Text) -> Text {
-        if self.by_channel { self.link.concat("/", channel) } else { self.link.clone() }
+    fn url(&self, channel: Text) -> Text {
+        if self.by_channel { self.link.join(n::SLASH, channel) } else { self.link }
     }
 
-    fn href(&self, host: &Host, channel: &Text) -> Option<Text> {
-        host.href(channel, &self.url(channel), &self.message, &self.title)
-    }
-
-    /// Opens the device's own sheet.
-    pub fn open(&self, host: &Host) {
-        let channel = text("native");
-        host.open(&self.url(&channel), &self.message, &self.title);
+    /// `how` is `HREF`, for the address that opens a channel, if it has one, or `OPEN`, to open the
+    /// device's own sheet.
+    pub fn through(&self, how: Text, channel: Text) -> Text {
+        host::share(how, channel, self.url(channel), self.message, self.title)
     }
 
     /// The row with the link, and with the button that copies it.
-    pub fn link_row(&self, host: &Host, card: &Element, label: &str) {
-        let words = host.words();
-        let row = put(card, "div", "link");
-        let field = put(&row, "input", "url");
-        set(&field, "readonly", "");
-        set_text(&field, "aria-label", &words.say(label));
-        set_text(&field, "value", &words.bare(&self.link));
-        button(&row, "copy", "copy", &words.say("copy"));
+    pub fn link_row(&self, card: Node, label: Text) {
+        let row = card.put(n::DIV, n::LINK);
+        let field = row.put(n::INPUT, n::URL);
+        field.mark(n::READONLY, true);
+        field.set(n::ARIA_LABEL, say(label));
+        field.set(n::VALUE, lend(n::BARE, self.link));
+        row.button(n::COPY, n::COPY, say(n::COPY));
     }
 
     /// The buttons, in the order the program wants. `editable` adds the field for the message.
-    pub fn buttons(
-        &mut self,
-        host: &Host,
-        card: &Element,
-        channels: &List<Text>,
-        label: &str,
-        editable: bool,
-    ) {
-        let words = host.words();
-        let row = put(card, "div", "share");
-        set(&row, "role", "group");
-        set_text(&row, "aria-label", &words.say(label));
-        let panel = element("div", "share panel");
+    pub fn buttons(&self, card: Node, channels: &List<Text>, label: Text, editable: bool) {
+        let row = card.put(n::DIV, n::SHARE);
+        row.set(n::ROLE, n::GROUP);
+        row.set(n::ARIA_LABEL, say(label));
+        let panel = make(n::DIV, n::SHARE_PANEL);
         let mut shown = 0;
         for index in 0..channels.length() {
-            let parent = if shown < AT_HAND { &row } else { &panel };
-            if self.channel(host, parent, &channels.get(index), shown == 0) {
+            let parent = if shown < AT_HAND { row } else { panel };
+            if self.channel(parent, channels.get(index), shown == 0) {
                 shown += 1;
             }
         }
@@ -77,53 +71,55 @@ impl Share {
             return;
         }
         if editable {
-            let label = write(&panel, "label", "message", &words.say("message"));
-            let field = put(&label, "textarea", "");
-            set(&field, "rows", "3");
-            field.unchecked_into::<Field>().set_value(&self.message);
+            let label = panel.write(n::LABEL, n::MESSAGE, say(n::MESSAGE));
+            let field = label.write(n::TEXTAREA, NONE, self.message);
+            field.set(n::ROWS, n::THREE);
         }
-        let more = button(&row, "btn", "more", &words.say("more"));
-        set(&more, "aria-expanded", "false");
-        set(&more, "aria-controls", "more");
-        set(&panel, "id", "more");
-        set(&panel, "hidden", "");
-        add(card, &panel);
+        let more = row.button(n::BTN, n::MORE, say(n::MORE));
+        more.set(n::ARIA_EXPANDED, n::FALSE);
+        more.set(n::ARIA_CONTROLS, n::MORE);
+        panel.set(n::ID, n::MORE);
+        panel.mark(n::HIDDEN, true);
+        card.call(n::APPEND, panel.data());
     }
 
     /// The button of one channel. False for a channel this device or this version does not have.
-    fn channel(&mut self, host: &Host, parent: &Element, channel: &Text, first: bool) -> bool {
-        let words = host.words();
-        let Some(name) = words.pick("channel.", channel) else { return false };
-        let class = if first { "btn first" } else { "btn" };
-        let Some(href) = self.href(host, channel) else {
+    fn channel(&self, parent: Node, channel: Text, first: bool) -> bool {
+        let mut name = pick(n::CHANNEL_, channel);
+        if !name.is_some() {
+            return false;
+        }
+        let class = if first { n::BTN_FIRST } else { n::BTN };
+        let href = self.through(n::HREF, channel);
+        if !href.is_some() {
             // Of the channels with a name, the sheet alone has no address.
-            let native = host.sheet() && *channel == text("native");
+            let native = lend(n::SHEET, NONE).is_some() && channel.known() == n::NATIVE;
             if native {
-                button(parent, class, "open", &name);
+                parent.button(class, n::OPEN, name);
             }
             return native;
-        };
-        let name = if first { words.fill(&words.say("share.by"), "channel", &name) } else { name };
-        let link = write(parent, "a", class, &name);
-        set(&link, "data-do", "share");
-        set_text(&link, "data-channel", channel);
-        set_text(&link, "href", &href);
-        // Mail and messages open an app, not a page: a new tab would stay behind, empty.
-        if words.is_page(&href) {
-            set(&link, "target", "_blank");
-            set(&link, "rel", "noopener");
         }
-        self.anchors.push((channel.clone(), link));
+        if first {
+            name = say(n::SHARE_BY).fill(n::CHANNEL, name);
+        }
+        let link = parent.write(n::A, class, name);
+        link.set(n::DATA_DO, n::SHARE);
+        link.set(n::DATA_CHANNEL, channel);
+        link.set(n::HREF, href);
+        // Mail and messages open an app, not a page: a new tab would stay behind, empty.
+        if lend(n::IS_PAGE, href).is_some() {
+            link.set(n::TARGET, n::BLANK);
+            link.set(n::REL, n::NOOPENER);
+        }
         true
     }
 
     /// The reader changed the message: every link takes it along.
-    pub fn reword(&mut self, host: &Host, message: Text) {
-        self.message = message;
-        for (channel, link) in &self.anchors {
-            if let Some(href) = self.href(host, channel) {
-                set_text(link, "href", &href);
-            }
+    pub fn reword(&self) {
+        let links: List<Node> = Field::read(n::CARD.call(n::QUERY_ALL, n::FIND_CHANNEL.data()));
+        for index in 0..links.length() {
+            let link = links.get(index);
+            link.set(n::HREF, self.through(n::HREF, link.attribute(n::DATA_CHANNEL)));
         }
     }
 }

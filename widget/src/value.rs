@@ -1,7 +1,7 @@
 //! What can be earned, in words: values of every kind, the headline and the sentences of an offer.
 
-use crate::host::{Text, Words};
-use crate::page::{text, word};
+use crate::host::{NONE, Text, count, format, money, pick, say};
+use crate::names as n;
 use crate::wire::{Offer, Value};
 
 /// What a value is, as far as the widget must know.
@@ -16,93 +16,90 @@ pub enum Kind {
     Other,
 }
 
-pub fn kind(value: &Value) -> Kind {
-    match word(&value.kind()).as_str() {
-        "percent_off" | "percent_of_order" => Kind::Percent,
-        "amount_off" | "credit" => Kind::Money,
-        "points" => Kind::Points,
-        "storage_bytes" => Kind::Bytes,
-        "free_periods" => Kind::Periods,
+pub fn kind(value: Value) -> Kind {
+    match value.kind().known() {
+        n::PERCENT_OFF | n::PERCENT_OF_ORDER => Kind::Percent,
+        n::AMOUNT_OFF | n::CREDIT => Kind::Money,
+        n::POINTS => Kind::Points,
+        n::STORAGE_BYTES => Kind::Bytes,
+        n::FREE_PERIODS => Kind::Periods,
         _ => Kind::Other,
     }
 }
 
 /// A value as it stands in a sentence ("10 %", "5 €", "100 Punkte"). `whole` shortens round sums of
 /// money.
-pub fn phrase(words: &Words, value: &Value, whole: bool) -> Option<Text> {
-    Some(match kind(value) {
-        Kind::Percent => words.percent(&value.basis_points()),
-        Kind::Money => words.money(&value.amount(), &value.currency(), whole),
-        Kind::Points => words.count("points", &value.points()),
-        Kind::Bytes => words.bytes(&value.bytes()),
-        Kind::Periods => words.count("periods", &value.periods()),
-        Kind::Other => return value.label(),
-    })
+pub fn phrase(value: Value, whole: bool) -> Text {
+    match kind(value) {
+        Kind::Percent => format(n::PERCENT, value.basis_points()),
+        Kind::Money => money(value.amount(), value.currency(), whole),
+        Kind::Points => count(n::POINTS, value.points()),
+        Kind::Bytes => format(n::BYTES, value.bytes()),
+        Kind::Periods => count(n::PERIODS, value.periods()),
+        Kind::Other => value.label(),
+    }
 }
 
 /// Whether nothing is left of it. Percentages and gifts have no amount to lose.
-pub fn is_zero(value: &Value) -> bool {
+pub fn is_zero(value: Value) -> bool {
     match kind(value) {
-        Kind::Money => value.amount().is_falsy(),
-        Kind::Points => value.points().is_falsy(),
+        Kind::Money => !value.amount().is_truthy(),
+        Kind::Points => !value.points().is_truthy(),
         _ => false,
     }
 }
 
 /// "Gib 10 %, bekomm 20 %", as far as both are known.
-pub fn headline(words: &Words, terms: &Offer) -> Text {
-    let friend = terms.friend().and_then(|value| phrase(words, &value, true));
-    let advocate = terms.advocate().and_then(|value| phrase(words, &value, true));
-    let key = match (&friend, &advocate) {
-        (Some(_), Some(_)) => "title.both",
-        (Some(_), None) => "title.friend",
-        (None, Some(_)) => "title.advocate",
-        (None, None) => "title.none",
+pub fn headline(terms: Offer) -> Text {
+    let friend = phrase(terms.friend(), true);
+    let advocate = phrase(terms.advocate(), true);
+    let key = match (friend.is_some(), advocate.is_some()) {
+        (true, true) => n::TITLE_BOTH,
+        (true, false) => n::TITLE_FRIEND,
+        (false, true) => n::TITLE_ADVOCATE,
+        (false, false) => n::TITLE_NONE,
     };
-    let mut title = words.say(key);
-    if let Some(friend) = friend {
-        title = words.fill(&title, "friend", &friend);
-    }
-    if let Some(advocate) = advocate {
-        title = words.fill(&title, "advocate", &advocate);
-    }
-    title
+    say(key).fill(n::FRIEND, friend).fill(n::ADVOCATE, advocate)
 }
 
 /// What one side gets, as a clause of the texts that begin with `side`. Every such group has one
 /// that ends in `other`, for kinds that need no words of their own.
-pub fn clause(words: &Words, side: &str, value: Option<Value>) -> Option<Text> {
-    let value = value?;
-    let what = phrase(words, &value, true)?;
-    let other = || words.pick(side, &text("other"));
-    let text = words.pick(side, &value.kind()).or_else(other)?;
-    Some(words.fill(&text, "v", &what))
-}
-
-/// "Wer über deinen Link zum ersten Mal bestellt, spart 10 %."
-pub fn friend(words: &Words, terms: &Offer) -> Option<Text> {
-    let what = clause(words, "friend.", terms.friend())?;
-    let who = words.say(if terms.new_customers_only() { "friend.new" } else { "friend.any" });
-    Some(who.concat(" ", &what))
-}
-
-/// Who gets what, and from when on: the paragraph under the headline.
-pub fn explanation(words: &Words, terms: &Offer) -> Text {
-    let advocate = clause(words, "advocate.", terms.advocate()).map(|clause| {
-        let held = terms.hold_days().is_truthy();
-        let text = words.say(if held { "advocate.held" } else { "advocate.free" });
-        words.fill(&text, "advocate", &clause)
-    });
-    match (friend(words, terms), advocate) {
-        (Some(friend), Some(advocate)) => friend.concat(" ", &advocate),
-        (Some(only), None) | (None, Some(only)) => only,
-        (None, None) => words.say("title.plain"),
+pub fn clause(side: Text, value: Value) -> Text {
+    let what = phrase(value, true);
+    if what.is_some() {
+        pick(side, value.kind()).or(pick(side, n::OTHER)).fill(n::V, what)
+    } else {
+        NONE
     }
 }
 
+/// "Wer über deinen Link zum ersten Mal bestellt, spart 10 %."
+pub fn friend(terms: Offer) -> Text {
+    let what = clause(n::FRIEND_, terms.friend());
+    if !what.is_some() {
+        return NONE;
+    }
+    let who = if terms.new_customers_only() { n::FRIEND_NEW } else { n::FRIEND_ANY };
+    say(who).join(n::SPACE, what)
+}
+
+/// Who gets what, and from when on: the paragraph under the headline.
+pub fn explanation(terms: Offer) -> Text {
+    let mut advocate = clause(n::ADVOCATE_, terms.advocate());
+    if advocate.is_some() {
+        let held = terms.hold_days().is_truthy();
+        let text = say(if held { n::ADVOCATE_HELD } else { n::ADVOCATE_FREE });
+        advocate = text.fill(n::ADVOCATE, advocate);
+    }
+    friend(terms).join(n::SPACE, advocate).or(say(n::TITLE_PLAIN))
+}
+
 /// "Die Bestellung muss mindestens 30 € wert sein.", where there is such a minimum.
-pub fn minimum(words: &Words, terms: &Offer, currency: &Text) -> Option<Text> {
+pub fn minimum(terms: Offer, currency: Text) -> Text {
     let amount = terms.minimum_order();
-    let text = words.say("terms.minimum");
-    amount.is_truthy().then(|| words.fill(&text, "amount", &words.money(&amount, currency, true)))
+    if amount.is_truthy() {
+        say(n::TERMS_MINIMUM).fill(n::AMOUNT, money(amount, currency, true))
+    } else {
+        NONE
+    }
 }

@@ -1,77 +1,72 @@
 //! What somebody sees who is not logged in: the offer for a friend, greeted as such where a click
 //! token proves a referral; else how to join, and buttons that share the page itself.
 
-use web_sys::Element;
-
 use crate::account::title;
-use crate::host::{Host, Text, Words};
-use crate::page::{element, set, set_text, text, write};
+use crate::host::{NONE, Node, lend, make, pick, say};
+use crate::names as n;
 use crate::share::Share;
 use crate::value::{clause, explanation, headline, minimum, phrase};
 use crate::wire::{Field, Offer};
 
-pub fn share(host: &Host, offer: &Offer) -> Share {
+pub fn share(offer: Offer) -> Share {
     let name = offer.program().name();
-    let message = host.words().fill(&host.words().say("share.plain"), "name", &name);
-    Share::new(host.page(), name, message, false)
+    let message = say(n::SHARE_PLAIN).fill(n::NAME, name);
+    Share { link: lend(n::PAGE, NONE), title: name, message, by_channel: false }
 }
 
-pub fn card(host: &Host, offer: &Offer, share: &mut Share) -> Element {
-    let words = host.words();
-    let card = element("section", "card");
-    set(&card, "data-for", "offer");
+pub fn card(offer: Offer) -> Node {
+    let card = make(n::SECTION, n::CARD_CLASS);
+    card.set(n::DATA_FOR, n::OFFER);
     if offer.referred() {
-        greet(&words, offer, &card);
+        greet(offer, card);
     } else {
-        invite(host, &words, offer, &card);
+        invite(offer, card);
     }
-    write(&card, "p", "section", &words.say("visitor.page"));
-    share.link_row(host, &card, "visitor.link");
-    share.buttons(host, &card, &Field::read(host.channels()), "visitor.page", false);
+    card.write(n::P, n::SECTION, say(n::VISITOR_PAGE));
+    let share = share(offer);
+    share.link_row(card, n::VISITOR_LINK);
+    let channels = Field::read(lend(n::CHANNELS, NONE).data());
+    share.buttons(card, &channels, n::VISITOR_PAGE, false);
     card
 }
 
 /// The friend: what awaits them, and from whom.
-fn greet(words: &Words, offer: &Offer, card: &Element) {
-    let program = offer.program();
-    let fill = |key: &str, gap: &str, value: &Text| words.fill(&words.say(key), gap, value);
-    let heading = match offer.friend().and_then(|value| phrase(words, &value, true)) {
-        Some(value) => match offer.from() {
-            Some(from) => words.fill(&fill("friend.title.from", "v", &value), "from", &from),
-            None => fill("friend.title", "v", &value),
-        },
-        None => fill("friend.welcome", "name", &program.name()),
+fn greet(offer: Offer, card: Node) {
+    let name = offer.program().name();
+    let value = phrase(offer.friend(), true);
+    let from = offer.from();
+    let heading = match (value.is_some(), from.is_some()) {
+        (true, true) => n::FRIEND_TITLE_FROM,
+        (true, false) => n::FRIEND_TITLE,
+        _ => n::FRIEND_WELCOME,
     };
-    title(card, &heading);
-    let here = fill("friend.here", "name", &program.name());
-    let lead = clause(words, "friend.lead.", offer.friend());
-    let lead = lead.map_or(here.clone(), |lead| here.concat(" ", &lead));
-    write(card, "p", "lead", &lead);
-    if let Some(minimum) = minimum(words, offer, &program.currency()) {
-        write(card, "p", "lead", &minimum);
-    }
-    if let Some(coupon) = offer.coupon() {
-        write(card, "p", "coupon", &fill("coupon", "coupon", &coupon));
+    // What a person wrote comes last: it may look like a gap.
+    title(card, say(heading).fill(n::NAME, name).fill(n::V, value).fill(n::FROM, from));
+    let here = say(n::FRIEND_HERE).fill(n::NAME, name);
+    card.write(n::P, n::LEAD, here.join(n::SPACE, clause(n::FRIEND_LEAD_, offer.friend())));
+    card.write(n::P, n::LEAD, minimum(offer, offer.program().currency()));
+    let coupon = offer.coupon();
+    if coupon.is_some() {
+        card.write(n::P, n::COUPON, say(n::COUPON).fill(n::COUPON, coupon));
     }
 }
 
 /// The stranger: what there is to give and to get, and how to take part.
-fn invite(host: &Host, words: &Words, offer: &Offer, card: &Element) {
-    title(card, &headline(words, offer));
-    write(card, "p", "lead", &explanation(words, offer));
-    if let Some(minimum) = minimum(words, offer, &offer.program().currency()) {
-        write(card, "p", "lead", &minimum);
-    }
+fn invite(offer: Offer, card: Node) {
+    title(card, headline(offer));
+    card.write(n::P, n::LEAD, explanation(offer));
+    card.write(n::P, n::LEAD, minimum(offer, offer.program().currency()));
     // A link that proves nothing is said to be so; most often it is simply too old. Who came
     // without a link has nothing to be told.
-    if let Some(reason) = offer.reason().filter(|reason| *reason != text("no_referral")) {
-        let own = words.pick("visitor.reason.", &reason);
-        write(card, "p", "notice", &own.unwrap_or_else(|| words.say("visitor.reason")));
+    let reason = offer.reason();
+    if reason.is_some() && reason.known() != n::NO_REFERRAL {
+        let own = pick(n::VISITOR_REASON_, reason);
+        card.write(n::P, n::NOTICE, own.or(say(n::VISITOR_REASON)));
     }
-    write(card, "p", "section", &words.say("visitor.how"));
-    write(card, "p", "lead", &words.say("visitor.join"));
-    if let Some(url) = host.join() {
-        let link = write(card, "a", "btn join", &words.say("visitor.login"));
-        set_text(&link, "href", &url);
+    card.write(n::P, n::SECTION, say(n::VISITOR_HOW));
+    card.write(n::P, n::LEAD, say(n::VISITOR_JOIN));
+    let url = lend(n::JOIN_URL, NONE);
+    if url.is_some() {
+        card.write(n::A, n::BTN_JOIN, say(n::VISITOR_LOGIN)).set(n::HREF, url);
     }
 }

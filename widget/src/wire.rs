@@ -2,89 +2,77 @@
 //! field, in place of a deserialiser that would weigh more than the rest of the widget. The shapes
 //! are `passalong-core`'s; a browser test feeds its pinned fixtures through the built widget.
 
-use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen::{JsCast, JsValue};
+use std::marker::PhantomData;
 
-use crate::host::Text;
+use crate::host::{Data, Node, Text};
+use crate::names as n;
 
-#[wasm_bindgen]
-extern "C" {
-    type Object;
-    #[wasm_bindgen(method, structural, indexing_getter)]
-    fn get(this: &Object, key: &str) -> JsValue;
-}
-
-/// What a field may hold, taken as what the fixtures say it is.
+/// What a field may hold, taken as what the fixtures say it is. What is `null`, or left out, has no
+/// fields either.
 pub trait Field {
-    fn read(value: JsValue) -> Self;
+    fn read(value: Data) -> Self;
 }
 
-impl Field for JsValue {
-    fn read(value: JsValue) -> Self {
+impl Field for Data {
+    fn read(value: Data) -> Self {
         value
     }
 }
 
 impl Field for bool {
-    fn read(value: JsValue) -> Self {
+    fn read(value: Data) -> Self {
         value.is_truthy()
     }
 }
 
 impl Field for Text {
-    fn read(value: JsValue) -> Self {
-        value.unchecked_into()
+    fn read(value: Data) -> Self {
+        value.text()
     }
 }
 
-/// `null`, or left out. (So is `""`, which no field of ours means anything by.)
-impl<T: Field> Field for Option<T> {
-    fn read(value: JsValue) -> Self {
-        value.is_truthy().then(|| T::read(value))
+impl Field for Node {
+    fn read(value: Data) -> Self {
+        value.node()
     }
 }
 
 /// Items of one type.
-pub struct List<T>(JsValue, std::marker::PhantomData<T>);
+pub struct List<T>(Data, PhantomData<T>);
 
 impl<T: Field> List<T> {
-    pub fn length(&self) -> u32 {
-        self.0.unchecked_ref::<js_sys::Array>().length()
+    pub fn length(&self) -> i32 {
+        self.0.get(n::LENGTH).integer()
     }
 
-    pub fn get(&self, index: u32) -> T {
-        T::read(self.0.unchecked_ref::<js_sys::Array>().get(index))
+    pub fn get(&self, index: i32) -> T {
+        T::read(self.0.item(index))
     }
 }
 
 impl<T> Field for List<T> {
-    fn read(value: JsValue) -> Self {
-        Self(value, std::marker::PhantomData)
+    fn read(value: Data) -> Self {
+        Self(value, PhantomData)
     }
 }
 
-#[inline(never)]
-fn field(object: &JsValue, key: &str) -> JsValue {
-    object.unchecked_ref::<Object>().get(key)
-}
-
-/// Declares an object by its fields; a field's name is its key.
+/// Declares an object by its fields and their keys.
 macro_rules! object {
-    ($(#[$doc:meta])* $name:ident { $($key:ident: $type:ty),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident { $($field:ident $key:ident: $type:ty),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Clone)]
-        pub struct $name(JsValue);
+        #[derive(Clone, Copy)]
+        pub struct $name(pub Data);
 
         impl Field for $name {
-            fn read(value: JsValue) -> Self {
+            fn read(value: Data) -> Self {
                 Self(value)
             }
         }
 
         impl $name {
             $(
-                pub fn $key(&self) -> $type {
-                    <$type as Field>::read(field(&self.0, stringify!($key)))
+                pub fn $field(self) -> $type {
+                    <$type as Field>::read(self.0.get(n::$key))
                 }
             )+
         }
@@ -92,80 +80,86 @@ macro_rules! object {
 }
 
 object!(
+    /// What the loader made of an answer: `kind` is `me`, `offer`, `expired`, `offline` or `error`, and
+    /// `body` the answer of the first two. `about` differs where the upper part of the card must.
+    Outcome { kind KIND: Text, body BODY: Data, test_clock TEST_CLOCK: Data, about ABOUT: Data }
+);
+
+object!(
     /// `GET /v1/me`.
     Me {
-        program: Program,
-        link: Text,
-        alias: Option<Text>,
-        offer: Offer,
-        totals: Totals,
-        referrals: List<Referral>,
-        next: Option<Next>,
-        channels: List<Text>,
-        as_of: Text,
-        more: bool,
+        program PROGRAM: Program,
+        link LINK: Text,
+        alias ALIAS: Text,
+        offer OFFER: Offer,
+        totals TOTALS: Totals,
+        referrals REFERRALS: List<Referral>,
+        next NEXT: Next,
+        channels CHANNELS: List<Text>,
+        as_of AS_OF: Text,
+        more MORE: bool,
     }
 );
 
-object!(Program { name: Text, currency: Text, time_zone: Text });
+object!(Program { name NAME: Text, currency CURRENCY: Text, time_zone TIME_ZONE: Text });
 
 object!(
     /// `GET /v1/offer`, and the `offer` of `/v1/me`, which has the first eight.
     Offer {
-        advocate: Option<Value>,
-        friend: Option<Value>,
-        hold_days: JsValue,
-        hold_from: Option<Text>,
-        minimum_order: JsValue,
-        window_days: JsValue,
-        new_customers_only: bool,
-        paused: bool,
-        program: Program,
-        coupon: Option<Text>,
-        from: Option<Text>,
-        referred: bool,
-        reason: Option<Text>,
+        advocate ADVOCATE: Value,
+        friend FRIEND: Value,
+        hold_days HOLD_DAYS: Data,
+        hold_from HOLD_FROM: Text,
+        minimum_order MINIMUM_ORDER: Data,
+        window_days WINDOW_DAYS: Data,
+        new_customers_only NEW_CUSTOMERS_ONLY: bool,
+        paused PAUSED: bool,
+        program PROGRAM: Program,
+        coupon COUPON: Text,
+        from FROM: Text,
+        referred REFERRED: bool,
+        reason REASON: Text,
     }
 );
 
 object!(
     /// `count` is of how many rewards a sum in `earned` is made.
     Value {
-        kind: Text,
-        basis_points: JsValue,
-        amount: JsValue,
-        currency: Text,
-        points: JsValue,
-        bytes: JsValue,
-        periods: JsValue,
-        label: Option<Text>,
-        count: JsValue,
+        kind KIND: Text,
+        basis_points BASIS_POINTS: Data,
+        amount AMOUNT: Data,
+        currency CURRENCY: Text,
+        points POINTS: Data,
+        bytes BYTES: Data,
+        periods PERIODS: Data,
+        label LABEL: Text,
+        count COUNT: Data,
     }
 );
 
 object!(Totals {
-    clicks: JsValue,
-    clicks_today: JsValue,
-    signups: JsValue,
-    purchases: JsValue,
-    pending: JsValue,
-    approved: JsValue,
-    earned: List<Value>,
+    clicks CLICKS: Data,
+    clicks_today CLICKS_TODAY: Bound,
+    signups SIGNUPS: Data,
+    purchases PURCHASES: Data,
+    pending PENDING: Data,
+    approved APPROVED: Data,
+    earned EARNED: List<Value>,
 });
 
 object!(
-    /// In place of a number that would be too dear to count.
-    Bound { more_than: JsValue }
+    /// A number, or in place of one that would be too dear to count, what it is more than.
+    Bound { more_than MORE_THAN: Data }
 );
 
-object!(Referral { number: JsValue, kind: Text, occurred_at: Text, reward: Option<Reward> });
+object!(Referral { number NUMBER: Data, kind KIND: Text, occurred_at OCCURRED_AT: Text, reward REWARD: Reward });
 
 object!(Reward {
-    value: Option<Value>,
-    status: Text,
-    reason: Option<Text>,
-    until: Option<Text>,
-    since: Option<Text>,
+    value VALUE: Value,
+    status STATUS: Text,
+    reason REASON: Text,
+    until UNTIL: Text,
+    since SINCE: Text,
 });
 
-object!(Next { at: JsValue, done: JsValue, value: Option<Value> });
+object!(Next { at AT: Data, done DONE: Data, value VALUE: Value });

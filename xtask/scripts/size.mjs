@@ -1,6 +1,6 @@
 // Prints, as JSON, the bytes of every part of the built widget: as they are, with gzip, and with brotli.
-// `transferred` is what one page view costs an empty cache: loader, glue, wasm, style sheet, and one
-// language, of which the largest is counted.
+// `transferred` is what one page view costs an empty cache: the loader, which carries the glue and
+// the style sheet, the wasm module, and one language, of which the largest is counted.
 
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -22,9 +22,7 @@ const languages = readdirSync(join(dist, "pass-along", version))
   .sort((one, other) => other.brotli - one.brotli);
 const always = [
   measure("loader", "pass-along.js"),
-  measure("glue", `pass-along/${version}/widget.js`),
   measure("wasm", `pass-along/${version}/widget.wasm`),
-  measure("style", `pass-along/${version}/widget.css`),
 ];
 if (languages.length === 0) throw new Error("the widget has no language");
 

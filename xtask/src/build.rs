@@ -5,7 +5,7 @@
 //!   index.html …                   the site, as it is in www/site
 //!   pass-along.js                  the loader: the one file a merchant's page names
 //!   pass-along/<version>/          everything it loads, and itself: never changes, cached for a year
-//!     widget.js widget.wasm widget.css <language>.json pass-along.js
+//!     widget.wasm <language>.json pass-along.js
 //!   _headers                       who may read them, and for how long they keep
 //! ```
 //!
@@ -16,11 +16,25 @@ use crate::project::Project;
 use crate::stamp::{Stamp, files_below, unless_done};
 use crate::tools::{Tools, step, take_turn};
 use anyhow::{Context, Result};
+use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const TARGET: &str = "wasm32-unknown-unknown";
+
+/// What the widget's loader calls.
+const WIDGET_EXPORTS: [&str; 6] = ["memory", "start", "show", "hear", "copied", "settled"];
+
+/// The features that every browser in use today knows that can stream wasm.
+const FEATURES: [&str; 6] = [
+    "--enable-mutable-globals",
+    "--enable-sign-ext",
+    "--enable-nontrapping-float-to-int",
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-reference-types",
+];
 
 /// The loader revalidates on every page: a cached one would ask for a version that the next deployment
 /// has removed. It costs a 304; all that it loads is under a path that never changes.
@@ -127,34 +141,29 @@ fn widget_parts(
 ) -> Result<()> {
     let glue = work.join("glue");
     let mut bindgen = project.command(&tools.wasm_bindgen);
-    bindgen.args(["--target", "web", "--no-typescript", "--omit-default-module-path"]);
+    // The module speaks with the loader in numbers alone: of the glue that comes out, nothing is needed.
+    bindgen.args(["--target", "bundler", "--no-typescript"]);
     bindgen.args(["--remove-name-section", "--remove-producers-section"]);
     bindgen.args(["--out-name", "widget", "--out-dir"]).arg(&glue).arg(module);
     step(project, "wasm-bindgen", &mut bindgen)?;
 
-    // The features that every browser with `WebAssembly.compileStreaming` in use today knows.
-    let mut optimise = project.command(project.npm_bin("wasm-opt"));
-    optimise.args(["-Oz", "--converge", "--strip-debug", "--strip-producers"]);
-    for feature in [
-        "mutable-globals",
-        "sign-ext",
-        "nontrapping-float-to-int",
-        "bulk-memory",
-        "multivalue",
-        "reference-types",
-    ] {
-        optimise.arg(format!("--enable-{feature}"));
-    }
-    optimise.arg("-o").arg(parts.join("widget.wasm")).arg(glue.join("widget_bg.wasm"));
-    step(project, "wasm-opt", &mut optimise)?;
+    // Only what the loader calls; with it goes the table that wasm-bindgen makes for its glue.
+    let graph = work.join("exports.json");
+    fs::write(&graph, exports_graph(&WIDGET_EXPORTS).to_string())?;
+    let mut prune = project.command(project.npm_bin("wasm-metadce"));
+    prune.args(FEATURES).arg("-f").arg(&graph);
+    prune.arg("-o").arg(work.join("pruned.wasm")).arg(glue.join("widget_bg.wasm"));
+    step(project, "wasm-metadce", &mut prune)?;
 
-    let mut minify = esbuild(project);
-    minify.arg(glue.join("widget.js")).args(["--bundle", "--format=esm", "--minify"]);
-    step(project, "esbuild-glue", minify.arg(outfile(&parts.join("widget.js"))))?;
+    let mut optimise = project.command(project.npm_bin("wasm-opt"));
+    optimise.args(["-Oz", "--converge"]);
+    optimise.args(["--strip-debug", "--strip-producers", "--strip-target-features"]).args(FEATURES);
+    optimise.arg("-o").arg(parts.join("widget.wasm")).arg(work.join("pruned.wasm"));
+    step(project, "wasm-opt", &mut optimise)?;
 
     let mut style = esbuild(project);
     style.arg(project.path("widget/style.css")).arg("--minify");
-    step(project, "esbuild-style", style.arg(outfile(&parts.join("widget.css"))))?;
+    step(project, "esbuild-style", style.arg(outfile(&work.join("style.css"))))?;
 
     for file in files_below(&project.path("widget/texts"))? {
         let name = file.file_name().context("a language file without a name")?;
@@ -163,6 +172,13 @@ fn widget_parts(
         fs::write(parts.join(name), serde_json::to_string(&text)?)?;
     }
     Ok(())
+}
+
+/// What `wasm-metadce` keeps: the root reaches every export that is named.
+fn exports_graph(exports: &[&str]) -> serde_json::Value {
+    let kept = exports.iter().map(|name| json!({ "name": name, "export": name }));
+    let root = json!({ "name": "root", "root": true, "reaches": exports });
+    kept.chain([root]).collect()
 }
 
 /// A version is named after all that it serves, the loader included.
@@ -177,7 +193,9 @@ fn bundle_loader(project: &Project, version: &str, work: &Path) -> Result<Vec<u8
     let mut bundle = esbuild(project);
     bundle.arg(project.path("widget/loader/pass-along.js"));
     bundle.args(["--bundle", "--format=iife", "--minify"]);
-    bundle.arg(format!("--define:__VERSION__=\"{version}\"")).arg(outfile(&out));
+    bundle.arg(format!("--define:__VERSION__=\"{version}\""));
+    let style = fs::read_to_string(work.join("style.css"))?;
+    bundle.arg(format!("--define:__STYLE__={}", json!(style.trim()))).arg(outfile(&out));
     step(project, "esbuild-loader", &mut bundle)?;
     Ok(fs::read(&out)?)
 }

@@ -33,6 +33,7 @@ cargo xtask <command>
   build [worker] [widget]                  the Worker (edge/build) and the files beside it (www/dist)
   size [--json]                            bytes of the widget, by part
   bench [--seconds N] [--rounds N]         requests per second beside a peer in plain JS
+  bench widget [--rounds N] [--json]       what the widget costs a page, on a slow machine
   secrets [FILE]                           new secrets for a deployment, as JSON
   setup                                    the tools all of these need
 

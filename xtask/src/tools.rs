@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
-const NPM_PROGRAMS: [&str; 4] = ["wrangler", "node", "esbuild", "wasm-opt"];
+const NPM_PROGRAMS: [&str; 5] = ["wrangler", "node", "esbuild", "wasm-opt", "wasm-metadce"];
 
 /// The programs that Cargo and npm do not find by themselves.
 pub struct Tools {

@@ -230,6 +230,8 @@ pub struct Order {
     /// By the pseudonym of the event id; of repeats the one accepted first.
     events: BTreeMap<Digest, Accepted<(EventType, Event)>>,
     pub verdict: Option<Accepted<Verdict>>,
+    /// Verdicts differ: one of them was reached before all its facts were visible.
+    pub differs: bool,
     /// By role; of several the one accepted first.
     fulfilments: BTreeMap<Role, Accepted<Fulfilment>>,
 }
@@ -252,6 +254,8 @@ impl Order {
                 self.pick();
             }
             Fact::Verdict(fact) => {
+                let other = |known: &Accepted<Verdict>| known.rank() != (at, digest);
+                self.differs |= self.verdict.as_ref().is_some_and(other);
                 keep_first(&mut self.verdict, Accepted { at, digest, fact });
                 self.pick();
             }

@@ -150,9 +150,7 @@ async fn look_at_due<H: Host>(
             }
             report.looked_at += 1;
             // One order that cannot be handled now must not keep the others waiting.
-            let since = entry.metadata.get("since").and_then(Value::as_i64);
-            let since = since.map_or(key.at.start(), Instant::from_seconds);
-            if look(cx, (&key, since), &mut ledgers, report).await.is_err() {
+            if look(cx, (&key, &entry.metadata), &mut ledgers, report).await.is_err() {
                 report.done = false;
             }
         }
@@ -171,10 +169,11 @@ enum Next {
     Wait,
 }
 
-/// One order: heal it, settle what is due of its advocate, and point to the next look.
+/// One order: heal it, settle what is due of its advocate, and point to the next look. An event is
+/// looked for again a day later: if the store is later than we assume, it is not here yet.
 async fn look<H: Host>(
     cx: &Context<'_, H>,
-    (key, since): (&DueKey, Instant),
+    (key, pointer): (&DueKey, &Value),
     ledgers: &mut Ledgers,
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
@@ -196,7 +195,12 @@ async fn look<H: Host>(
         is_visible |= !matches!(next, Next::Wait);
     }
     if !is_visible {
+        let since = pointer.get("since").and_then(Value::as_i64);
+        let since = since.map_or(key.at.start(), Instant::from_seconds);
         wait(cx, &program, (key, since), report).await?;
+    } else if pointer.get("again").is_some() {
+        let next = key.at.plus(AUDITED).max(cx.now.plus(MINUTE).minute_up());
+        cx.put(&due_put(&program, next, key.ledger, key.order)).await?;
     }
     cx.delete(&key.to_string()).await
 }
@@ -278,7 +282,7 @@ async fn audit<H: Host>(
     let now = decide(cx, (program, advocate, order), &customer, &facts, reports, &earned).await?;
     let then = decided.verdict.as_ref().map(|verdict| (verdict.at, verdict.fact.clone()));
     // What an erasure took away is not missed.
-    let breach = !customer.erased && now.is_some() && now != then;
+    let breach = !customer.erased && (decided.differs || (now.is_some() && now != then));
     if breach {
         cx.host.log("a verdict was reached before all its facts were visible: the store was later than assumed");
     }
@@ -345,7 +349,8 @@ fn earned(ledger: &BTreeMap<OrderPseudonym, Order>) -> Vec<Earned> {
     let decided = ledger.iter().filter_map(|(order, facts)| Some((order, facts.verdict.as_ref()?)));
     decided
         .flat_map(|(order, verdict)| {
-            let one = |decided: &_| Earned { settled: verdict.at, order: *order, decided: *decided };
+            let one =
+                |decided: &_| Earned { settled: verdict.at, order: *order, decided: *decided };
             verdict.fact.rewards.iter().map(one)
         })
         .collect()

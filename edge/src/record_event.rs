@@ -11,6 +11,8 @@ use passalong_core::status;
 use passalong_core::time::SETTLE;
 use passalong_core::wire::{ConversionAnswer, EventKept};
 
+use serde_json::json;
+
 use crate::authenticate::merchant;
 use crate::customers;
 use crate::http::{Request, Response};
@@ -79,7 +81,8 @@ pub async fn record_event<H: Host>(
     let advocates: BTreeSet<_> = known.iter().filter_map(|report| report.advocate).collect();
     if known.is_empty() || !advocates.is_empty() {
         let ledger = Ledger(known.iter().find_map(|report| report.advocate));
-        cx.put(&due_put(&program, key.accepted.plus(SETTLE), ledger, order)).await?;
+        let due = due_put(&program, key.accepted.plus(SETTLE), ledger, order);
+        cx.put(&Put { metadata: Some(json!({ "again": true })), ..due }).await?;
     }
     let own = EventKey { program: program.id().clone(), order, fact: key };
     cx.put(&Put::listed(&own, fact.to_json())).await?;

@@ -92,13 +92,20 @@ impl Kv {
 
     /// When this write is visible at that location, at the latest.
     fn delay(&self, location: usize, by: By, id: u64) -> u64 {
-        let chance = mix(self.seed ^ mix(id ^ mix((location as u64) << 1 | u64::from(by == By::Read))));
+        let chance =
+            mix(self.seed ^ mix(id ^ mix((location as u64) << 1 | u64::from(by == By::Read))));
         if chance % 1_000 >= self.staleness.late {
             return 0;
         }
         let share = (chance >> 20) % 1_000;
         // Most of the late ones are a little late, some as late as can be.
-        let share = if share < 400 { share / 8 } else if share > 800 { 1_000 } else { share };
+        let share = if share < 400 {
+            share / 8
+        } else if share > 800 {
+            1_000
+        } else {
+            share
+        };
         self.staleness.bound * share / 1_000
     }
 

@@ -213,7 +213,8 @@ impl Machine {
     fn kill_isolate(&self, isolate: usize) {
         self.isolates.borrow_mut()[isolate] = Rc::default();
         self.died.borrow_mut()[isolate].push(self.now.get());
-        let on_it = |(id, running): (&TaskId, &Running)| (running.isolate == isolate).then_some(*id);
+        let on_it =
+            |(id, running): (&TaskId, &Running)| (running.isolate == isolate).then_some(*id);
         let dead: Vec<TaskId> = self.tasks.borrow().iter().filter_map(on_it).collect();
         for id in dead {
             let gone = self.tasks.borrow_mut().remove(&id);

@@ -82,8 +82,7 @@ impl Oracle {
         if hold.from == HoldFrom::Order || report.kind != ConversionKind::Purchase {
             return report.occurred_at.plus_days(hold.days).minute_up().max(floor);
         }
-        let mut settles =
-            report.occurred_at.plus_days(hold.fallback_days).minute_up().max(floor);
+        let mut settles = report.occurred_at.plus_days(hold.fallback_days).minute_up().max(floor);
         let mut last = None;
         for (accepted, event) in self.events(report) {
             if event.kind == EventType::Delivered && accepted <= settles {
@@ -121,14 +120,20 @@ impl Oracle {
     }
 
     /// Why the report cannot earn for this advocate, others aside.
-    fn refusal(&self, report: &Report, advocate: CustomerPseudonym, until: Minute) -> Option<Reason> {
+    fn refusal(
+        &self,
+        report: &Report,
+        advocate: CustomerPseudonym,
+        until: Minute,
+    ) -> Option<Reason> {
         let Some(terms) = self.terms_at(report.occurred_at) else {
             return Some(Reason::BeforeProgram);
         };
         if terms.paused {
             return Some(Reason::ProgramPaused);
         }
-        if report.currency.as_ref().is_some_and(|currency| *currency != terms.currency.to_string()) {
+        if report.currency.as_ref().is_some_and(|currency| *currency != terms.currency.to_string())
+        {
             return Some(Reason::CurrencyMismatch);
         }
         let known = self.known.get(&advocate).into_iter().flatten();
@@ -168,13 +173,13 @@ impl Oracle {
                     continue;
                 }
                 let then = until.min(self.settles(rival));
-                if self.refusal(rival, other, then).is_some() || self.left(rival, then).1.is_some() {
+                if self.refusal(rival, other, then).is_some() || self.left(rival, then).1.is_some()
+                {
                     continue;
                 }
                 again |= other == advocate && rival.kind == report.kind;
-                let first = |held: &&Report| {
-                    (held.accepted, held.order) < (rival.accepted, rival.order)
-                };
+                let first =
+                    |held: &&Report| (held.accepted, held.order) < (rival.accepted, rival.order);
                 holder = holder.filter(first).or(Some(rival));
             }
             taken |= holder.is_some_and(|holder| holder.advocate != Some(advocate));
@@ -186,8 +191,12 @@ impl Oracle {
     /// that it cannot be known any more.
     pub fn verdicts(&self, advocate: CustomerPseudonym) -> BTreeMap<OrderPseudonym, Settled> {
         let own = |order: &OrderPseudonym| self.own(*order, advocate);
-        let mut due: Vec<(Minute, &Report)> =
-            self.reports.keys().filter_map(own).map(|report| (self.settles(report), report)).collect();
+        let mut due: Vec<(Minute, &Report)> = self
+            .reports
+            .keys()
+            .filter_map(own)
+            .map(|report| (self.settles(report), report))
+            .collect();
         due.sort_by_key(|(settles, report)| (*settles, report.order));
         let mut settled: BTreeMap<OrderPseudonym, Settled> = BTreeMap::new();
         for (settles, report) in due {
@@ -217,9 +226,10 @@ impl Oracle {
         let (left, undone) = self.left(report, settles);
         let mut rewards = Vec::new();
         for role in [Role::Advocate, Role::Friend] {
-            let mut rules = terms.rewards.iter().filter(|rule| {
-                rule.role == role && rule.trigger.kind() == report.kind
-            });
+            let mut rules = terms
+                .rewards
+                .iter()
+                .filter(|rule| rule.role == role && rule.trigger.kind() == report.kind);
             let Some(any) = rules.clone().next().filter(|rule| rule.when == When::Earned) else {
                 continue;
             };

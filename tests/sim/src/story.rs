@@ -297,7 +297,8 @@ impl Story {
 
     /// Programs are made in peace and known everywhere when the story begins.
     fn create_programs(&mut self, operator_key: &str) {
-        let bodies: Vec<Value> = self.programs.iter().map(|program| program.terms.clone()).collect();
+        let bodies: Vec<Value> =
+            self.programs.iter().map(|program| program.terms.clone()).collect();
         for body in bodies {
             let request = request("POST", "/v1/programs", operator_key, Some(&body));
             let answer = self.ask(0, request);
@@ -444,7 +445,8 @@ impl Story {
         // A day is folded, and folded again by whoever does not see that it was.
         let after_midnight = now % DAY > 5 * MINUTE && now % DAY < 40 * MINUTE;
         let sweep = erasures && now >= self.next_erasure_sweep;
-        let out = !self.draining && self.outages.iter().any(|(from, to)| (*from..*to).contains(&now));
+        let out =
+            !self.draining && self.outages.iter().any(|(from, to)| (*from..*to).contains(&now));
         if (due || after_midnight || sweep) && !out && !self.random.permille(100) {
             self.next_erasure_sweep = now + 6 * HOUR;
             let runs = if self.random.permille(250) { self.random.between(2, 3) } else { 1 };
@@ -633,12 +635,12 @@ impl Story {
         });
         let is_bad = body.get("code").is_some_and(|code| code == "8f3k2m7q8f3k2m7q8f3k2m7q8f");
         let proves = !is_bad && (clicked.is_some() || body.get("code").is_some());
-        let ids = parsed.customer.iter().map(|id| {
-            passalong_core::ids::Identity::Customer(of.keys.customer(id))
-        });
-        let hints = parsed.hints.iter().map(|hint| {
-            passalong_core::ids::Identity::Hint(of.keys.hint(hint))
-        });
+        let ids = parsed
+            .customer
+            .iter()
+            .map(|id| passalong_core::ids::Identity::Customer(of.keys.customer(id)));
+        let hints =
+            parsed.hints.iter().map(|hint| passalong_core::ids::Identity::Hint(of.keys.hint(hint)));
         let report = oracle::Report {
             order,
             digest,
@@ -656,7 +658,14 @@ impl Story {
             return *index;
         }
         let order_id = order_id.to_owned();
-        self.reports.push(SentReport { program, order_id, order, report, sent: false, acked: None });
+        self.reports.push(SentReport {
+            program,
+            order_id,
+            order,
+            report,
+            sent: false,
+            acked: None,
+        });
         self.by_digest.insert((program, digest), self.reports.len() - 1);
         self.reports.len() - 1
     }
@@ -672,7 +681,13 @@ impl Story {
         self.serial += u32::from(self.random.permille(2));
         let now = Instant::from_seconds(i64::try_from(self.now() / 1_000).unwrap());
         let kind = self.random.pick(&[
-            "delivered", "delivered", "delivered", "refunded", "refunded", "cancelled", "withdrawn",
+            "delivered",
+            "delivered",
+            "delivered",
+            "refunded",
+            "refunded",
+            "cancelled",
+            "withdrawn",
             "chargeback",
         ]);
         let id = self.random.below(1_000_000);
@@ -779,9 +794,7 @@ impl Story {
                 let body = json!({ "channel": "whatsapp" });
                 request("POST", "/v1/me/shares", &as_customer(*program, *advocate), Some(&body))
             }
-            What::Rewards { program } => {
-                request("GET", "/v1/rewards", &of(*program).api_key, None)
-            }
+            What::Rewards { program } => request("GET", "/v1/rewards", &of(*program).api_key, None),
             What::Read { program, order_id } => {
                 let path = format!("/v1/conversions/{order_id}");
                 request("GET", &path, &of(*program).api_key, None)
@@ -902,7 +915,8 @@ impl Story {
                 if answer.has_pa {
                     let day = Instant::from_seconds(answer.minute.start().seconds() - 1).day();
                     let isolate = answer.isolate;
-                    let click = Clicked { program, advocate, visitor, day, at: now, isolate, lost: false };
+                    let click =
+                        Clicked { program, advocate, visitor, day, at: now, isolate, lost: false };
                     self.clicked.push(click);
                 } else {
                     self.violate(format!("a visitor came without pa: {status}"));
@@ -936,8 +950,10 @@ impl Story {
 
     /// A 503 needs a reason: a fault, or a store that shows a key without its value.
     fn may_fail(&self, answer: &Answer) -> bool {
-        let on_its_way = answer.body["detail"].as_str().is_some_and(|text| text.contains("on its way"));
-        let unseen = answer.body["detail"].as_str().is_some_and(|text| text.contains("not visible"));
+        let on_its_way =
+            answer.body["detail"].as_str().is_some_and(|text| text.contains("on its way"));
+        let unseen =
+            answer.body["detail"].as_str().is_some_and(|text| text.contains("not visible"));
         self.machine.record(answer.task).excused || on_its_way || unseen
     }
 }

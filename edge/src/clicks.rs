@@ -4,7 +4,7 @@
 //! click leads: it waits, collects what the others left in memory, and writes once. If it does not
 //! come back in time, because its isolate was busy or its request cut off, the next click leads.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use passalong_core::channel::Channel;
 use passalong_core::ids::{CustomerPseudonym, ProgramId};
@@ -21,6 +21,8 @@ const WINDOW: u32 = 1_000;
 const DEADLINE: u64 = 10_000;
 /// Visitors in a key's metadata; the rest is in its value.
 const LISTED: usize = 80;
+/// Written visitors an isolate remembers: about a megabyte.
+const REMEMBERED: usize = 50_000;
 /// Raw clicks are kept so long after their day, for folding late.
 const KEPT_DAYS: i64 = 7;
 
@@ -41,9 +43,37 @@ struct Open {
     led_since: Option<u64>,
 }
 
-/// The open batches of an isolate.
+/// The open batches of an isolate, and who is in those it wrote.
 #[derive(Debug, Default)]
-pub struct Batches(HashMap<Target, Open>);
+pub struct Batches {
+    open: HashMap<Target, Open>,
+    written: Written,
+}
+
+/// Visitors of a day who are in the store, so that whoever comes again costs no write. As many as an
+/// isolate may remember; then it begins again.
+#[derive(Debug, Default)]
+struct Written {
+    day: Option<Day>,
+    visitors: HashSet<(CustomerPseudonym, [u8; 6])>,
+}
+
+impl Written {
+    fn insert(&mut self, target: &Target, visitors: &Visitors) {
+        if self.day != Some(target.day) || self.visitors.len() + visitors.len() > REMEMBERED {
+            self.visitors.clear();
+            self.day = Some(target.day);
+        }
+        self.visitors.extend(visitors.keys().map(|visitor| (target.customer, *visitor)));
+    }
+}
+
+/// Whether this isolate has written this visitor of this advocate and day.
+pub fn is_written<H: Host>(cx: &Context<'_, H>, target: &Target, visitor: [u8; 6]) -> bool {
+    let batches = cx.isolate.batches.borrow();
+    let written = &batches.written;
+    written.day == Some(target.day) && written.visitors.contains(&(target.customer, visitor))
+}
 
 /// Adds a click. Whoever gets `true` must call [`flush`] after answering.
 pub fn add<H: Host>(
@@ -54,7 +84,7 @@ pub fn add<H: Host>(
 ) -> bool {
     let now = cx.host.millis();
     let mut batches = cx.isolate.batches.borrow_mut();
-    let open = batches.0.entry(target.clone()).or_default();
+    let open = batches.open.entry(target.clone()).or_default();
     open.visitors.entry(visitor).or_insert(channel);
     let leads = open.led_since.is_none_or(|since| now.saturating_sub(since) > DEADLINE);
     if leads {
@@ -66,7 +96,7 @@ pub fn add<H: Host>(
 /// Waits for the window to end, then writes what came together.
 pub async fn flush<H: Host>(cx: &Context<'_, H>, target: &Target) -> Result<(), StoreError> {
     cx.host.sleep(WINDOW).await;
-    let Some(open) = cx.isolate.batches.borrow_mut().0.remove(target) else { return Ok(()) };
+    let Some(open) = cx.isolate.batches.borrow_mut().open.remove(target) else { return Ok(()) };
     let key = ClickKey {
         program: target.program.clone(),
         day: target.day,
@@ -75,7 +105,9 @@ pub async fn flush<H: Host>(cx: &Context<'_, H>, target: &Target) -> Result<(), 
     };
     let (listed, more) = encode(&open.visitors);
     let put = Put::listed(&key, listed).value(more);
-    cx.put(&put.until(target.day.plus(KEPT_DAYS + 1).start(), cx.now)).await
+    cx.put(&put.until(target.day.plus(KEPT_DAYS + 1).start(), cx.now)).await?;
+    cx.isolate.batches.borrow_mut().written.insert(target, &open.visitors);
+    Ok(())
 }
 
 /// Seven bytes a visitor: six of the hash, one for the channel.

@@ -56,7 +56,9 @@ mod tests {
             (&[7], 1, 2),
         ] {
             let mut generations = Generations::default();
-            revoked.iter().for_each(|generation| generations.revoke(*generation));
+            for generation in revoked {
+                generations.revoke(*generation);
+            }
             assert_eq!([generations.current(), generations.next()], [current, next], "{revoked:?}");
             assert!(revoked.iter().all(|generation| generations.is_revoked(*generation)));
             assert!(!generations.is_revoked(current) && !generations.is_revoked(next));

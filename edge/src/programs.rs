@@ -57,7 +57,7 @@ impl Programs {
         }
     }
 
-    fn revoke(&mut self, key: RevokedKey) {
+    fn revoke(&mut self, key: &RevokedKey) {
         let Revoked(generation) = key.generation;
         let generations = self.generations.entry(key.program.clone()).or_default();
         if !generations.is_revoked(generation) {
@@ -158,7 +158,7 @@ async fn refresh<H: Host>(cx: &Context<'_, H>) -> Result<(), StoreError> {
                     let terms = terms.and_then(|terms| Program::parse(terms.as_bytes()).ok());
                     programs.add(&key, terms);
                 } else if let Ok(key) = entry.key.parse() {
-                    programs.revoke(key);
+                    programs.revoke(&key);
                 }
             }
             Ok(())
@@ -190,7 +190,7 @@ pub async fn revoke<H: Host>(
 ) -> Result<(), StoreError> {
     let key = RevokedKey { program: program.clone(), generation: Revoked(generation) };
     cx.put(&Put::listed(&key, json!({}))).await?;
-    cx.isolate.programs.borrow_mut().revoke(key);
+    cx.isolate.programs.borrow_mut().revoke(&key);
     Ok(())
 }
 

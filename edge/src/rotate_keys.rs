@@ -2,6 +2,8 @@
 //! generation, which is good at once and beside the one in use; `POST …/keys/revoke` ends one. Only
 //! the operator may, so that whoever stole a merchant's key can neither take over nor lock out.
 
+use std::rc::Rc;
+
 use passalong_core::decode::Fields;
 use passalong_core::ids::ProgramId;
 use passalong_core::wire::{KeyGeneration, KeysRevoked};
@@ -10,11 +12,11 @@ use crate::authenticate::operator;
 use crate::http::{Request, Response};
 use crate::problem::Problem;
 use crate::programs::{self, Loaded};
-use crate::requests::{body, part};
+use crate::requests::body;
 use crate::store::{Context, Host};
 
 /// 1. Authenticate: 401. 2. Load: 404. 3. Derive: nothing is written, and the same is answered until
-/// a generation is revoked.
+///    a generation is revoked.
 pub async fn next_keys<H: Host>(
     cx: &Context<'_, H>,
     request: &Request,
@@ -34,8 +36,10 @@ pub async fn revoke_keys<H: Host>(
 ) -> Result<Response, Problem> {
     operator(cx, request).await?;
     let mut fields = Fields::parse(body(request)?)?;
-    let generation = fields.read::<u32>("generation")?;
-    let generation = fields.required("generation", generation, "the number to revoke")?;
+    let right = "must be the number to revoke, for example 1";
+    let generation = fields.integer("generation", (1, u32::MAX.into()), right)?;
+    let generation = fields.required("generation", generation, right)?;
+    let generation = u32::try_from(generation).unwrap_or(u32::MAX);
     fields.finish()?;
     let program = load(cx, id).await?;
     let generations = &program.generations;
@@ -57,9 +61,10 @@ pub async fn revoke_keys<H: Host>(
     Ok(Response::json(200, &answer))
 }
 
-async fn load<H: Host>(cx: &Context<'_, H>, id: &str) -> Result<std::rc::Rc<Loaded>, Problem> {
-    let id: ProgramId = part("id", id)?;
-    programs::load(cx, &id).await?.ok_or_else(|| Problem::not_found("there is no such program"))
+async fn load<H: Host>(cx: &Context<'_, H>, id: &str) -> Result<Rc<Loaded>, Problem> {
+    let unknown = || Problem::not_found("there is no such program");
+    let id: ProgramId = id.parse().map_err(|_| unknown())?;
+    programs::load(cx, &id).await?.ok_or_else(unknown)
 }
 
 /// The keys of one generation.

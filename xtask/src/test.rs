@@ -206,7 +206,7 @@ fn end_to_end(project: &Project, browser: Option<&Path>, filters: &[String]) -> 
     let mut files: Vec<_> = fs::read_dir(project.path("tests/e2e"))?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| {
-            let name = path.to_string_lossy();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
             let is_meant = filters.is_empty() || filters.iter().any(|part| name.contains(part));
             name.ends_with(".test.mjs") && is_meant
         })

@@ -62,6 +62,7 @@ fn every_key_is_the_one_pinned() {
     assert_eq!(known["program"], "teehaus");
     assert_eq!(known["server_api_key"], secrets.api_key(&teehaus, 1));
     assert_eq!(known["operator_key"], secrets.operator_key(1));
+    assert_eq!(known["operator_key_2"], secrets.operator_key(2));
     assert_eq!(known["identity_secret"], secrets.identity_secret(&teehaus, 1));
     assert_eq!(known["template_secret"], secrets.template_secret(&teehaus, 1));
 }

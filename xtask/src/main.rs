@@ -33,6 +33,7 @@ cargo xtask <command>
   size [--json]                            bytes of the widget, by part
   bench [--seconds N] [--rounds N]         requests per second beside a peer in plain JS
   secrets [FILE]                           new secrets for a deployment, as JSON
+  secrets --operator-generation N FILE     the operator key of that generation, from kept secrets
   setup                                    the tools all of these need
 
 Each does the set-up it needs. Tools are kept in $PASSALONG_CACHE (default ~/.cache/passalong).";

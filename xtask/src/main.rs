@@ -4,6 +4,7 @@
 #[cfg(not(unix))]
 compile_error!("cargo xtask runs on Linux and macOS; on Windows, use WSL");
 
+mod audit;
 mod bench;
 mod build;
 mod chromium;
@@ -28,7 +29,7 @@ const USAGE: &str = "\
 cargo xtask <command>
 
   demo [--worker-port N] [--shop-port N]   the Worker, a demo shop and the cron on this machine
-  test [STAGE…] [-- FILTER]                all tests, or some: fmt clippy unit build size e2e
+  test [STAGE…] [-- FILTER]                all tests, or some: fmt clippy unit audit build size e2e
   build [worker] [widget]                  the Worker (edge/build) and the files beside it (www/dist)
   size [--json]                            bytes of the widget, by part
   bench [--seconds N] [--rounds N]         requests per second beside a peer in plain JS

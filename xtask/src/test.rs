@@ -6,7 +6,7 @@ use crate::command::{mend, output_of, read_log, say};
 use crate::group::Group;
 use crate::project::Project;
 use crate::tools::{self, set_up};
-use crate::{build, chromium, size};
+use crate::{audit, build, chromium, size};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::fs;
@@ -16,16 +16,16 @@ use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
 
-const STAGES: [&str; 6] = ["fmt", "clippy", "unit", "build", "size", "e2e"];
+const STAGES: [&str; 7] = ["fmt", "clippy", "unit", "audit", "build", "size", "e2e"];
 
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-struct Count {
+pub struct Count {
     passed: u64,
     failed: u64,
 }
 
 impl Count {
-    fn one(passed: bool) -> Self {
+    pub fn one(passed: bool) -> Self {
         Self { passed: passed.into(), failed: (!passed).into() }
     }
 
@@ -61,6 +61,7 @@ pub fn test(project: &Project, arguments: &[String]) -> Result<ExitCode> {
             "fmt" => formatting(project)?,
             "clippy" => clippy(project)?,
             "unit" => unit(project, filters)?,
+            "audit" => audit::audit(project)?,
             "build" => {
                 let count = checked(&build::build(project, &tools));
                 is_built = count.failed == 0;

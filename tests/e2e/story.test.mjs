@@ -407,10 +407,12 @@ test("nothing in KV, in the logs or in an address tells who anybody was, or hold
   assert.deepEqual(traces(kv, { ...people, ...friends, ...guests, ...agents, ...addresses, ...keys, ...ids, ...orders }), [], "KV");
 
   const log = worker.logs.join("");
-  assert.match(log, /\/v1\/me/, "the log of the platform's stand-in has each request");
+  const inTheLink = { "Anna's code": annasLink.split("/").pop() };
+  assert.notDeepEqual(traces({ log }, inTheLink), [], "the platform's stand-in logs each request");
   assert.deepEqual(traces({ log }, { ...people, ...friends, ...guests, ...agents, ...addresses, ...keys, ...ids }), [], "the log");
 
   const urls = [...asked].join("\n");
   assert.ok(asked.size > 50 && urls.includes("/v1/me") && urls.includes("pa="), `${asked.size} addresses`);
+  assert.notDeepEqual(traces({ urls }, inTheLink), [], "what is in an address is found");
   assert.deepEqual(traces({ urls }, { ...people, ...friends, ...guests, ...agents, ...keys, ...ids }), [], "addresses");
 });

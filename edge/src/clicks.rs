@@ -47,32 +47,17 @@ struct Open {
 #[derive(Debug, Default)]
 pub struct Batches {
     open: HashMap<Target, Open>,
-    written: Written,
+    /// Visitors (who are others tomorrow) in the store, so that whoever comes again costs no write.
+    written: HashSet<(CustomerPseudonym, [u8; 6])>,
 }
 
-/// Visitors of a day who are in the store, so that whoever comes again costs no write. As many as an
-/// isolate may remember; then it begins again.
-#[derive(Debug, Default)]
-struct Written {
-    day: Option<Day>,
-    visitors: HashSet<(CustomerPseudonym, [u8; 6])>,
-}
-
-impl Written {
-    fn insert(&mut self, target: &Target, visitors: &Visitors) {
-        if self.day != Some(target.day) || self.visitors.len() + visitors.len() > REMEMBERED {
-            self.visitors.clear();
-            self.day = Some(target.day);
-        }
-        self.visitors.extend(visitors.keys().map(|visitor| (target.customer, *visitor)));
-    }
-}
-
-/// Whether this isolate has written this visitor of this advocate and day.
-pub fn is_written<H: Host>(cx: &Context<'_, H>, target: &Target, visitor: [u8; 6]) -> bool {
-    let batches = cx.isolate.batches.borrow();
-    let written = &batches.written;
-    written.day == Some(target.day) && written.visitors.contains(&(target.customer, visitor))
+/// Whether this isolate has written this visitor of this advocate.
+pub fn is_written<H: Host>(
+    cx: &Context<'_, H>,
+    advocate: CustomerPseudonym,
+    visitor: [u8; 6],
+) -> bool {
+    cx.isolate.batches.borrow().written.contains(&(advocate, visitor))
 }
 
 /// Adds a click. Whoever gets `true` must call [`flush`] after answering.
@@ -106,7 +91,11 @@ pub async fn flush<H: Host>(cx: &Context<'_, H>, target: &Target) -> Result<(), 
     let (listed, more) = encode(&open.visitors);
     let put = Put::listed(&key, listed).value(more);
     cx.put(&put.until(target.day.plus(KEPT_DAYS + 1).start(), cx.now)).await?;
-    cx.isolate.batches.borrow_mut().written.insert(target, &open.visitors);
+    let written = &mut cx.isolate.batches.borrow_mut().written;
+    if written.len() + open.visitors.len() > REMEMBERED {
+        written.clear();
+    }
+    written.extend(open.visitors.keys().map(|visitor| (target.customer, *visitor)));
     Ok(())
 }
 

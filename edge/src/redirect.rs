@@ -74,7 +74,7 @@ pub async fn redirect<H: Host>(
     let address = request.header("cf-connecting-ip").unwrap_or_default();
     let visitor = program.keys.visitor(day, address, agent.unwrap_or_default());
     let batch = batch(program.id(), customer, cx);
-    if clicks::is_written(cx, &batch, visitor) {
+    if clicks::is_written(cx, customer, visitor) {
         return Ok((to(&location), None));
     }
     if !allow_address(cx, Limit::Clicks, request, &customer.0).await {

@@ -90,13 +90,26 @@ pub async fn flush<H: Host>(cx: &Context<'_, H>, target: &Target) -> Result<(), 
     };
     let (listed, more) = encode(&open.visitors);
     let put = Put::listed(&key, listed).value(more);
-    cx.put(&put.until(target.day.plus(KEPT_DAYS + 1).start(), cx.now)).await?;
-    let written = &mut cx.isolate.batches.borrow_mut().written;
-    if written.len() + open.visitors.len() > REMEMBERED {
-        written.clear();
+    // Remembered before it is written, so that nobody who comes meanwhile begins another batch.
+    let remember = |stored: bool| {
+        let written = &mut cx.isolate.batches.borrow_mut().written;
+        if written.len() + open.visitors.len() > REMEMBERED {
+            written.clear();
+        }
+        for visitor in open.visitors.keys().map(|visitor| (target.customer, *visitor)) {
+            if stored {
+                written.insert(visitor)
+            } else {
+                written.remove(&visitor)
+            };
+        }
+    };
+    remember(true);
+    let put = cx.put(&put.until(target.day.plus(KEPT_DAYS + 1).start(), cx.now)).await;
+    if put.is_err() {
+        remember(false);
     }
-    written.extend(open.visitors.keys().map(|visitor| (target.customer, *visitor)));
-    Ok(())
+    put
 }
 
 /// Seven bytes a visitor: six of the hash, one for the channel.

@@ -4,6 +4,7 @@ use passalong_core::time::Instant;
 use passalong_edge::http::Request;
 use passalong_edge::isolate::Isolate;
 use passalong_edge::limits::Limit;
+use passalong_edge::store::Host;
 use serde_json::json;
 
 use crate::support::{Answer, Fault, World, at, get, me, redirect, secret};
@@ -42,6 +43,22 @@ fn an_hour_of_a_loop_on_one_link_cost_one_write() {
         assert_eq!(world.memory.keys("click/").len(), 1, "{limiter:?}");
         assert_eq!(counted(&world, noon()), 1);
     }
+}
+
+#[test]
+fn a_visitor_who_comes_while_their_click_is_written_begins_no_other_batch() {
+    let world = World::new();
+    let request = redirect(&world.code("10023"), 7);
+    // The first write is refused once, and waits 400 ms and more before it is tried again.
+    world.memory.fail(Fault::Writes { from: 1, count: 1, took_effect: false });
+    let late = async {
+        world.memory.sleep(1_200).await;
+        world.answer(&world.isolate, noon(), &request).await
+    };
+    let first = world.answer(&world.isolate, noon(), &request);
+    let (first, late) = world.run(futures_util::future::join(first, late));
+    assert!(has_token(&first) && has_token(&late));
+    assert_eq!(world.memory.keys("click/").len(), 1);
 }
 
 #[test]

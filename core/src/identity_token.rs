@@ -8,10 +8,10 @@ use std::fmt;
 
 use data_encoding::HEXLOWER;
 use serde_json::{Map, Value};
-use subtle::ConstantTimeEq;
 
 use crate::ids::{CustomerId, Hint, IdError, ProgramId};
-use crate::keys::{Secrets, hmac_sha256_of};
+use crate::keys::Secrets;
+use crate::mac::hmac_sha256_of;
 use crate::text;
 use crate::time::{DAY, Instant, MINUTE};
 
@@ -137,14 +137,6 @@ impl fmt::Display for TokenFlaw {
     }
 }
 
-/// The program a token says it is for, before anything about it is proven.
-pub fn unverified_audience(token: &str) -> Option<ProgramId> {
-    match Parts::of(token).ok()? {
-        Parts::Template(template) => template.program.parse().ok(),
-        Parts::Jwt(jwt) => jwt.audience().ok(),
-    }
-}
-
 /// Verifies a token made with the first generation of its program's secrets.
 pub fn verify(
     secrets: &Secrets,
@@ -161,34 +153,65 @@ pub fn verify_generations(
     token: &str,
     now: Instant,
 ) -> Result<(ProgramId, CustomerClaims), TokenProblem> {
-    match Parts::of(token)? {
-        Parts::Template(template) => {
-            let program = template.program.parse().map_err(|_| TokenProblem::WrongAudience)?;
-            let claims = template.verify(&program, now, |message, signature| {
+    let token = Unverified::read(token)?;
+    let claims = token.verify(secrets, generations, now)?;
+    Ok((token.program, claims))
+}
+
+/// A token as it says it is; nothing about it is proven.
+pub struct Unverified<'a> {
+    parts: Parts<'a>,
+    program: ProgramId,
+}
+
+impl<'a> Unverified<'a> {
+    pub fn read(token: &'a str) -> Result<Self, TokenProblem> {
+        let parts = Parts::of(token)?;
+        let program = match &parts {
+            Parts::Template(template) => template.program.parse().ok(),
+            Parts::Jwt(jwt) => jwt.audience(),
+        };
+        Ok(Self { parts, program: program.ok_or(TokenProblem::WrongAudience)? })
+    }
+
+    /// The program it says it is for.
+    pub fn program(&self) -> &ProgramId {
+        &self.program
+    }
+
+    /// What it says, if it was made with any of these generations of the program's secrets.
+    pub fn verify(
+        &self,
+        secrets: &Secrets,
+        generations: &[u32],
+        now: Instant,
+    ) -> Result<CustomerClaims, TokenProblem> {
+        let is_genuine =
+            |secret: fn(&Secrets, &ProgramId, u32) -> String, message: &[u8], signature: &[u8]| {
                 generations.iter().any(|generation| {
-                    let secret = secrets.template_secret(&program, *generation);
+                    let secret = secret(secrets, &self.program, *generation);
                     signature_fits(secret.as_bytes(), message, signature)
                 })
-            })?;
-            Ok((program, claims))
-        }
-        Parts::Jwt(jwt) => {
-            let program = jwt.audience()?;
-            let genuine = generations.iter().any(|generation| {
-                let secret = secrets.identity_secret(&program, *generation);
-                signature_fits(secret.as_bytes(), jwt.signed.as_bytes(), &jwt.signature)
-            });
-            if !genuine {
-                return Err(TokenProblem::WrongSignature);
+            };
+        match &self.parts {
+            Parts::Template(template) => {
+                template.verify(&self.program, now, |message, signature| {
+                    is_genuine(Secrets::template_secret, message, signature)
+                })
             }
-            check_times(&jwt.payload, now)?;
-            Ok((program, claims(&jwt.payload)?))
+            Parts::Jwt(jwt) => {
+                if !is_genuine(Secrets::identity_secret, jwt.signed.as_bytes(), &jwt.signature) {
+                    return Err(TokenProblem::WrongSignature);
+                }
+                check_times(&jwt.payload, now)?;
+                claims(&jwt.payload)
+            }
         }
     }
 }
 
 fn signature_fits(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    hmac_sha256_of(key, message).as_slice().ct_eq(signature).into()
+    hmac_sha256_of(key, message).fits(signature)
 }
 
 fn malformed(flaw: TokenFlaw) -> TokenProblem {
@@ -247,9 +270,8 @@ impl<'a> Jwt<'a> {
         Ok(Self { signed, payload: object(payload)?, signature })
     }
 
-    fn audience(&self) -> Result<ProgramId, TokenProblem> {
-        let audience = self.payload.get("aud").and_then(Value::as_str);
-        audience.and_then(|aud| aud.parse().ok()).ok_or(TokenProblem::WrongAudience)
+    fn audience(&self) -> Option<ProgramId> {
+        self.payload.get("aud").and_then(Value::as_str)?.parse().ok()
     }
 }
 

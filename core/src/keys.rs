@@ -8,15 +8,14 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use hkdf::{Hkdf, HmacImpl};
-use hmac::Hmac;
+use hkdf::Hkdf;
 use sha2::Sha256;
-use subtle::ConstantTimeEq;
 
 use crate::ids::{
     CustomerId, CustomerPseudonym, Digest, EventId, Hint, HintPseudonym, OrderId, OrderPseudonym,
     ProgramId,
 };
+use crate::mac::{Mac, hmac_sha256, label, same_text};
 use crate::text;
 use crate::time::Day;
 
@@ -83,6 +82,8 @@ pub enum KeyProblem {
     Missing,
     Malformed,
     WrongSignature,
+    /// Made here once, and taken back.
+    Revoked,
 }
 
 impl fmt::Display for KeyProblem {
@@ -93,6 +94,7 @@ impl fmt::Display for KeyProblem {
                 "the key is malformed; a server key reads sk_{program}_{generation}_{32 characters}, an operator key op_{generation}_{32 characters}"
             }
             Self::WrongSignature => "the key is not one this service made",
+            Self::Revoked => "the key was revoked",
         })
     }
 }
@@ -107,6 +109,8 @@ pub struct Secrets {
     verifiers: Vec<SigningRoot>,
     merchant: Hkdf<Sha256>,
     pseudonym: Hkdf<Sha256>,
+    limits: [u8; 32],
+    operator_generation: u32,
 }
 
 impl fmt::Debug for Secrets {
@@ -122,12 +126,21 @@ impl Secrets {
         let in_secret = |secret| move |flaw| SecretsError { secret, flaw };
         let (signer, verifiers) =
             signing_roots(signing).map_err(in_secret(SecretName::SigningKeys))?;
+        let pseudonym = root(pseudonym).map_err(in_secret(SecretName::PseudonymKey))?;
         Ok(Self {
             signer,
             verifiers,
             merchant: root(merchant).map_err(in_secret(SecretName::MerchantKey))?,
-            pseudonym: root(pseudonym).map_err(in_secret(SecretName::PseudonymKey))?,
+            limits: derive(&pseudonym, &[b"limits"]),
+            pseudonym,
+            operator_generation: 1,
         })
+    }
+
+    /// The only generation of the operator key that counts; 1 where nothing else is said.
+    #[must_use]
+    pub fn with_operator_generation(self, generation: u32) -> Self {
+        Self { operator_generation: generation, ..self }
     }
 
     /// The key of a merchant's server: `sk_{program}_{generation}_{mac}`.
@@ -151,14 +164,14 @@ impl Secrets {
         format!("op_{generation}_{}", text::base32(&mac))
     }
 
-    /// Reads and checks an operator key; its generation is returned.
-    pub fn check_operator_key(&self, key: &str) -> Result<u32, KeyProblem> {
+    /// Reads and checks an operator key.
+    pub fn check_operator_key(&self, key: &str) -> Result<(), KeyProblem> {
         if key.is_empty() {
             return Err(KeyProblem::Missing);
         }
         let generation = operator_key_generation(key).ok_or(KeyProblem::Malformed)?;
         same(key, &self.operator_key(generation))?;
-        Ok(generation)
+        if generation == self.operator_generation { Ok(()) } else { Err(KeyProblem::Revoked) }
     }
 
     /// The secret a merchant signs identity tokens with. The HMAC key is the ASCII of this text.
@@ -169,6 +182,11 @@ impl Secrets {
     /// The secret a merchant's templates sign with. The HMAC key is the ASCII of this text.
     pub fn template_secret(&self, program: &ProgramId, generation: u32) -> String {
         self.program_text::<32>("ts", "template secret", program, generation)
+    }
+
+    /// What a rate limiter counts by, so that it never learns an address or a customer.
+    pub fn limit_key(&self, parts: &[&[u8]]) -> [u8; 10] {
+        hmac_sha256(&self.limits, parts).bytes()
     }
 
     /// Derives all keys of one program, once.
@@ -221,9 +239,9 @@ pub(crate) struct SigningKey {
 impl SigningKey {
     /// The tag over `body`. `purpose` keeps one kind of token from being taken for another.
     /// 64 bits: forging is an online-only attack (NIST SP 800-107 discourages fewer).
-    pub fn tag(&self, purpose: &str, program: &ProgramId, body: &[u8]) -> [u8; 8] {
+    pub fn tag(&self, purpose: &str, program: &ProgramId, body: &[u8]) -> Mac<8> {
         let parts = [purpose.as_bytes(), program.as_str().as_bytes(), body];
-        truncate(hmac_sha256(&self.key, &parts))
+        hmac_sha256(&self.key, &parts).cut()
     }
 }
 
@@ -280,7 +298,7 @@ impl ProgramKeys {
     pub fn visitor(&self, day: Day, address: &str, agent: &str) -> [u8; 6] {
         let day = day.start().seconds().to_be_bytes();
         let network = network(address);
-        truncate(hmac_sha256(&self.visitor, &[&day, &network, agent.as_bytes()]))
+        hmac_sha256(&self.visitor, &[&day, &network, agent.as_bytes()]).bytes()
     }
 
     /// The key that signs now.
@@ -294,34 +312,8 @@ impl ProgramKeys {
     }
 
     fn pseudonym<const N: usize>(&self, parts: &[&[u8]]) -> [u8; N] {
-        truncate(hmac_sha256(&self.pseudonym, parts))
+        hmac_sha256(&self.pseudonym, parts).bytes()
     }
-}
-
-/// HMAC-SHA256 (RFC 2104) of one message, as JWT and templates use it.
-pub(crate) fn hmac_sha256_of(key: &[u8], message: &[u8]) -> [u8; 32] {
-    let mut mac = <Hmac<Sha256> as HmacImpl>::new_from_slice(key);
-    mac.update(message);
-    mac.finalize().into()
-}
-
-/// HMAC-SHA256 over length-prefixed parts, so that no two lists of parts read the same.
-fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    hmac_sha256_of(key, &label(parts))
-}
-
-fn label(parts: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for part in parts {
-        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        bytes.extend_from_slice(part);
-    }
-    bytes
-}
-
-fn truncate<const N: usize>(mac: [u8; 32]) -> [u8; N] {
-    const { assert!(N <= 32) }
-    mac.first_chunk().copied().unwrap_or([0; N])
 }
 
 fn derive<const N: usize>(root: &Hkdf<Sha256>, parts: &[&[u8]]) -> [u8; N] {
@@ -384,12 +376,11 @@ fn operator_key_generation(key: &str) -> Option<u32> {
 
 /// Compares the whole text, so that only the one way we write a key is accepted.
 fn same(given: &str, made: &str) -> Result<(), KeyProblem> {
-    let equal: bool = given.as_bytes().ct_eq(made.as_bytes()).into();
-    if equal { Ok(()) } else { Err(KeyProblem::WrongSignature) }
+    if same_text(made, given) { Ok(()) } else { Err(KeyProblem::WrongSignature) }
 }
 
 /// The network an address belongs to. An IPv4 address written as IPv6 is the same address.
-fn network(address: &str) -> Vec<u8> {
+pub fn network(address: &str) -> Vec<u8> {
     match address.trim().parse().map(|ip: IpAddr| ip.to_canonical()) {
         Ok(IpAddr::V4(ip)) => ip.octets().to_vec(),
         Ok(IpAddr::V6(ip)) => ip.octets().iter().take(8).copied().collect(),

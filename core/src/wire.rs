@@ -284,8 +284,28 @@ pub struct ProgramVersion {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProgramCreated {
     pub program: ProgramVersion,
+    #[serde(flatten)]
+    pub keys: KeyGeneration,
+}
+
+/// `POST /v1/programs/{id}/keys`: what the merchant connects with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyGeneration {
+    pub generation: u32,
     pub server_api_key: String,
     pub identity_secret: String,
+    pub template_secret: String,
+}
+
+/// `POST /v1/programs/{id}/keys/revoke`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeysRevoked {
+    pub program: String,
+    pub revoked: u32,
+    /// The generation in use from now on.
+    pub current: u32,
 }
 
 /// `POST /v1/customers/export`: everything kept about a customer, opened.

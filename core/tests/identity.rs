@@ -3,8 +3,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use passalong_core::identity_token::{
-    CustomerClaims, MAX_BYTES, TokenFlaw, TokenProblem, unverified_audience, verify,
-    verify_generations,
+    CustomerClaims, MAX_BYTES, TokenFlaw, TokenProblem, Unverified, verify, verify_generations,
 };
 use passalong_core::ids::{IdError, ProgramId};
 use passalong_core::keys::Secrets;
@@ -79,6 +78,11 @@ fn template(customer: &str, expires: &str) -> String {
     template_signed_by(&secrets().template_secret(&teehaus(), 1), customer, expires)
 }
 
+/// The program a token says it is for.
+fn audience(token: &str) -> Option<ProgramId> {
+    Unverified::read(token).ok().map(|token| token.program().clone())
+}
+
 fn check(token: &str) -> Result<CustomerClaims, TokenProblem> {
     check_at(token, NOW)
 }
@@ -120,7 +124,7 @@ fn the_pinned_jwt_says_all_it_can() {
             ..plain_claims()
         })
     );
-    assert_eq!(unverified_audience(token), Some(teehaus()));
+    assert_eq!(audience(token), Some(teehaus()));
 }
 
 #[test]
@@ -128,7 +132,7 @@ fn the_pinned_template_token_names_the_customer() {
     let vectors = vectors();
     let token = vectors["template_token"]["token"].as_str().unwrap();
     assert_eq!(check(token), Ok(plain_claims()));
-    assert_eq!(unverified_audience(token), Some(teehaus()));
+    assert_eq!(audience(token), Some(teehaus()));
     let expires = vectors["template_token"]["expires"].to_string();
     assert_eq!(template("10023", &expires), token);
 }
@@ -211,11 +215,11 @@ fn an_audience_is_one_program_as_a_string() {
         payload(&json!({"aud": "Teehaus"})),
     ] {
         assert_eq!(check(&jwt(&bad)), Err(TokenProblem::WrongAudience), "{bad}");
-        assert_eq!(unverified_audience(&jwt(&bad)), None, "{bad}");
+        assert_eq!(audience(&jwt(&bad)), None, "{bad}");
     }
     let other = jwt(&payload(&json!({"aud": "kaffeehaus"})));
     assert_eq!(check(&other), Err(TokenProblem::WrongSignature), "signed by teehaus");
-    assert_eq!(unverified_audience(&other), "kaffeehaus".parse().ok());
+    assert_eq!(audience(&other), "kaffeehaus".parse().ok());
 }
 
 #[test]
@@ -377,7 +381,7 @@ proptest! {
         let now = Instant::from_seconds(NOW);
         for token in [text.clone(), format!("t1.{text}"), format!("t1.teehaus.{text}.1.00"), format!("e30.{text}.e30")] {
             prop_assert!(verify(&secrets(), &token, now).is_err());
-            let _ = unverified_audience(&token);
+            let _ = audience(&token);
         }
     }
 

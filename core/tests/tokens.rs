@@ -62,6 +62,7 @@ fn every_key_is_the_one_pinned() {
     assert_eq!(known["program"], "teehaus");
     assert_eq!(known["server_api_key"], secrets.api_key(&teehaus, 1));
     assert_eq!(known["operator_key"], secrets.operator_key(1));
+    assert_eq!(known["operator_key_2"], secrets.operator_key(2));
     assert_eq!(known["identity_secret"], secrets.identity_secret(&teehaus, 1));
     assert_eq!(known["template_secret"], secrets.template_secret(&teehaus, 1));
 }
@@ -170,7 +171,13 @@ fn an_api_key_opens_its_own_program_and_generation_only() {
     for generation in [1, 2, u32::MAX] {
         let key = secrets.api_key(&teehaus, generation);
         assert_eq!(secrets.check_api_key(&key), Ok((teehaus.clone(), generation)));
-        assert_eq!(secrets.check_operator_key(&secrets.operator_key(generation)), Ok(generation));
+        let operator = secrets.operator_key(generation);
+        assert_eq!(
+            secrets.clone().with_operator_generation(generation).check_operator_key(&operator),
+            Ok(())
+        );
+        let default = if generation == 1 { Ok(()) } else { Err(KeyProblem::Revoked) };
+        assert_eq!(secrets.check_operator_key(&operator), default);
     }
     let key = secrets.api_key(&teehaus, 1);
     let mac = key.strip_prefix("sk_tee-haus_1_").unwrap();

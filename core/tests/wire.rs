@@ -3,7 +3,7 @@
 
 use passalong_core::wire::{
     Clock, Codes, ConversionAnswer, ConversionStory, CronReport, CustomerExport, Erased, EventKept,
-    Health, Me, Offer, Problem, Rewards,
+    Health, KeyGeneration, KeysRevoked, Me, Offer, Problem, Rewards,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -35,4 +35,6 @@ fn every_message_is_written_as_pinned() {
     same::<Clock>(&small["clock"]);
     same::<CronReport>(&small["cron_report"]);
     same::<Rewards>(&small["rewards"]);
+    same::<KeyGeneration>(&small["key_generation"]);
+    same::<KeysRevoked>(&small["keys_revoked"]);
 }

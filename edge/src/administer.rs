@@ -7,13 +7,14 @@ use passalong_core::program::Program;
 use passalong_core::time::SETTLE;
 use passalong_core::wire::{CodeLink, Codes, ProgramCreated};
 
-use crate::authenticate::{GENERATION, merchant, operator};
+use crate::authenticate::{merchant, operator};
 use crate::customers;
 use crate::http::{Request, Response};
 use crate::keys::ProgramKey;
 use crate::problem::{Code, Problem};
 use crate::programs::{self, Loaded, message};
 use crate::requests::{body, link};
+use crate::rotate_keys::handed_out;
 use crate::store::{Context, Host};
 
 /// `POST /v1/programs`. 1. Authenticate: 401. 2. Decode: 400. 3. An id that is taken is 409, the
@@ -22,16 +23,13 @@ pub async fn create_program<H: Host>(
     cx: &Context<'_, H>,
     request: &Request,
 ) -> Result<Response, Problem> {
-    operator(cx, request)?;
+    operator(cx, request).await?;
     let terms = Program::from_preset(body(request)?)?;
     let keys = cx.config.secrets.program(&terms.id);
     let created = |program: &Loaded| {
+        let keys = handed_out(cx, program, program.generations.current());
         let first = program.versions.first().map(message);
-        first.map(|first| ProgramCreated {
-            program: first,
-            server_api_key: cx.config.secrets.api_key(&terms.id, GENERATION),
-            identity_secret: cx.config.secrets.identity_secret(&terms.id, GENERATION),
-        })
+        first.map(|program| ProgramCreated { program, keys })
     };
     if let Some(program) = programs::load(cx, &terms.id).await? {
         let same = program.versions.first().is_some_and(|first| first.terms == terms);

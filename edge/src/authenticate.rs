@@ -1,59 +1,67 @@
-//! Who is asking: the merchant's server, a customer, or the operator. Each is proven before any
-//! read of the store, except that a program must exist.
+//! Who is asking: the merchant's server, a customer, or the operator. Each is proven before anything
+//! of theirs is read; whether there is such a program, and which of its keys are revoked, an isolate
+//! remembers.
 
 use std::rc::Rc;
 
-use passalong_core::identity_token::{self, CustomerClaims, TokenProblem};
-use passalong_core::ids::ProgramId;
+use passalong_core::identity_token::{CustomerClaims, TokenProblem, Unverified};
+use passalong_core::keys::KeyProblem;
 
 use crate::http::Request;
+use crate::limits::{Limit, allow, allow_address, too_many};
 use crate::problem::{Code, Problem};
 use crate::programs::{self, Loaded};
 use crate::store::{Context, Host};
-
-/// The generation of merchant keys in force.
-pub const GENERATION: u32 = 1;
 
 /// The merchant's server, by its API key.
 pub async fn merchant<H: Host>(
     cx: &Context<'_, H>,
     request: &Request,
 ) -> Result<Rc<Loaded>, Problem> {
-    let (program, generation) = cx.config.secrets.check_api_key(request.bearer())?;
-    if generation != GENERATION {
-        return Err(Problem::new(
-            Code::Unauthenticated,
-            "the key belongs to no current generation",
-        ));
-    }
-    existing(cx, &program).await?.ok_or_else(|| {
+    let (program, generation) = match cx.config.secrets.check_api_key(request.bearer()) {
+        Ok(proven) => proven,
+        Err(problem) => return Err(refused(cx, request, problem).await),
+    };
+    let program = programs::load(cx, &program).await?.ok_or_else(|| {
         Problem::new(Code::Unauthenticated, "the program of this key does not exist (any more)")
-    })
+    })?;
+    if program.generations.is_revoked(generation) {
+        return Err(refused(cx, request, KeyProblem::Revoked).await);
+    }
+    Ok(program)
 }
 
-/// A customer, by the identity token the merchant made.
+/// A customer, by the identity token the merchant made; no more often than a person looks.
 pub async fn customer<H: Host>(
     cx: &Context<'_, H>,
     request: &Request,
 ) -> Result<(Rc<Loaded>, CustomerClaims), Problem> {
-    let (program, claims) = identity_token::verify(&cx.config.secrets, request.bearer(), cx.now)?;
-    let program = existing(cx, &program).await?.ok_or(TokenProblem::WrongAudience)?;
+    let token = Unverified::read(request.bearer())?;
+    let program = programs::load(cx, token.program()).await?;
+    let generations = program.as_ref().map_or([1, 2], |program| program.generations.live());
+    let claims = token.verify(&cx.config.secrets, &generations, cx.now)?;
+    let program = program.ok_or(TokenProblem::WrongAudience)?;
+    let pseudonym = program.keys.customer(&claims.customer);
+    if !allow(cx, Limit::Customer, &[&pseudonym.0]).await {
+        return Err(too_many("requests of this customer"));
+    }
     Ok((program, claims))
 }
 
 /// Whoever runs this deployment.
-pub fn operator<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<(), Problem> {
-    let generation = cx.config.secrets.check_operator_key(request.bearer())?;
-    if generation == GENERATION {
-        Ok(())
-    } else {
-        Err(Problem::new(Code::Unauthenticated, "the key belongs to no current generation"))
+pub async fn operator<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<(), Problem> {
+    match cx.config.secrets.check_operator_key(request.bearer()) {
+        Ok(()) => Ok(()),
+        Err(problem) => Err(refused(cx, request, problem).await),
     }
 }
 
-async fn existing<H: Host>(
-    cx: &Context<'_, H>,
-    program: &ProgramId,
-) -> Result<Option<Rc<Loaded>>, Problem> {
-    Ok(programs::load(cx, program).await?)
+/// What a wrong key is told. Only those who send wrong ones are ever limited: a right key opens
+/// from the same address all the while.
+async fn refused<H: Host>(cx: &Context<'_, H>, request: &Request, problem: KeyProblem) -> Problem {
+    if allow_address(cx, Limit::Keys, request, &[]).await {
+        problem.into()
+    } else {
+        too_many("wrong keys from this address")
+    }
 }

@@ -22,6 +22,8 @@ const WINDOW: u32 = 1_000;
 const DEADLINE: u64 = 10_000;
 /// Visitors in a key's metadata; the rest is in its value.
 const LISTED: usize = 80;
+/// Written visitors an isolate remembers: about a megabyte.
+const REMEMBERED: usize = 50_000;
 /// Raw clicks are kept so long after their day, for folding late.
 const KEPT_DAYS: i64 = 7;
 
@@ -42,9 +44,24 @@ struct Open {
     led_since: Option<u64>,
 }
 
-/// The open batches of an isolate.
+/// The open batches of an isolate, and who is in those it wrote.
 #[derive(Debug, Default)]
-pub struct Batches(HashMap<Target, Open>);
+pub struct Batches {
+    open: HashMap<Target, Open>,
+    /// Visitors (who are others tomorrow) in the store, so that whoever comes again costs no write;
+    /// those who are only on their way there count until then.
+    written: HashMap<(CustomerPseudonym, [u8; 6]), u64>,
+}
+
+/// Whether this isolate has written this visitor of this advocate.
+pub fn is_written<H: Host>(
+    cx: &Context<'_, H>,
+    advocate: CustomerPseudonym,
+    visitor: [u8; 6],
+) -> bool {
+    let batches = cx.isolate.batches.borrow();
+    batches.written.get(&(advocate, visitor)).is_some_and(|until| cx.host.millis() < *until)
+}
 
 /// Adds a click. Whoever gets `true` must call [`flush`] after answering.
 pub fn add<H: Host>(
@@ -55,7 +72,7 @@ pub fn add<H: Host>(
 ) -> bool {
     let now = cx.host.millis();
     let mut batches = cx.isolate.batches.borrow_mut();
-    let open = batches.0.entry(target.clone()).or_default();
+    let open = batches.open.entry(target.clone()).or_default();
     open.visitors.entry(visitor).or_insert(channel);
     let leads = open.led_since.is_none_or(|since| now.saturating_sub(since) > DEADLINE);
     if leads {
@@ -67,7 +84,7 @@ pub fn add<H: Host>(
 /// Waits for the window to end, then writes what came together.
 pub async fn flush<H: Host>(cx: &Context<'_, H>, target: &Target) -> Result<(), StoreError> {
     cx.host.sleep(WINDOW).await;
-    let open = cx.isolate.batches.borrow_mut().0.remove(target);
+    let open = cx.isolate.batches.borrow_mut().open.remove(target);
     let Some(mut open) = open else { return Ok(()) };
     let mut key = ClickKey {
         program: target.program.clone(),
@@ -84,7 +101,19 @@ pub async fn flush<H: Host>(cx: &Context<'_, H>, target: &Target) -> Result<(), 
         more = listed.get("v").and_then(Value::as_str).unwrap_or_default().to_owned();
     }
     let put = Put::listed(&key, listed).value(more);
-    cx.put(&put.until(target.day.plus(KEPT_DAYS + 1).start(), cx.now)).await
+    // Remembered before it is written, so that nobody who comes meanwhile begins another batch; but
+    // not for long, as this request may be cut off.
+    let remember = |until: u64| {
+        let written = &mut cx.isolate.batches.borrow_mut().written;
+        if written.len() + open.visitors.len() > REMEMBERED {
+            written.clear();
+        }
+        written.extend(open.visitors.keys().map(|visitor| ((target.customer, *visitor), until)));
+    };
+    remember(cx.host.millis() + DEADLINE);
+    let put = cx.put(&put.until(target.day.plus(KEPT_DAYS + 1).start(), cx.now)).await;
+    remember(if put.is_ok() { u64::MAX } else { 0 });
+    put
 }
 
 /// Seven bytes a visitor: six of the hash, one for the channel.

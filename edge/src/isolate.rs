@@ -1,11 +1,13 @@
-//! What an isolate remembers between requests: the deployment's configuration, the programs, and
-//! the clicks of the last second. All of it can be lost at any moment.
+//! What an isolate remembers between requests: the deployment's configuration, the programs, the
+//! clicks of the last second, and who asked how often in this minute. All of it can be lost at any
+//! moment.
 
 use std::cell::RefCell;
 
 use passalong_core::keys::Secrets;
 
 use crate::clicks::Batches;
+use crate::limits::Asked;
 use crate::programs::Programs;
 
 /// How this deployment is set up.
@@ -22,4 +24,5 @@ pub struct Config {
 pub struct Isolate {
     pub programs: RefCell<Programs>,
     pub batches: RefCell<Batches>,
+    pub asked: RefCell<Asked>,
 }

@@ -62,6 +62,11 @@ key!(
     ProgramKey "program" { program: ProgramId, valid_from: Minute, digest: Digest }
 );
 key!(
+    /// A generation of a program's keys that counts no more. Listed with the program, so that no
+    /// request pays for it.
+    RevokedKey "program" { program: ProgramId, generation: Revoked }
+);
+key!(
     /// One field of a customer: see [`Field`].
     CustomerKey "customer" { program: ProgramId, customer: CustomerPseudonym, field: Field }
 );
@@ -156,6 +161,19 @@ part!(
     }
 );
 
+/// The number of a revoked generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revoked(pub u32);
+
+part!(
+    Revoked,
+    self,
+    f,
+    write!(f, "revoked.{}", self.0),
+    text,
+    text.strip_prefix("revoked.").and_then(|text| text.parse().ok()).map(Self).ok_or(())
+);
+
 /// A random name, so that two isolates never share a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batch(pub [u8; 8]);
@@ -220,6 +238,7 @@ mod tests {
         }
         let fact = "202611220800.conversion.0123456789abcdef";
         check::<ProgramKey>("program/teehaus/202611220800/0123456789abcdef");
+        check::<RevokedKey>("program/teehaus/revoked.1");
         check::<CustomerKey>("customer/teehaus/0123456789a0/id");
         check::<CustomerKey>("customer/teehaus/0123456789a0/hints.202611220800.0123456789abcdef");
         check::<CustomerKey>("customer/teehaus/0123456789a0/erased");

@@ -15,6 +15,7 @@ pub mod fold;
 pub mod http;
 pub mod isolate;
 pub mod keys;
+pub mod limits;
 pub mod me;
 pub mod offer;
 pub mod operate;
@@ -29,6 +30,7 @@ pub mod record_conversion;
 pub mod record_event;
 pub mod redirect;
 pub mod requests;
+pub mod rotate_keys;
 pub mod store;
 
 use crate::http::{Request, Response};
@@ -68,6 +70,8 @@ pub enum Action {
     ReadProgram,
     ChangeProgram,
     CreateProgram,
+    NextKeys,
+    RevokeKeys,
     Export,
     Erase,
     Health,
@@ -94,6 +98,8 @@ pub const ROUTES: &[(&str, &str, Who, Action)] = &[
     ("POST", "/v1/customers/export", Who::Merchant, Action::Export),
     ("POST", "/v1/customers/erase", Who::Merchant, Action::Erase),
     ("POST", "/v1/programs", Who::Operator, Action::CreateProgram),
+    ("POST", "/v1/programs/{id}/keys", Who::Operator, Action::NextKeys),
+    ("POST", "/v1/programs/{id}/keys/revoke", Who::Operator, Action::RevokeKeys),
     ("GET", "/healthz", Who::Anyone, Action::Health),
     ("GET", "/openapi.json", Who::Anyone, Action::OpenApi),
     ("POST", "/v1/clock", Who::TestClock, Action::Clock),
@@ -186,6 +192,8 @@ async fn call<H: Host>(
         Action::ReadProgram => administer::read_program(cx, request).await,
         Action::ChangeProgram => administer::change_program(cx, request).await,
         Action::CreateProgram => administer::create_program(cx, request).await,
+        Action::NextKeys => rotate_keys::next_keys(cx, request, first).await,
+        Action::RevokeKeys => rotate_keys::revoke_keys(cx, request, first).await,
         Action::Export => privacy::export(cx, request).await,
         Action::Erase => privacy::erase(cx, request).await,
         Action::Health => Ok(operate::health(cx)),

@@ -35,7 +35,7 @@ pub async fn set_clock<H: Host>(
     cx: &Context<'_, H>,
     request: &Request,
 ) -> Result<Response, Problem> {
-    operator(cx, request)?;
+    operator(cx, request).await?;
     let mut fields = Fields::parse(body(request)?)?;
     let now: Option<Instant> = fields.read("now")?;
     fields.finish()?;
@@ -61,6 +61,6 @@ pub async fn run_cron<H: Host>(
     cx: &Context<'_, H>,
     request: &Request,
 ) -> Result<Response, Problem> {
-    operator(cx, request)?;
+    operator(cx, request).await?;
     Ok(Response::json(200, &cron::run(cx).await?))
 }

@@ -32,6 +32,7 @@ pub enum Code {
     NotFound,
     MethodNotAllowed,
     Conflict,
+    RateLimited,
     Unavailable,
     /// Only for a deployment that is not set up; the log says what is missing.
     Misconfigured,
@@ -49,6 +50,7 @@ impl Code {
             Self::NotFound => (404, "not_found", "Not found"),
             Self::MethodNotAllowed => (405, "method_not_allowed", "Method not allowed"),
             Self::Conflict => (409, "conflict", "Conflict"),
+            Self::RateLimited => (429, "rate_limited", "Too many requests"),
             Self::Unavailable => (503, "unavailable", "Unavailable"),
             Self::Misconfigured => (500, "misconfigured", "Misconfigured"),
         }

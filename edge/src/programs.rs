@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use passalong_core::generation::Generations;
 use passalong_core::ids::ProgramId;
 use passalong_core::keys::ProgramKeys;
 use passalong_core::program::{Program, Version, Versions};
 use passalong_core::wire::ProgramVersion;
 use serde_json::{Value, json};
 
-use crate::keys::ProgramKey;
+use crate::keys::{ProgramKey, Revoked, RevokedKey};
 use crate::problem::Problem;
 use crate::store::{Context, Host, Put, StoreError};
 
@@ -27,6 +28,7 @@ const LISTED: usize = 990;
 pub struct Loaded {
     pub keys: ProgramKeys,
     pub versions: Versions,
+    pub generations: Generations,
 }
 
 impl Loaded {
@@ -41,6 +43,8 @@ pub struct Programs {
     listing_since: Option<u64>,
     /// By key; terms too long for a list are read when first needed.
     stored: BTreeMap<ProgramId, BTreeMap<String, Option<Program>>>,
+    /// Of which generations of keys are revoked; never forgotten, whatever a late list shows.
+    generations: BTreeMap<ProgramId, Generations>,
     loaded: BTreeMap<ProgramId, Rc<Loaded>>,
 }
 
@@ -49,6 +53,15 @@ impl Programs {
         let slot = self.stored.entry(key.program.clone()).or_default();
         if slot.get(&key.to_string()).is_none_or(|known| known.is_none() && terms.is_some()) {
             slot.insert(key.to_string(), terms);
+            self.loaded.remove(&key.program);
+        }
+    }
+
+    fn revoke(&mut self, key: &RevokedKey) {
+        let Revoked(generation) = key.generation;
+        let generations = self.generations.entry(key.program.clone()).or_default();
+        if !generations.is_revoked(generation) {
+            generations.revoke(generation);
             self.loaded.remove(&key.program);
         }
     }
@@ -90,7 +103,8 @@ pub async fn load<H: Host>(
     if versions.first().is_none() {
         return Ok(None);
     }
-    let loaded = Rc::new(Loaded { keys: cx.config.secrets.program(id), versions });
+    let generations = programs.generations.get(id).cloned().unwrap_or_default();
+    let loaded = Rc::new(Loaded { keys: cx.config.secrets.program(id), versions, generations });
     // Terms that could not be read yet are asked for again.
     if is_whole {
         programs.loaded.insert(id.clone(), Rc::clone(&loaded));
@@ -139,10 +153,13 @@ async fn refresh<H: Host>(cx: &Context<'_, H>) -> Result<(), StoreError> {
         Ok(entries) => {
             programs.listed_at = Some(cx.host.millis());
             for entry in entries {
-                let Ok(key) = entry.key.parse::<ProgramKey>() else { continue };
-                let terms = entry.metadata.get("terms").map(Value::to_string);
-                let terms = terms.and_then(|terms| Program::parse(terms.as_bytes()).ok());
-                programs.add(&key, terms);
+                if let Ok(key) = entry.key.parse::<ProgramKey>() {
+                    let terms = entry.metadata.get("terms").map(Value::to_string);
+                    let terms = terms.and_then(|terms| Program::parse(terms.as_bytes()).ok());
+                    programs.add(&key, terms);
+                } else if let Ok(key) = entry.key.parse() {
+                    programs.revoke(&key);
+                }
             }
             Ok(())
         }
@@ -162,6 +179,18 @@ pub async fn save<H: Host>(
     let metadata = if text.len() <= LISTED { json!({ "terms": terms }) } else { json!({}) };
     cx.put(&Put::listed(key, metadata).value(text)).await?;
     cx.isolate.programs.borrow_mut().add(key, Some(terms.clone()));
+    Ok(())
+}
+
+/// Ends a generation of the program's keys: here at once, elsewhere with the next list.
+pub async fn revoke<H: Host>(
+    cx: &Context<'_, H>,
+    program: &ProgramId,
+    generation: u32,
+) -> Result<(), StoreError> {
+    let key = RevokedKey { program: program.clone(), generation: Revoked(generation) };
+    cx.put(&Put::listed(&key, json!({}))).await?;
+    cx.isolate.programs.borrow_mut().revoke(&key);
     Ok(())
 }
 

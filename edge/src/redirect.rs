@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::clicks::{self, Target};
 use crate::http::{Request, Response};
+use crate::limits::{Limit, allow_address, too_many};
 use crate::problem::Problem;
 use crate::programs;
 use crate::store::{Context, Host};
@@ -19,8 +20,9 @@ use crate::store::{Context, Host};
 pub type Redirected = (Response, Option<Target>);
 
 /// 1. Load the program: unknown is 404. 2. Classify the visit: machines are redirected (previews
-///    get the preview) without a click. 3. Verify the code: a bad one is redirected without a click.
-/// 4. Sign the click token and redirect. 5. Count, after the answer.
+///    get the preview) without a click. 3. Verify the code: a bad one is redirected without a click,
+///    too many from one address are 429. 4. Sign the click token and redirect. 5. Count, after the
+///    answer: a visitor once a day, and not more of one address than a limit allows.
 pub async fn redirect<H: Host>(
     cx: &Context<'_, H>,
     request: &Request,
@@ -56,7 +58,12 @@ pub async fn redirect<H: Host>(
         Visit::Preview => return Ok((preview(terms, request), None)),
     }
     // 3
-    let Ok(customer) = code::verify(&program.keys, code) else { return ignored("bad_code") };
+    let Ok(customer) = code::verify(&program.keys, code) else {
+        if allow_address(cx, Limit::Codes, request, &[]).await {
+            return ignored("bad_code");
+        }
+        return Err(too_many("wrong codes from this address"));
+    };
     // 4
     let channel = channel.parse().unwrap_or(Channel::Direct);
     let [a, b, c, d, ..] = cx.host.random();
@@ -67,6 +74,12 @@ pub async fn redirect<H: Host>(
     let address = request.header("cf-connecting-ip").unwrap_or_default();
     let visitor = program.keys.visitor(day, address, agent.unwrap_or_default());
     let batch = batch(program.id(), customer, cx);
+    if clicks::is_written(cx, customer, visitor) {
+        return Ok((to(&location), None));
+    }
+    if !allow_address(cx, Limit::Clicks, request, &customer.0).await {
+        return Ok((to(&location).with("x-passalong-uncounted", "rate_limited"), None));
+    }
     let leads = clicks::add(cx, &batch, visitor, channel);
     Ok((to(&location), leads.then_some(batch)))
 }

@@ -8,6 +8,7 @@ use passalong_core::time::{Instant, Minute};
 use serde_json::Value;
 
 use crate::isolate::{Config, Isolate};
+use crate::limits::Limit;
 
 /// The store did not do what was asked; whether a write took place is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +87,11 @@ pub trait Host: Store {
     fn millis(&self) -> u64;
     /// A line for the operator's log. It carries no ids.
     fn log(&self, line: &str);
+    /// Whether the location's rate limiter lets this key through; none where there is no limiter,
+    /// and the isolate counts by itself.
+    async fn allow(&self, _limit: Limit, _key: &str) -> Option<bool> {
+        Some(true)
+    }
 }
 
 /// One request's view of the world: the store, the isolate's memory, and `now`, read once.

@@ -111,7 +111,7 @@ async function startGroup(command, args, { name, env, cwd, ready }) {
 
 // The deployed configuration, with what a test needs to differ: no build step, absolute paths, and the
 // built Worker copied aside, so that a build that runs meanwhile does not restart it.
-function testConfiguration(directory, name, script) {
+function testConfiguration(directory, name, script, limits) {
   const built = join(root, "edge/build");
   if (script !== undefined) {
     mkdirSync(join(directory, "build"));
@@ -127,32 +127,43 @@ function testConfiguration(directory, name, script) {
     .replace(/^name\s*=.*$/m, `name = "${name}"`)
     .replace(/^main\s*=.*$/m, 'main = "build/index.js"')
     .replace(/^directory\s*=.*$/m, `directory = ${JSON.stringify(join(root, "www/dist"))}`);
-  writeFileSync(join(directory, "wrangler.toml"), configuration);
+  writeFileSync(join(directory, "wrangler.toml"), limits === undefined ? configuration : limited(configuration, limits));
+}
+
+// The same with other numbers in its rate limiters; `null` leaves all limiters out.
+function limited(configuration, limits) {
+  return configuration.replace(/^\[\[ratelimits\]\]\nname = "(\w+)"[^[]*/gm, (section, name) => {
+    if (limits === null) return "";
+    return name in limits ? section.replace(/limit = \d+/, `limit = ${limits[name]}`) : section;
+  });
 }
 
 /**
  * Starts the built Worker on a free port of 127.0.0.1 and waits until it answers.
  *
- * - `vars` replaces or adds variables; `null` leaves one out. Known secrets, `TEST_CLOCK=on` and
- *   `DEBUG=on` are the default.
+ * - `vars` replaces or adds variables; `null` leaves one out. Known secrets, `TEST_CLOCK=on`,
+ *   `DEBUG=on` and `RATE_LIMITS=off` are the default.
  * - `persist` is the directory KV is kept in; without it a temporary one that goes with the test run.
  * - `healthy: false` accepts any answer of `/healthz`, for Workers that are meant to refuse.
+ * - `limits` gives rate limiters other numbers, by the names of their bindings; `null` binds none.
  * - `script` is the text of another Worker to run in place of the built one, on the same KV.
  *
  * Returns `{ url, port, persistDir, logs, stop, kill, now, clock }`. `logs` is what the Worker printed,
  * in pieces. `kill` is SIGKILL to the whole group.
  */
-export async function startWorker({ vars = {}, persist, port, healthy = true, script } = {}) {
+export async function startWorker({ vars = {}, persist, port, healthy = true, script, limits } = {}) {
   const directory = temporaryDirectory("worker");
   const persistDir = persist ?? temporaryDirectory("kv");
   const listen = port ?? (await freePort());
-  testConfiguration(directory, `passalong-test-${listen}`, script);
+  testConfiguration(directory, `passalong-test-${listen}`, script, limits);
   const settings = {
     SIGNING_KEYS: secrets.signing_keys,
     MERCHANT_KEY: secrets.merchant_key,
     PSEUDONYM_KEY: secrets.pseudonym_key,
     TEST_CLOCK: "on",
     DEBUG: "on",
+    // Tests ask more often than people do. Those of the limits themselves turn them on.
+    RATE_LIMITS: "off",
     ...vars,
   };
   const lines = Object.entries(settings).filter(([, value]) => value !== null);
@@ -310,7 +321,7 @@ export function unique(prefix) {
 
 /**
  * Creates a program of its own for a test. `overrides` are fields of the request. Returns its `id`,
- * `program`, `serverApiKey`, `identitySecret`, and what its people do:
+ * `program`, `serverApiKey`, `identitySecret`, `templateSecret`, and what its people do:
  *
  * - `server` and `customer(id, claims)` are clients as `api` makes them, `token(id, claims)` is the
  *   identity token alone;
@@ -343,6 +354,7 @@ export async function createProgram(worker, overrides = {}) {
     program: made.program,
     serverApiKey: made.server_api_key,
     identitySecret: made.identity_secret,
+    templateSecret: made.template_secret,
     server,
     customer,
     token,

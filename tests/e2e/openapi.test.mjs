@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
-import { DAY, MINUTE, api, createProgram, instant, noon, root, runCronUntilDone, secrets, setClock, startWorker, unique } from "./harness.mjs";
+import { DAY, MINUTE, PERSON, api, createProgram, instant, noon, root, runCronUntilDone, secrets, setClock, startWorker, unique } from "./harness.mjs";
 
 const document = JSON.parse(readFileSync(join(root, "edge/openapi.json"), "utf8"));
 const METHODS = ["get", "put", "post", "delete", "patch"];
@@ -84,6 +84,8 @@ test("what core pins of its messages fits the schemas", () => {
     Clock: small.clock,
     CronReport: small.cron_report,
     Rewards: small.rewards,
+    KeyGeneration: small.key_generation,
+    KeysRevoked: small.keys_revoked,
   };
   for (const [name, message] of Object.entries(messages)) {
     assert.deepEqual(violations({ $ref: `#/components/schemas/${name}` }, message), [], name);
@@ -248,6 +250,11 @@ describe("the running Worker", () => {
     assert.equal((await call("createProgram", { body: made })).status, 201);
     assert.equal((await call("createProgram", { body: made })).status, 200);
     assert.equal((await call("createProgram", { body: { ...made, name: "Anders" } })).status, 409);
+    assert.equal((await call("nextKeys", { path: { id: made.id } })).body.generation, 2);
+    assert.equal((await call("nextKeys", { path: { id: "nirgends" } })).status, 404);
+    assert.equal((await call("revokeKeys", { path: { id: made.id }, body: { generation: 3 } })).status, 409);
+    assert.equal((await call("revokeKeys", { path: { id: made.id }, body: { generation: 1 } })).body.current, 2);
+    assert.equal((await call("revokeKeys", { path: { id: "nirgends" }, body: { generation: 1 } })).status, 404);
     await call("getHealth");
     await call("setClock", { body: { now: instant(worker.now()) } });
     await call("setClock", { body: { now: null } });
@@ -273,6 +280,29 @@ describe("the running Worker", () => {
         assert.equal(answer.status, Number(status), `${operation.operationId}: ${answer.text}`);
         check(operation, answer);
       }
+    }
+  });
+
+  test("every operation that is limited refuses as documented", async () => {
+    const limited = await startWorker({ vars: { RATE_LIMITS: "on" } });
+    try {
+      const shop = await createProgram(limited);
+      const headers = { "cf-connecting-ip": "203.0.113.7", "user-agent": PERSON };
+      for (const operation of operations.filter(({ responses }) => "429" in responses)) {
+        const [scheme] = operation.security.flatMap((entry) => Object.keys(entry));
+        const client = api(limited, { identity: shop.token("10023"), apiKey: "sk_wrong", operator: "op_wrong" }[scheme] ?? null);
+        const url = fill(operation.path, { program: shop.id, code: "wrong", channel: "x", order_id: "A-1", id: NO_REWARD });
+        const ask = () => client(operation.method, url, operation.method === "GET" ? undefined : {}, { headers });
+        let answer;
+        for (let asked = 0; asked < 400 && !answer; asked += 20) {
+          answer = (await Promise.all(Array.from({ length: 20 }, ask))).find(({ status }) => status === 429);
+        }
+        assert.ok(answer, operation.operationId);
+        assert.equal(answer.headers.get("retry-after"), "60");
+        check(operation, answer);
+      }
+    } finally {
+      await limited.stop();
     }
   });
 

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createHmac } from "node:crypto";
 import { api, createProgram, identityToken, root, secrets, startWorker, until } from "./harness.mjs";
+import { GUARDED, NOW, OPEN, documentedPath, event, rightKey as keyOf } from "./routes.mjs";
 
 let worker;
 let program;
@@ -19,40 +20,10 @@ before(async () => {
 });
 after(() => worker?.stop());
 
-const NOW = "2026-11-22T08:00:00Z";
-const order = { order_id: "A-1", kind: "purchase", amount: 4990, currency: "EUR", customer_id: "20871", occurred_at: NOW };
-const event = { event_id: "r1", type: "refunded", amount: 1000, occurred_at: NOW };
-
-// Every operation that needs a key: who may call it, and a body that would be right.
-const GUARDED = [
-  ["customer", "GET", "/v1/me"],
-  ["customer", "POST", "/v1/me/shares", { channel: "whatsapp" }],
-  ["server", "POST", "/v1/codes", { customer_ids: ["10023"] }],
-  ["server", "POST", "/v1/conversions", order],
-  ["server", "GET", "/v1/conversions/A-1"],
-  ["server", "POST", "/v1/conversions/A-1/events", event],
-  ["server", "GET", "/v1/rewards"],
-  ["server", "POST", "/v1/rewards/rw_000000000000000004/fulfil", { reference: "voucher 881" }],
-  ["server", "GET", "/v1/program"],
-  ["server", "PUT", "/v1/program", {}],
-  ["server", "POST", "/v1/customers/export", { customer_id: "20871" }],
-  ["server", "POST", "/v1/customers/erase", { customer_id: "20871" }],
-  ["operator", "POST", "/v1/programs", { id: "neu", preset: "20-10", name: "Neu", landing_url: "https://shop.example/" }],
-  ["operator", "POST", "/v1/clock", { now: null }],
-  ["operator", "POST", "/v1/cron"],
-];
-const OPEN = [
-  ["GET", "/r/{program}/{code}"],
-  ["GET", "/r/{program}/{code}/{channel}"],
-  ["GET", "/v1/offer"],
-  ["GET", "/healthz"],
-  ["GET", "/openapi.json"],
-];
-
 // In bytes, as edge/src/http.rs says.
 const BODY_LIMIT = 65_536;
 
-const rightKey = (who) => ({ customer: program.token("10023"), server: program.serverApiKey, operator: secrets.operator_key })[who];
+const rightKey = (who) => keyOf(program, who);
 
 function assertProblem(answer, status, code, what) {
   assert.equal(answer.status, status, `${what}: ${answer.text}`);
@@ -66,8 +37,7 @@ test("this file knows every operation there is", () => {
   const documented = Object.entries(paths).flatMap(([path, item]) =>
     Object.keys(item).filter((key) => /^(get|put|post|delete|patch)$/.test(key)).map((method) => `${method.toUpperCase()} ${path}`),
   );
-  const concrete = (path) => path.replace("/A-1", "/{order_id}").replace("/rw_000000000000000004", "/{id}");
-  const known = [...GUARDED.map(([, method, path]) => `${method} ${concrete(path)}`), ...OPEN.map(([method, path]) => `${method} ${path}`)];
+  const known = [...GUARDED.map(([, method, path]) => `${method} ${documentedPath(path)}`), ...OPEN.map(([method, path]) => `${method} ${path}`)];
   assert.deepEqual(known.sort(), documented.sort());
 });
 

@@ -7,7 +7,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { devices } from "playwright-core";
-import { DAY, api, createProgram, freePort, noon, openBrowser, runCronUntilDone, setClock, startShop, startWorker, until } from "./harness.mjs";
+import { createHash } from "node:crypto";
+import { DAY, api, createProgram, freePort, noon, openBrowser, runCronUntilDone, secrets, setClock, startShop, startWorker, until } from "./harness.mjs";
+import { walk } from "./kv.mjs";
+import { traces } from "./leaks.mjs";
 
 let worker;
 let program;
@@ -18,6 +21,8 @@ let annasLink; // as she copied it
 
 // Whatever any page complains about, with the page's address.
 const complaints = [];
+// Every address any page asked for.
+const asked = new Set();
 
 before(async () => {
   worker = await startWorker();
@@ -45,6 +50,7 @@ async function person({ phone = false } = {}) {
   context.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) complaints.push(`${message.page()?.url()}: ${message.text()}`);
   });
+  context.on("request", (request) => asked.add(request.url()));
   context.on("weberror", (problem) => complaints.push(`${problem.page()?.url()}: ${problem.error()}`));
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
@@ -353,4 +359,60 @@ test("the account page keeps the widget's room: nothing below moves while it loa
 
 test("no page complained in its console", () => {
   assert.deepEqual(complaints, []);
+});
+
+// The last, because it stops the Worker.
+test("nothing in KV, in the logs or in an address tells who anybody was, or holds a secret", async () => {
+  // What the browsers cannot send: addresses of people, and all an identity token may say.
+  const { userAgent: iphone } = telephone;
+  const addresses = { "an IPv4 address": "203.0.113.77", "an IPv6 address": "2001:db8:7e57::77" };
+  const erika = { given_name: "Friederike", hints: [createHash("sha256").update("friederike.janssen@example.org").digest("hex")], segment: null };
+  const headers = (address) => ({ headers: { "cf-connecting-ip": address, "x-forwarded-for": address, "x-real-ip": address, "user-agent": iphone } });
+  for (const address of Object.values(addresses)) {
+    assert.equal((await api(worker)("GET", new URL(annasLink).pathname, undefined, headers(address))).status, 302);
+    assert.equal((await program.customer("kunde-friederike", erika)("GET", "/v1/me", undefined, headers(address))).status, 200);
+    assert.equal((await api(worker, "sk_x")("GET", "/v1/rewards", undefined, headers(address))).status, 401);
+  }
+  const made = await program.order({ order_id: "B-2026-4711", customer_id: "kunde-friederike", hints: erika.hints, code: annasLink.split("/").pop() });
+  assert.equal(made.status, 201, made.text);
+  const clicks = async () => (await program.me("10023")).totals.clicks;
+  const before = await clicks();
+  await until(async () => (await clicks()) > before || before > 2, { what: "the clicks to be written" });
+  await worker.stop();
+
+  const people = { "Anna's e-mail": "anna.petersen@example.org", "Anna's name": "Anna Petersen", "Anna's first name": "Anna", "Anna's street": "Am Siel 4" };
+  const friends = { "Mia's e-mail": "mia.brandt@example.org", "as Mia typed it": "Mia.Brandt@example.org", "Mia's name": "Mia Brandt", "Mia's first name": "Mia", "Mia's street": "Hafenweg 3" };
+  const guests = { "Clara's e-mail": "clara.jansen@example.org", "as Clara typed it": " Clara.Jansen@Example.org", "Clara's name": "Clara Jansen", "Friederike's e-mail": "friederike.janssen@example.org", "Friederike's name": "Friederike", "Friederike's hint": erika.hints[0] };
+  const agents = { "Chrome's name": desktop, "the iPhone's name": iphone, "a user agent": "Mozilla/5.0", "a system": "AppleWebKit" };
+  const keys = {
+    "a signing key": secrets.signing_keys.split(/[:,]/)[1],
+    "MERCHANT_KEY": secrets.merchant_key,
+    "PSEUDONYM_KEY": secrets.pseudonym_key,
+    "the operator key": secrets.operator_key,
+    "the API key": program.serverApiKey,
+    "the identity secret": program.identitySecret,
+    "the template secret": program.templateSecret,
+    "an identity token's header": program.token("10023").split(".")[0],
+  };
+  // The parts that follow a public prefix, so that a secret that is cut is found as well.
+  for (const [what, text] of Object.entries(keys)) keys[`the end of ${what}`] = text.slice(-16);
+  const ids = { "Anna's id": "10023", "Ben's id": "20871", "Clara's id": "30412", "Friederike's id": "kunde-friederike" };
+  const orders = { "an order": "B-2026-4711", "the friend's order": order };
+
+  const stored = await walk(worker.persistDir);
+  const kv = Object.fromEntries(stored.map((entry) => [entry.name, JSON.stringify(entry)]));
+  const prefixes = new Set(stored.map(({ name }) => name.split("/")[0]));
+  for (const prefix of ["program", "customer", "click", "ledger", "friend", "order", "event", "log"]) assert.ok(prefixes.has(prefix), `${prefix}/ is stored`);
+  assert.notDeepEqual(traces(kv, { "the shop's name": "Teehaus Nord" }), [], "what may be read is found");
+  assert.deepEqual(traces(kv, { ...people, ...friends, ...guests, ...agents, ...addresses, ...keys, ...ids, ...orders }), [], "KV");
+
+  const log = worker.logs.join("");
+  const inTheLink = { "Anna's code": annasLink.split("/").pop() };
+  assert.notDeepEqual(traces({ log }, inTheLink), [], "the platform's stand-in logs each request");
+  assert.deepEqual(traces({ log }, { ...people, ...friends, ...guests, ...agents, ...addresses, ...keys, ...ids }), [], "the log");
+
+  const urls = [...asked].join("\n");
+  assert.ok(asked.size > 50 && urls.includes("/v1/me") && urls.includes("pa="), `${asked.size} addresses`);
+  assert.notDeepEqual(traces({ urls }, inTheLink), [], "what is in an address is found");
+  assert.deepEqual(traces({ urls }, { ...people, ...friends, ...guests, ...agents, ...keys, ...ids }), [], "addresses");
 });

@@ -102,6 +102,28 @@ fn the_search_for_the_platform_finds_it() {
     }
 }
 
+/// What a stranger sent is compared with what is right in one place, in constant time, and codes are made
+/// there as a type that has no `==`. So nothing else needs to be looked at for timing.
+#[test]
+fn authentication_codes_are_made_and_compared_in_one_place() {
+    let project = project();
+    let mut places = BTreeSet::new();
+    for folder in ["core/src", "edge/src"] {
+        for file in files_below(&project.path(folder)).unwrap() {
+            let text = fs::read_to_string(&file).unwrap();
+            let code = text.lines().map(|line| line.split("//").next().unwrap());
+            if code.into_iter().any(|line| {
+                ["ct_eq", "subtle::", "Hmac<", "finalize(", "verify_slice"]
+                    .iter()
+                    .any(|sign| line.contains(sign))
+            }) {
+                places.insert(file.strip_prefix(project.path("")).unwrap().to_owned());
+            }
+        }
+    }
+    assert_eq!(places, BTreeSet::from([Path::new("core/src/mac.rs").to_owned()]));
+}
+
 /// A lock file with addresses would tie everyone to the registry of whoever wrote it.
 #[test]
 fn no_file_names_a_package_registry() {

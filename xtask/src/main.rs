@@ -4,6 +4,7 @@
 #[cfg(not(unix))]
 compile_error!("cargo xtask runs on Linux and macOS; on Windows, use WSL");
 
+mod audit;
 mod bench;
 mod build;
 mod chromium;
@@ -28,13 +29,14 @@ const USAGE: &str = "\
 cargo xtask <command>
 
   demo [--worker-port N] [--shop-port N]   the Worker, a demo shop and the cron on this machine
-  test [STAGE…] [-- FILTER]                all tests, or some: fmt clippy unit sim build size e2e
+  test [STAGE…] [-- FILTER]                all tests, or some: fmt clippy unit sim audit build size e2e
   sim [--histories N] [--seed N]           histories against a model of the store at its worst
   build [worker] [widget]                  the Worker (edge/build) and the files beside it (www/dist)
   size [--json]                            bytes of the widget, by part
   bench [--seconds N] [--rounds N]         requests per second beside a peer in plain JS
   bench widget [--rounds N] [--json]       what the widget costs a page, on a slow machine
   secrets [FILE]                           new secrets for a deployment, as JSON
+  secrets --operator-generation N FILE     the operator key of that generation, from kept secrets
   setup                                    the tools all of these need
 
 Each does the set-up it needs. Tools are kept in $PASSALONG_CACHE (default ~/.cache/passalong).";

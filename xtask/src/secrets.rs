@@ -13,6 +13,11 @@ use std::process::Stdio;
 /// `cargo xtask secrets [FILE]`: JSON as `wrangler deploy --secrets-file` and `wrangler secret bulk` take
 /// it, and the operator key that follows from it, on stderr so that it does not end up in the file.
 pub fn secrets(project: &Project, arguments: &[String]) -> Result<()> {
+    if let [flag, generation, file] = arguments
+        && flag == "--operator-generation"
+    {
+        return operator_key(project, generation, file);
+    }
     let secrets = random_secrets()?;
     let keys = keys_of(project, &secrets, None)?;
     match arguments.first() {
@@ -36,6 +41,19 @@ pub fn secrets(project: &Project, arguments: &[String]) -> Result<()> {
     let operator_key = keys.get("operator_key").and_then(Value::as_str).unwrap_or_default();
     eprintln!("Operator key:  {operator_key}");
     eprintln!("  It follows from MERCHANT_KEY and creates programs: POST /v1/programs.");
+    Ok(())
+}
+
+/// `cargo xtask secrets --operator-generation N FILE`: the operator key to change to, when the one in
+/// force got lost.
+fn operator_key(project: &Project, generation: &str, file: &str) -> Result<()> {
+    let generation: u32 = generation.parse().context("the generation is a number")?;
+    let mut secrets = crate::tools::read_json(&std::env::current_dir()?.join(file))?;
+    if let Some(fields) = secrets.as_object_mut() {
+        fields.insert("OPERATOR_GENERATION".to_owned(), generation.into());
+    }
+    let keys = keys_of(project, &secrets, None)?;
+    println!("{}", keys.get("operator_key").and_then(Value::as_str).unwrap_or_default());
     Ok(())
 }
 

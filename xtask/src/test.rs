@@ -6,7 +6,7 @@ use crate::command::{mend, output_of, read_log, say};
 use crate::group::Group;
 use crate::project::Project;
 use crate::tools::{self, set_up};
-use crate::{build, chromium, size};
+use crate::{audit, build, chromium, size};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::fs;
@@ -16,18 +16,18 @@ use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
 
-const STAGES: [&str; 7] = ["fmt", "clippy", "unit", "sim", "build", "size", "e2e"];
+const STAGES: [&str; 8] = ["fmt", "clippy", "unit", "sim", "audit", "build", "size", "e2e"];
 /// Built by itself: its deliberate faults belong into nothing else.
 const SIMULATOR: &str = "passalong-sim";
 
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-struct Count {
+pub struct Count {
     passed: u64,
     failed: u64,
 }
 
 impl Count {
-    fn one(passed: bool) -> Self {
+    pub fn one(passed: bool) -> Self {
         Self { passed: passed.into(), failed: (!passed).into() }
     }
 
@@ -64,6 +64,7 @@ pub fn test(project: &Project, arguments: &[String]) -> Result<ExitCode> {
             "clippy" => clippy(project)?,
             "unit" => unit(project, filters)?,
             "sim" => simulation(project, filters)?,
+            "audit" => audit::audit(project)?,
             "build" => {
                 let count = checked(&build::build(project, &tools));
                 is_built = count.failed == 0;
@@ -225,7 +226,7 @@ fn end_to_end(project: &Project, browser: Option<&Path>, filters: &[String]) -> 
     let mut files: Vec<_> = fs::read_dir(project.path("tests/e2e"))?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| {
-            let name = path.to_string_lossy();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
             let is_meant = filters.is_empty() || filters.iter().any(|part| name.contains(part));
             name.ends_with(".test.mjs") && is_meant
         })

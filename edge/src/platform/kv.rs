@@ -1,4 +1,5 @@
-//! Workers KV behind [`Store`], and the runtime's clock, timer and randomness behind [`Host`].
+//! Workers KV behind [`Store`], and the runtime's clock, timer, randomness and rate limiters behind
+//! [`Host`].
 
 use std::time::Duration;
 
@@ -6,6 +7,7 @@ use serde_json::Value;
 use worker::kv::KvStore;
 use worker::{Date, Delay, Env};
 
+use crate::limits::Limit;
 use crate::store::{Entry, Host, Page, Put, Store, StoreError};
 
 /// The binding of the one namespace.
@@ -14,11 +16,12 @@ const BINDING: &str = "KV";
 #[derive(Debug, Clone)]
 pub struct Platform {
     kv: KvStore,
+    env: Env,
 }
 
 impl Platform {
     pub fn new(env: &Env) -> worker::Result<Self> {
-        Ok(Self { kv: env.kv(BINDING)? })
+        Ok(Self { kv: env.kv(BINDING)?, env: env.clone() })
     }
 }
 
@@ -85,5 +88,14 @@ impl Host for Platform {
 
     fn log(&self, line: &str) {
         worker::console_error!("{line}");
+    }
+
+    async fn allow(&self, limit: Limit, key: &str) -> Option<bool> {
+        if self.env.var("RATE_LIMITS").is_ok_and(|value| value.to_string() == "off") {
+            return Some(true);
+        }
+        let limiter = self.env.rate_limiter(limit.binding()).ok()?;
+        // A limiter that fails must not refuse anybody.
+        Some(limiter.limit(key.to_owned()).await.map_or(true, |outcome| outcome.success))
     }
 }

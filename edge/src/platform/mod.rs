@@ -39,12 +39,20 @@ fn config(env: &Env) -> Result<Rc<Config>, String> {
             let merchant = secret("MERCHANT_KEY")?;
             let pseudonym = secret("PSEUDONYM_KEY")?;
             let secrets = Secrets::parse(&signing, &merchant, &pseudonym)
-                .map_err(|error| error.to_string())?;
+                .map_err(|error| error.to_string())?
+                .with_operator_generation(operator_generation(env)?);
             let on = |name: &str| env.var(name).is_ok_and(|value| value.to_string() == "on");
             Ok(Rc::new(Config { secrets, test_clock: on("TEST_CLOCK"), debug: on("DEBUG") }))
         })
         .clone()
     })
+}
+
+/// `OPERATOR_GENERATION`, so that whoever deploys can take back an operator key that got lost.
+fn operator_generation(env: &Env) -> Result<u32, String> {
+    let Ok(text) = env.var("OPERATOR_GENERATION") else { return Ok(1) };
+    let text = text.to_string();
+    text.parse().map_err(|_| "the variable OPERATOR_GENERATION must be a number".to_owned())
 }
 
 /// Real time, or what was set by hand.

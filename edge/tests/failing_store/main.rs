@@ -15,4 +15,5 @@ mod clicks;
 mod cron;
 mod cut_off;
 mod erasure;
+mod limits;
 mod reports;

@@ -7,6 +7,7 @@ use std::future::poll_fn;
 use std::task::{Poll, Waker};
 
 use passalong_core::time::Instant;
+use passalong_edge::limits::Limit;
 use passalong_edge::store::{Entry, Host, Page, Put, Store, StoreError};
 use serde_json::Value;
 
@@ -54,6 +55,10 @@ pub struct Memory {
     operations: Cell<u32>,
     writes: Cell<u32>,
     lists_of_programs: Cell<u32>,
+    /// What the location's rate limiter says; none where there is no limiter.
+    pub limiter: Cell<Option<bool>>,
+    /// What the limiter was asked for.
+    pub limited: RefCell<Vec<String>>,
     pub log: RefCell<Vec<String>>,
 }
 
@@ -288,5 +293,11 @@ impl Host for Memory {
 
     fn log(&self, line: &str) {
         self.log.borrow_mut().push(line.to_owned());
+    }
+
+    async fn allow(&self, limit: Limit, key: &str) -> Option<bool> {
+        self.take_turns().await;
+        self.limited.borrow_mut().push(format!("{} {key}", limit.binding()));
+        self.limiter.get()
     }
 }

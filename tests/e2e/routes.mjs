@@ -1,0 +1,43 @@
+// Every route there is, with who may call it and a body that would be right. security.test.mjs holds it
+// against the OpenAPI document.
+
+import { secrets } from "./harness.mjs";
+
+export const NOW = "2026-11-22T08:00:00Z";
+const order = { order_id: "A-1", kind: "purchase", amount: 4990, currency: "EUR", customer_id: "20871", occurred_at: NOW };
+export const event = { event_id: "r1", type: "refunded", amount: 1000, occurred_at: NOW };
+
+// Every operation that needs a key: who may call it, and a body that would be right.
+export const GUARDED = [
+  ["customer", "GET", "/v1/me"],
+  ["customer", "POST", "/v1/me/shares", { channel: "whatsapp" }],
+  ["server", "POST", "/v1/codes", { customer_ids: ["10023"] }],
+  ["server", "POST", "/v1/conversions", order],
+  ["server", "GET", "/v1/conversions/A-1"],
+  ["server", "POST", "/v1/conversions/A-1/events", event],
+  ["server", "GET", "/v1/rewards"],
+  ["server", "POST", "/v1/rewards/rw_000000000000000004/fulfil", { reference: "voucher 881" }],
+  ["server", "GET", "/v1/program"],
+  ["server", "PUT", "/v1/program", {}],
+  ["server", "POST", "/v1/customers/export", { customer_id: "20871" }],
+  ["server", "POST", "/v1/customers/erase", { customer_id: "20871" }],
+  ["operator", "POST", "/v1/programs", { id: "neu", preset: "20-10", name: "Neu", landing_url: "https://shop.example/" }],
+  ["operator", "POST", "/v1/programs/teehaus/keys"],
+  ["operator", "POST", "/v1/programs/teehaus/keys/revoke", { generation: 1 }],
+  ["operator", "POST", "/v1/clock", { now: null }],
+  ["operator", "POST", "/v1/cron"],
+];
+export const OPEN = [
+  ["GET", "/r/{program}/{code}"],
+  ["GET", "/r/{program}/{code}/{channel}"],
+  ["GET", "/v1/offer"],
+  ["GET", "/healthz"],
+  ["GET", "/openapi.json"],
+];
+
+// The path as the OpenAPI document writes it.
+export const documentedPath = (path) =>
+  path.replace("/A-1", "/{order_id}").replace("/rw_000000000000000004", "/{id}").replace("/programs/teehaus/", "/programs/{id}/");
+
+export const rightKey = (program, who) =>
+  ({ customer: program.token("10023"), server: program.serverApiKey, operator: secrets.operator_key })[who];

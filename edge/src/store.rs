@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::isolate::{Config, Isolate};
 
+/// A write is not repeated once its caller has waited so long, in milliseconds.
+const PATIENCE: u64 = 4_000;
+
 /// The store did not do what was asked; whether a write took place is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreError(pub String);
@@ -152,8 +155,10 @@ impl<'a, H: Host> Context<'a, H> {
         Ok(entries)
     }
 
-    /// Writes, three times at most: the store refuses a key that was written within the second.
+    /// Writes, three times at most: the store refuses a key that was written within the second. A
+    /// store that is slow to refuse is not asked again.
     pub async fn put(&self, put: &Put) -> Result<(), StoreError> {
+        let began = self.host.millis();
         let mut last = StoreError(String::new());
         for wait in [0_u32, 400, 1_100] {
             if wait > 0 {
@@ -165,8 +170,11 @@ impl<'a, H: Host> Context<'a, H> {
                 Ok(()) => return Ok(()),
                 Err(error) => last = error,
             }
+            if self.host.millis().saturating_sub(began) >= PATIENCE {
+                break;
+            }
         }
-        self.host.log("a write failed three times");
+        self.host.log("a write failed for good");
         Err(last)
     }
 

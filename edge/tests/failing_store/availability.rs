@@ -45,7 +45,25 @@ fn a_cold_isolate_without_the_store_says_try_again() {
     let answer = world.send(now(), &redirect(&code, 1));
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("2")));
     world.memory.mend();
+    world.memory.advance(1_000);
     assert_eq!(world.send(now(), &redirect(&code, 1)).status, 302);
+}
+
+#[test]
+fn a_failed_list_of_programs_is_tried_again_once_a_second_for_all_requests_together() {
+    let mut world = World::new();
+    let code = world.code("10023");
+    world.restart();
+    everything_fails(&world);
+    let before = world.memory.lists_of_programs();
+    for (millis, tried) in [(0, 1), (0, 1), (900, 1), (100, 2), (900, 2), (100, 3)] {
+        world.memory.advance(millis);
+        let crowd: Vec<_> = (0..50).map(|n| (now(), redirect(&code, n))).collect();
+        for answer in world.send_all(&crowd) {
+            assert_eq!((answer.status, answer.header("retry-after")), (503, Some("2")));
+        }
+        assert_eq!(world.memory.lists_of_programs() - before, tried, "{millis}");
+    }
 }
 
 #[test]

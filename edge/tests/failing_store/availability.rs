@@ -4,7 +4,7 @@ use passalong_core::time::{HOUR, Instant};
 use passalong_edge::isolate::Isolate;
 use serde_json::json;
 
-use crate::support::{Fault, World, conversion, get, me, redirect, start};
+use crate::support::{Fault, World, conversion, get, me, program_terms, redirect, start};
 
 fn now() -> Instant {
     start().plus(HOUR)
@@ -104,6 +104,18 @@ fn a_cold_isolate_lists_the_programs_once_a_minute_for_all_requests_together() {
     assert_eq!(crowd(&world), 1, "within the minute");
     world.memory.advance(60_000);
     assert_eq!(crowd(&world), 2, "in the next");
+}
+
+/// What no browser can open would lead every visitor back to us.
+#[test]
+fn a_landing_page_that_cannot_be_opened_is_refused_before_it_is_stored() {
+    let world = World::new();
+    for url in ["https://shop.example:99999/", "https://1.2.3.999/", "https://xn--a/"] {
+        let terms = json!({ "id": "anderer", "landing_url": url });
+        let made = world.send(now(), &program_terms(&terms));
+        assert_eq!((made.status, &made.body["field"]), (400, &json!("landing_url")), "{url}");
+    }
+    assert_eq!(world.memory.keys("program/anderer/"), Vec::<String>::new());
 }
 
 /// Terms too long for a list are read by themselves. While that read shows nothing, older terms

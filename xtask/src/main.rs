@@ -9,6 +9,7 @@ mod build;
 mod chromium;
 mod command;
 mod demo;
+mod fuzz;
 mod group;
 mod http;
 #[cfg(test)]
@@ -32,6 +33,7 @@ cargo xtask <command>
   build [worker] [widget]                  the Worker (edge/build) and the files beside it (www/dist)
   size [--json]                            bytes of the widget, by part
   bench [--seconds N] [--rounds N]         requests per second beside a peer in plain JS
+  fuzz [--inputs N] [--seed N] [PARSER…]   random input for every parser, or some
   secrets [FILE]                           new secrets for a deployment, as JSON
   setup                                    the tools all of these need
 
@@ -63,6 +65,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         "test" => return test::test(&project, rest),
         "size" => size::size(&project, rest)?,
         "bench" => bench::bench(&project, rest)?,
+        "fuzz" => fuzz::fuzz(&project, rest)?,
         "secrets" => secrets::secrets(&project, rest)?,
         "help" | "--help" | "-h" => println!("{USAGE}"),
         other => {

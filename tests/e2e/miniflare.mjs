@@ -92,7 +92,7 @@ export async function startMiniflare({ persist, faults = [], build = "edge/build
       const answer = await fetch(`${this.url}/__store`, { method: setting ? "POST" : "GET", body: setting && JSON.stringify(setting) });
       return (await answer.json()).met;
     },
-    kill() {
+    async kill() {
       process.kill(Number(readFileSync(note, "utf8")), "SIGKILL");
       rmSync(note);
     },

@@ -324,6 +324,7 @@ fn truncate<const N: usize>(mac: [u8; 32]) -> [u8; N] {
     mac.first_chunk().copied().unwrap_or([0; N])
 }
 
+#[allow(clippy::unreachable, reason = "the length is checked when this is compiled")]
 fn derive<const N: usize>(root: &Hkdf<Sha256>, parts: &[&[u8]]) -> [u8; N] {
     const { assert!(N <= 255 * 32, "what HKDF-SHA256 can give") }
     let mut key = [0; N];

@@ -227,7 +227,11 @@ function ask({ method, target, headers, body }) {
       });
     });
     sent.setTimeout(BOUND, () => sent.destroy(new Error(`no answer within ${BOUND} ms`)));
-    sent.once("error", failed);
+    sent.once("error", (error) => {
+      // A connection that was idle may be closed just as it is used again.
+      if (error.code === "ECONNRESET" && sent.reusedSocket) ask({ method, target, headers, body }).then(done, failed);
+      else failed(error);
+    });
     sent.end(payload ?? undefined);
   });
 }
@@ -298,6 +302,7 @@ test(`${REQUESTS} requests, seed ${SEED}`, { timeout: 3_600 * SECOND }, async ()
       const { operationId } = request.operation;
       if (!statuses.has(operationId)) statuses.set(operationId, new Set());
       statuses.get(operationId).add(answer.status);
+      if (request.index > 0 && request.index % 10_000 === 0) console.log(`${request.index} of ${REQUESTS}, seed ${SEED}`);
       // The requests go by one clock.
       if (operationId === "setClock" && answer.status === 200) await setClock(worker, noon());
     }

@@ -2,6 +2,8 @@
 //! store that the rest of this crate works with.
 
 mod kv;
+#[cfg(feature = "panic-route")]
+mod panic_route;
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -80,6 +82,8 @@ async fn fetch(
         return encode(secured(Problem::new(Code::Misconfigured, detail).into_response()));
     }
     let isolate = ISOLATE.with(Rc::clone);
+    #[cfg(feature = "panic-route")]
+    panic_route::meet(&request, &platform, &isolate).await;
     let now = match now(&config, &platform).await {
         Ok(now) => now,
         Err(error) => return encode(secured(Problem::from(error).into_response())),

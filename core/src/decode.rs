@@ -33,6 +33,12 @@ impl Invalid {
     }
 }
 
+/// A name that nobody asked for, as it may be told: short, and in quotes where it is no plain word.
+pub fn unexpected(name: &str) -> String {
+    let plain = (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());
+    if plain { name.to_owned() } else { format!("{:?}", name.chars().take(64).collect::<String>()) }
+}
+
 /// The fields of one JSON object that have not been read yet.
 #[derive(Debug)]
 pub struct Fields {
@@ -196,7 +202,7 @@ impl Fields {
         match self.map.keys().next() {
             None => Ok(()),
             Some(name) => {
-                let field = self.name(name);
+                let field = self.name(&unexpected(name));
                 Err(Invalid {
                     kind: InvalidKind::Unknown,
                     detail: format!("{field} is not a field of this request"),
@@ -220,6 +226,22 @@ mod tests {
         assert_eq!((error.kind, error.field.as_str()), (InvalidKind::Unknown, "a.b[0].c"));
         let error = fields.read::<CustomerId>("id").unwrap_err();
         assert_eq!(error.detail, "id must be a string; put the number in quotes");
+    }
+
+    #[test]
+    fn a_field_nobody_asked_for_is_named_whatever_its_name() {
+        let long = "x".repeat(65);
+        for (name, shown) in [
+            ("colour", "colour".to_owned()),
+            ("", r#""""#.to_owned()),
+            ("a\nb", r#""a\nb""#.to_owned()),
+            (&long, format!("\"{}\"", "x".repeat(64))),
+        ] {
+            let body = serde_json::json!({ name: 1 }).to_string();
+            let error = Fields::parse(body.as_bytes()).unwrap().finish().unwrap_err();
+            assert_eq!((error.kind, &error.field), (InvalidKind::Unknown, &shown));
+            assert_eq!(error.detail, format!("{shown} is not a field of this request"));
+        }
     }
 
     #[test]

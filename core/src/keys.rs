@@ -316,6 +316,7 @@ impl ProgramKeys {
     }
 }
 
+#[allow(clippy::unreachable, reason = "the length is checked when this is compiled")]
 fn derive<const N: usize>(root: &Hkdf<Sha256>, parts: &[&[u8]]) -> [u8; N] {
     const { assert!(N <= 255 * 32, "what HKDF-SHA256 can give") }
     let mut key = [0; N];

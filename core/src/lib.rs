@@ -4,6 +4,18 @@
 //! keys are arguments. How it is stored and served is `passalong-edge`'s business, what a customer
 //! sees is `passalong-widget`'s.
 #![forbid(unsafe_code)]
+// Nothing that serves a request may panic: it would take the requests beside it along.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::get_unwrap,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_in_result
+    )
+)]
 
 pub mod channel;
 pub mod click_token;

@@ -146,7 +146,7 @@ impl FromStr for Url {
         let host = bare_host(authority);
         let plain_host = !host.is_empty()
             && !host.starts_with(['-', '.'])
-            && (is_loopback(authority)
+            && (host == "[::1]"
                 || host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.')));
         let secure = scheme == "https" || (scheme == "http" && is_loopback(authority));
         let plain = text.len() <= 2000

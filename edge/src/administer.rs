@@ -6,6 +6,7 @@ use passalong_core::ids::CustomerId;
 use passalong_core::program::Program;
 use passalong_core::time::SETTLE;
 use passalong_core::wire::{CodeLink, Codes, ProgramCreated};
+use url::Url;
 
 use crate::authenticate::{merchant, operator};
 use crate::customers;
@@ -17,6 +18,14 @@ use crate::requests::{body, link};
 use crate::rotate_keys::handed_out;
 use crate::store::{Context, Host};
 
+/// Terms whose landing page browsers can open: they read URLs as we do, which core does not need to.
+fn servable(terms: Program) -> Result<Program, Problem> {
+    match Url::parse(&terms.landing_url) {
+        Ok(_) => Ok(terms),
+        Err(error) => Err(Problem::field("landing_url", format!("cannot be opened: {error}"))),
+    }
+}
+
 /// `POST /v1/programs`. 1. Authenticate: 401. 2. Decode: 400. 3. An id that is taken is 409, the
 /// same terms again are answered again. 4. Save. 5. Encode, with the keys of the program.
 pub async fn create_program<H: Host>(
@@ -24,7 +33,7 @@ pub async fn create_program<H: Host>(
     request: &Request,
 ) -> Result<Response, Problem> {
     operator(cx, request).await?;
-    let terms = Program::from_preset(body(request)?)?;
+    let terms = servable(Program::from_preset(body(request)?)?)?;
     let keys = cx.config.secrets.program(&terms.id);
     let created = |program: &Loaded| {
         let keys = handed_out(cx, program, program.generations.current());
@@ -68,7 +77,7 @@ pub async fn change_program<H: Host>(
     request: &Request,
 ) -> Result<Response, Problem> {
     let program = merchant(cx, request).await?;
-    let terms = Program::parse(body(request)?)?;
+    let terms = servable(Program::parse(body(request)?)?)?;
     if terms.id != *program.id() {
         let detail =
             format!("this key belongs to the program {}, not to {}", program.id(), terms.id);

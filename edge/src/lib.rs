@@ -5,6 +5,18 @@
 //! `passalong-core`), save, encode. The store is behind [`store::Store`]; the platform's crate is
 //! named here and in [`platform`] only, so everything else also builds on the host.
 #![forbid(unsafe_code)]
+// Nothing that serves a request may panic: it would take the requests beside it along.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::get_unwrap,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_in_result
+    )
+)]
 
 pub mod administer;
 pub mod authenticate;

@@ -18,8 +18,10 @@ use crate::store::{Context, Host, Put, StoreError};
 
 /// How long a list of programs is good for, in milliseconds of real time.
 const FRESH: u64 = 60_000;
-/// How long another request's listing is waited for.
+/// After this another request's listing counts as cut off, and the next takes over.
 const PATIENCE: u64 = 3_000;
+/// After a list that failed the store is left alone for so long: each request would wait for it.
+const BACK_OFF: u64 = 1_000;
 /// Terms up to this size ride in the metadata, which spares a read; its limit is 1,024 bytes.
 const LISTED: usize = 990;
 
@@ -41,6 +43,7 @@ impl Loaded {
 pub struct Programs {
     listed_at: Option<u64>,
     listing_since: Option<u64>,
+    failed_at: Option<u64>,
     /// By key; terms too long for a list are read when first needed.
     stored: BTreeMap<ProgramId, BTreeMap<String, Option<Program>>>,
     /// Of which generations of keys are revoked; never forgotten, whatever a late list shows.
@@ -131,16 +134,21 @@ async fn refresh<H: Host>(cx: &Context<'_, H>) -> Result<(), StoreError> {
         let now = cx.host.millis();
         let is_fresh = |at: u64| now.saturating_sub(at) < FRESH;
         let is_listing = |at: u64| now.saturating_sub(at) < PATIENCE;
-        let (fresh, listing, known) = {
+        let has_failed = |at: u64| now.saturating_sub(at) < BACK_OFF;
+        let (fresh, listing, failed, known) = {
             let programs = cx.isolate.programs.borrow();
             let fresh = programs.listed_at.is_some_and(is_fresh);
             let listing = programs.listing_since.is_some_and(is_listing);
-            (fresh, listing, programs.listed_at.is_some())
+            let failed = programs.failed_at.is_some_and(has_failed);
+            (fresh, listing, failed, programs.listed_at.is_some())
         };
-        if fresh || (listing && known) {
+        if fresh || (known && (listing || failed)) {
             return Ok(());
         }
-        if !listing || now.saturating_sub(began) > PATIENCE {
+        if failed || now.saturating_sub(began) > 2 * PATIENCE {
+            return Err(StoreError("the programs could not be listed".to_owned()));
+        }
+        if !listing {
             break;
         }
         cx.host.sleep(10).await;
@@ -149,6 +157,7 @@ async fn refresh<H: Host>(cx: &Context<'_, H>) -> Result<(), StoreError> {
     let listed = cx.list(&ProgramKey::prefix(&[]), 20).await;
     let mut programs = cx.isolate.programs.borrow_mut();
     programs.listing_since = None;
+    programs.failed_at = listed.is_err().then(|| cx.host.millis());
     match listed {
         Ok(entries) => {
             programs.listed_at = Some(cx.host.millis());
@@ -163,7 +172,7 @@ async fn refresh<H: Host>(cx: &Context<'_, H>) -> Result<(), StoreError> {
             }
             Ok(())
         }
-        // Old terms are better than none; the next request tries again.
+        // Old terms are better than none.
         Err(_) if programs.listed_at.is_some() => Ok(()),
         Err(error) => Err(error),
     }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use passalong_core::decode::unexpected;
 use percent_encoding::percent_decode_str;
 
 use crate::http::{BODY_LIMIT, Request};
@@ -39,10 +40,11 @@ pub fn query<T: FromStr<Err: Display>>(
 pub fn only(request: &Request, names: &[&str]) -> Result<(), Problem> {
     match request.parameters().into_iter().find(|(name, _)| !names.contains(&name.as_str())) {
         None => Ok(()),
-        Some((name, _)) => Err(Problem {
-            field: Some(name.clone()),
-            ..Problem::new(Code::UnknownField, format!("{name} is not a parameter of this request"))
-        }),
+        Some((name, _)) => {
+            let name = unexpected(&name);
+            let detail = format!("{name} is not a parameter of this request");
+            Err(Problem { field: Some(name), ..Problem::new(Code::UnknownField, detail) })
+        }
     }
 }
 

@@ -10,6 +10,9 @@ use serde_json::Value;
 use crate::isolate::{Config, Isolate};
 use crate::limits::Limit;
 
+/// A write is not repeated once its caller has waited so long, in milliseconds.
+const PATIENCE: u64 = 4_000;
+
 /// The store did not do what was asked; whether a write took place is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreError(pub String);
@@ -185,11 +188,13 @@ impl<'a, H: Host> Context<'a, H> {
         self.write(|| self.host.delete(key)).await
     }
 
-    /// Writes, three times at most: the store refuses a key that was written within the second.
+    /// Writes, three times at most: the store refuses a key that was written within the second. A
+    /// store that is slow to refuse is not asked again.
     async fn write<F: Future<Output = Result<(), StoreError>>>(
         &self,
         once: impl Fn() -> F,
     ) -> Result<(), StoreError> {
+        let began = self.host.millis();
         let mut last = StoreError(String::new());
         for wait in [0_u32, 400, 1_100] {
             if wait > 0 {
@@ -205,11 +210,12 @@ impl<'a, H: Host> Context<'a, H> {
                 Ok(()) => return Ok(()),
                 Err(error) => last = error,
             }
-            if mutation::is_on(Mutation::NoRetry) {
+            let is_slow = self.host.millis().saturating_sub(began) >= PATIENCE;
+            if is_slow || mutation::is_on(Mutation::NoRetry) {
                 break;
             }
         }
-        self.host.log("a write failed three times");
+        self.host.log("a write failed for good");
         Err(last)
     }
 

@@ -76,8 +76,26 @@ pub fn some(project: &Project, tools: &Tools, parts: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// The Worker with the route that panics, for the tests alone: target/xtask/panic.
+pub fn panicking_worker(project: &Project, tools: &Tools) -> Result<()> {
+    let _turn = take_turn(project)?;
+    let with = ["--profile", "panic", "--features", "panic-route"];
+    let module = compile(project, "passalong-edge", "panic", &with)?;
+    let outputs = [project.path("target/xtask/panic")];
+    let inputs = common_inputs(project, &module, &tools.worker_build)?;
+    let note = project.path("target/xtask/panic.stamp");
+    let done = unless_done(&note, inputs, &outputs, || {
+        let mut command = with_binaries(project, tools, &tools.worker_build);
+        command.args(["--profile", "panic", "--no-opt", "--out-dir", "../target/xtask/panic"]);
+        command.args(["edge", "--features", "panic-route"]);
+        step(project, "worker-build-panic", &mut command)
+    })?;
+    say(format!("Worker that panics: target/xtask/panic{}", unchanged(done)));
+    Ok(())
+}
+
 fn worker(project: &Project, tools: &Tools) -> Result<()> {
-    let module = compile(project, "passalong-edge")?;
+    let module = compile(project, "passalong-edge", "release", &["--release"])?;
     let outputs = [project.path("edge/build")];
     let inputs = common_inputs(project, &module, &tools.worker_build)?;
     let done = unless_done(&project.path("target/xtask/worker.stamp"), inputs, &outputs, || {
@@ -91,7 +109,7 @@ fn worker(project: &Project, tools: &Tools) -> Result<()> {
 }
 
 fn widget(project: &Project, tools: &Tools) -> Result<()> {
-    let module = compile(project, "passalong-widget")?;
+    let module = compile(project, "passalong-widget", "release", &["--release"])?;
     let dist = project.path("www/dist");
     let mut inputs = common_inputs(project, &module, &tools.wasm_bindgen)?;
     for source in ["widget/loader", "widget/style.css", "widget/texts", "www/site"] {
@@ -211,16 +229,16 @@ fn outfile(path: &Path) -> String {
 }
 
 /// Compiles a crate to wasm and says where the module is.
-fn compile(project: &Project, package: &str) -> Result<PathBuf> {
+fn compile(project: &Project, package: &str, profile: &str, with: &[&str]) -> Result<PathBuf> {
     let mut cargo = project.cargo();
-    cargo.args(["build", "--release", "--lib", "--target", TARGET, "--package", package]);
+    cargo.args(["build", "--lib", "--target", TARGET, "--package", package]).args(with);
     // The shape `worker-build` compiles in; with it here, its own run finds everything done.
     cargo.env("WASM_BINDGEN_USE_JS_SYS", "1");
     step(project, package, &mut cargo)?;
     let file = format!("{}.wasm", package.replace('-', "_"));
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| project.path("target"), |directory| project.path(directory));
-    Ok(target.join(TARGET).join("release").join(file))
+    Ok(target.join(TARGET).join(profile).join(file))
 }
 
 /// What decides over the outputs besides the sources: the tools, of which the npm ones are locked.

@@ -10,6 +10,7 @@ mod build;
 mod chromium;
 mod command;
 mod demo;
+mod fuzz;
 mod group;
 mod http;
 #[cfg(test)]
@@ -35,6 +36,7 @@ cargo xtask <command>
   size [--json]                            bytes of the widget, by part
   bench [--seconds N] [--rounds N]         requests per second beside a peer in plain JS
   bench widget [--rounds N] [--json]       what the widget costs a page, on a slow machine
+  fuzz [--inputs N] [--seed N] [PARSER…]   random input for every parser, or some
   secrets [FILE]                           new secrets for a deployment, as JSON
   secrets --operator-generation N FILE     the operator key of that generation, from kept secrets
   setup                                    the tools all of these need
@@ -68,6 +70,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         "size" => size::size(&project, rest)?,
         "sim" => return test::sim(&project, rest),
         "bench" => bench::bench(&project, rest)?,
+        "fuzz" => fuzz::fuzz(&project, rest)?,
         "secrets" => secrets::secrets(&project, rest)?,
         "help" | "--help" | "-h" => println!("{USAGE}"),
         other => {

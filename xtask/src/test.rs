@@ -53,6 +53,7 @@ pub fn test(project: &Project, arguments: &[String]) -> Result<ExitCode> {
     if has("fmt") || has("clippy") {
         tools::rust_checks(project)?;
     }
+    let wants_panic = has("e2e");
     let browser = if has("e2e") { Some(chromium::chromium(project)?) } else { None };
 
     let mut total = Count::default();
@@ -66,7 +67,11 @@ pub fn test(project: &Project, arguments: &[String]) -> Result<ExitCode> {
             "sim" => simulation(project, filters)?,
             "audit" => audit::audit(project)?,
             "build" => {
-                let count = checked(&build::build(project, &tools));
+                let mut built = build::build(project, &tools);
+                if wants_panic && built.is_ok() {
+                    built = build::panicking_worker(project, &tools);
+                }
+                let count = checked(&built);
                 is_built = count.failed == 0;
                 count
             }

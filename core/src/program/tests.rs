@@ -112,6 +112,8 @@ fn a_url_leads_where_it_says() {
         "https:///a",
         "https://user@shop.example",
         "https://user:pass@shop.example",
+        "https://user@shop.localhost:8788/",
+        "http://a/b@x.localhost",
         "https://shop.example\\@evil.example",
         "https://shop.example\n.evil",
         "javascript://shop.example/%0aalert(1)",

@@ -1,8 +1,12 @@
 //! Workers KV behind [`Store`], and the runtime's clock, timer, randomness and rate limiters behind
 //! [`Host`].
 
+use std::fmt::Display;
+use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use serde_json::Value;
 use worker::kv::KvStore;
 use worker::{Date, Delay, Env};
@@ -12,6 +16,9 @@ use crate::store::{Entry, Host, Page, Put, Store, StoreError};
 
 /// The binding of the one namespace.
 const BINDING: &str = "KV";
+
+/// A store that has not answered by then has failed, whatever it does later.
+const LIMIT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
 pub struct Platform {
@@ -25,17 +32,27 @@ impl Platform {
     }
 }
 
-fn failed(error: impl std::fmt::Display) -> StoreError {
+fn failed(error: impl Display) -> StoreError {
     StoreError(error.to_string())
+}
+
+/// The platform puts no bound on how long KV takes; whoever asks us has one.
+async fn in_time<T, E: Display>(
+    operation: impl Future<Output = Result<T, E>>,
+) -> Result<T, StoreError> {
+    match select(pin!(operation), pin!(Delay::from(LIMIT))).await {
+        Either::Left((answer, _)) => answer.map_err(failed),
+        Either::Right(_) => Err(failed("the store did not answer in time")),
+    }
 }
 
 impl Store for Platform {
     async fn get(&self, key: &str) -> Result<Option<String>, StoreError> {
-        self.kv.get(key).text().await.map_err(failed)
+        in_time(self.kv.get(key).text()).await
     }
 
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<String>>, StoreError> {
-        let mut found = self.kv.get_bulk(keys).text().await.map_err(failed)?;
+        let mut found = in_time(self.kv.get_bulk(keys).text()).await?;
         Ok(keys.iter().map(|key| found.remove(key).flatten()).collect())
     }
 
@@ -44,7 +61,7 @@ impl Store for Platform {
         if let Some(cursor) = cursor {
             list = list.cursor(cursor.to_owned());
         }
-        let response = list.execute().await.map_err(failed)?;
+        let response = in_time(list.execute()).await?;
         let entries = response
             .keys
             .into_iter()
@@ -61,11 +78,11 @@ impl Store for Platform {
         if let Some(ttl) = put.ttl {
             request = request.expiration_ttl(ttl);
         }
-        request.execute().await.map_err(failed)
+        in_time(request.execute()).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.kv.delete(key).await.map_err(failed)
+        in_time(self.kv.delete(key)).await
     }
 }
 

@@ -2,6 +2,8 @@
 //! store that the rest of this crate works with.
 
 mod kv;
+#[cfg(feature = "panic-route")]
+mod panic_route;
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -14,7 +16,7 @@ use crate::http::{BODY_LIMIT, Request, Response, TooLarge};
 use crate::isolate::{Config, Isolate};
 use crate::operate::CLOCK_KEY;
 use crate::problem::{Code, Problem};
-use crate::store::{Context, Host, Store};
+use crate::store::{Context, Host, Store, StoreError};
 use crate::{clicks, cron, respond, secured};
 use kv::Platform;
 
@@ -56,14 +58,14 @@ fn operator_generation(env: &Env) -> Result<u32, String> {
 }
 
 /// Real time, or what was set by hand.
-async fn now(config: &Config, platform: &Platform) -> Instant {
+async fn now(config: &Config, platform: &Platform) -> Result<Instant, StoreError> {
     let real = i64::try_from(platform.millis() / 1_000).unwrap_or(i64::MAX);
     let real = Instant::from_seconds(real);
     if !config.test_clock {
-        return real;
+        return Ok(real);
     }
-    let set = platform.get(CLOCK_KEY).await.ok().flatten();
-    set.and_then(|text| text.parse().ok()).unwrap_or(real)
+    let set = platform.get(CLOCK_KEY).await?;
+    Ok(set.and_then(|text| text.parse().ok()).unwrap_or(real))
 }
 
 #[event(fetch)]
@@ -88,7 +90,12 @@ async fn fetch(
         return encode(secured(Problem::new(Code::Misconfigured, detail).into_response()));
     }
     let isolate = ISOLATE.with(Rc::clone);
-    let now = now(&config, &platform).await;
+    #[cfg(feature = "panic-route")]
+    panic_route::meet(&request, &platform, &isolate).await;
+    let now = match now(&config, &platform).await {
+        Ok(now) => now,
+        Err(error) => return encode(secured(Problem::from(error).into_response())),
+    };
     let (response, after) = {
         let cx = Context::new(&platform, &isolate, &config, now);
         respond(&cx, &request).await
@@ -110,7 +117,8 @@ async fn scheduled(_: worker::ScheduledEvent, env: Env, _: worker::ScheduleConte
         let config = config(&env)?;
         let platform = Platform::new(&env).map_err(|error| error.to_string())?;
         let isolate = ISOLATE.with(Rc::clone);
-        let cx = Context::new(&platform, &isolate, &config, now(&config, &platform).await);
+        let now = now(&config, &platform).await.map_err(|error| error.0)?;
+        let cx = Context::new(&platform, &isolate, &config, now);
         cron::run(&cx).await.map_err(|error| error.0)
     };
     match run.await {

@@ -4,7 +4,7 @@ use passalong_core::time::{HOUR, Instant};
 use passalong_edge::isolate::Isolate;
 use serde_json::json;
 
-use crate::support::{Fault, World, conversion, get, me, redirect, start};
+use crate::support::{Fault, World, conversion, get, me, program_terms, redirect, start};
 
 fn now() -> Instant {
     start().plus(HOUR)
@@ -45,7 +45,25 @@ fn a_cold_isolate_without_the_store_says_try_again() {
     let answer = world.send(now(), &redirect(&code, 1));
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("2")));
     world.memory.mend();
+    world.memory.advance(1_000);
     assert_eq!(world.send(now(), &redirect(&code, 1)).status, 302);
+}
+
+#[test]
+fn a_failed_list_of_programs_is_tried_again_once_a_second_for_all_requests_together() {
+    let mut world = World::new();
+    let code = world.code("10023");
+    world.restart();
+    everything_fails(&world);
+    let before = world.memory.lists_of_programs();
+    for (millis, tried) in [(0, 1), (0, 1), (900, 1), (100, 2), (900, 2), (100, 3)] {
+        world.memory.advance(millis);
+        let crowd: Vec<_> = (0..50).map(|n| (now(), redirect(&code, n))).collect();
+        for answer in world.send_all(&crowd) {
+            assert_eq!((answer.status, answer.header("retry-after")), (503, Some("2")));
+        }
+        assert_eq!(world.memory.lists_of_programs() - before, tried, "{millis}");
+    }
 }
 
 #[test]
@@ -86,6 +104,18 @@ fn a_cold_isolate_lists_the_programs_once_a_minute_for_all_requests_together() {
     assert_eq!(crowd(&world), 1, "within the minute");
     world.memory.advance(60_000);
     assert_eq!(crowd(&world), 2, "in the next");
+}
+
+/// What no browser can open would lead every visitor back to us.
+#[test]
+fn a_landing_page_that_cannot_be_opened_is_refused_before_it_is_stored() {
+    let world = World::new();
+    for url in ["https://shop.example:99999/", "https://1.2.3.999/", "https://xn--a/"] {
+        let terms = json!({ "id": "anderer", "landing_url": url });
+        let made = world.send(now(), &program_terms(&terms));
+        assert_eq!((made.status, &made.body["field"]), (400, &json!("landing_url")), "{url}");
+    }
+    assert_eq!(world.memory.keys("program/anderer/"), Vec::<String>::new());
 }
 
 /// Terms too long for a list are read by themselves. While that read shows nothing, older terms

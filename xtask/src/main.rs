@@ -31,7 +31,8 @@ cargo xtask <command>
   test [STAGE…] [-- FILTER]                all tests, or some: fmt clippy unit build size e2e
   build [worker] [widget]                  the Worker (edge/build) and the files beside it (www/dist)
   size [--json]                            bytes of the widget, by part
-  bench [--seconds N] [--rounds N]         requests per second beside a peer in plain JS
+  bench [NAME…] [--json]                   speed beside what a merchant would otherwise write, or some
+                                           of it: viral spread forged me conversions cold, widget
   secrets [FILE]                           new secrets for a deployment, as JSON
   setup                                    the tools all of these need
 

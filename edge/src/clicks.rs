@@ -15,10 +15,13 @@ use serde_json::{Value, json};
 use crate::keys::{Batch, ClickKey};
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
-/// The batch window, in milliseconds.
+/// The batch window, in milliseconds: longer by this for each open batch, so that an isolate with
+/// many popular advocates still writes no more than a hundred keys a second.
 const WINDOW: u32 = 1_000;
+const LONGEST_WINDOW: u32 = 10_000;
+const PER_BATCH: u32 = 10;
 /// After this the next click takes over.
-const DEADLINE: u64 = 10_000;
+const DEADLINE: u64 = 15_000;
 /// Visitors in a key's metadata; the rest is in its value.
 const LISTED: usize = 80;
 /// Raw clicks are kept so long after their day, for folding late.
@@ -45,6 +48,13 @@ struct Open {
 #[derive(Debug, Default)]
 pub struct Batches(HashMap<Target, Open>);
 
+impl Batches {
+    fn window(&self) -> u32 {
+        let open = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        open.saturating_mul(PER_BATCH).clamp(WINDOW, LONGEST_WINDOW)
+    }
+}
+
 /// Adds a click. Whoever gets `true` must call [`flush`] after answering.
 pub fn add<H: Host>(
     cx: &Context<'_, H>,
@@ -65,7 +75,8 @@ pub fn add<H: Host>(
 
 /// Waits for the window to end, then writes what came together.
 pub async fn flush<H: Host>(cx: &Context<'_, H>, target: &Target) -> Result<(), StoreError> {
-    cx.host.sleep(WINDOW).await;
+    let window = cx.isolate.batches.borrow().window();
+    cx.host.sleep(window).await;
     let Some(open) = cx.isolate.batches.borrow_mut().0.remove(target) else { return Ok(()) };
     let key = ClickKey {
         program: target.program.clone(),

@@ -2,6 +2,7 @@
 //! that an unknown program costs nothing. Versions of terms are written once, so what was read
 //! stays true.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::keys::ProgramKey;
 use crate::problem::Problem;
+use crate::redirect::Landing;
 use crate::store::{Context, Host, Put, StoreError};
 
 /// How long a list of programs is good for, in milliseconds of real time.
@@ -27,6 +29,8 @@ const LISTED: usize = 990;
 pub struct Loaded {
     pub keys: ProgramKeys,
     pub versions: Versions,
+    /// Where the redirect leads, by version of the terms.
+    pub landing: RefCell<Option<(u32, Rc<Landing>)>>,
 }
 
 impl Loaded {
@@ -90,7 +94,8 @@ pub async fn load<H: Host>(
     if versions.first().is_none() {
         return Ok(None);
     }
-    let loaded = Rc::new(Loaded { keys: cx.config.secrets.program(id), versions });
+    let keys = cx.config.secrets.program(id);
+    let loaded = Rc::new(Loaded { keys, versions, landing: RefCell::default() });
     // Terms that could not be read yet are asked for again.
     if is_whole {
         programs.loaded.insert(id.clone(), Rc::clone(&loaded));

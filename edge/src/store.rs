@@ -72,6 +72,15 @@ pub trait Store {
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<String>>, StoreError>;
     /// Keys in byte order, at most 1,000 in a page.
     async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<Page, StoreError>;
+    /// The first page of a list, with fewer keys than that may hold.
+    async fn first(&self, prefix: &str, most: usize) -> Result<Page, StoreError> {
+        let mut page = self.list(prefix, None).await?;
+        if page.entries.len() > most {
+            page.entries.truncate(most);
+            page.cursor = page.entries.last().map(|last| last.key.clone());
+        }
+        Ok(page)
+    }
     async fn put(&self, put: &Put) -> Result<(), StoreError>;
     async fn delete(&self, key: &str) -> Result<(), StoreError>;
 }
@@ -133,6 +142,12 @@ impl<'a, H: Host> Context<'a, H> {
     pub async fn page(&self, prefix: &str, cursor: Option<&str>) -> Result<Page, StoreError> {
         bump(&self.lists);
         self.host.list(prefix, cursor).await
+    }
+
+    /// The first keys under a prefix; a cursor says that there are more.
+    pub async fn first(&self, prefix: &str, most: usize) -> Result<Page, StoreError> {
+        bump(&self.lists);
+        self.host.first(prefix, most).await
     }
 
     /// All keys under a prefix, at most `pages` pages of them; empty pages do not count.

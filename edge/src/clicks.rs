@@ -20,8 +20,8 @@ use crate::store::{Context, Entry, Host, Put, StoreError};
 const WINDOW: u32 = 1_000;
 const LONGEST_WINDOW: u32 = 10_000;
 const PER_BATCH: u32 = 10;
-/// After this the next click takes over.
-const DEADLINE: u64 = 15_000;
+/// So long after the window the next click takes over.
+const GRACE: u64 = 5_000;
 /// Visitors in a key's metadata; the rest is in its value.
 const LISTED: usize = 80;
 /// Raw clicks are kept so long after their day, for folding late.
@@ -41,6 +41,7 @@ pub struct Target {
 #[derive(Debug, Default)]
 struct Open {
     visitors: Visitors,
+    window: u32,
     led_since: Option<u64>,
 }
 
@@ -49,6 +50,7 @@ struct Open {
 pub struct Batches(HashMap<Target, Open>);
 
 impl Batches {
+    /// How long the next batch is open.
     fn window(&self) -> u32 {
         let open = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
         open.saturating_mul(PER_BATCH).clamp(WINDOW, LONGEST_WINDOW)
@@ -64,18 +66,21 @@ pub fn add<H: Host>(
 ) -> bool {
     let now = cx.host.millis();
     let mut batches = cx.isolate.batches.borrow_mut();
+    let window = batches.window();
     let open = batches.0.entry(target.clone()).or_default();
     open.visitors.entry(visitor).or_insert(channel);
-    let leads = open.led_since.is_none_or(|since| now.saturating_sub(since) > DEADLINE);
+    let deadline = u64::from(open.window) + GRACE;
+    let leads = open.led_since.is_none_or(|since| now.saturating_sub(since) > deadline);
     if leads {
         open.led_since = Some(now);
+        open.window = window;
     }
     leads
 }
 
 /// Waits for the window to end, then writes what came together.
 pub async fn flush<H: Host>(cx: &Context<'_, H>, target: &Target) -> Result<(), StoreError> {
-    let window = cx.isolate.batches.borrow().window();
+    let window = cx.isolate.batches.borrow().0.get(target).map_or(WINDOW, |open| open.window);
     cx.host.sleep(window).await;
     let Some(open) = cx.isolate.batches.borrow_mut().0.remove(target) else { return Ok(()) };
     let key = ClickKey {
@@ -173,6 +178,23 @@ mod tests {
             decode(&more, &mut read);
             assert_eq!(read, visitors);
         }
+    }
+
+    #[test]
+    fn an_isolate_with_many_open_batches_collects_for_longer() {
+        let program: ProgramId = "teehaus".parse().unwrap();
+        let day: Day = "20261122".parse().unwrap();
+        let mut batches = Batches::default();
+        let mut windows = BTreeMap::new();
+        for open in 0..=1_200 {
+            windows.insert(open, batches.window());
+            let customer = format!("{open:011}0").parse().unwrap();
+            let target = Target { program: program.clone(), customer, day };
+            batches.0.insert(target, Open::default());
+        }
+        let at = |open: i32| windows.get(&open).copied().unwrap();
+        assert_eq!([at(0), at(100), at(101), at(500)], [1_000, 1_000, 1_010, 5_000]);
+        assert_eq!([at(1_000), at(1_001), at(1_200)], [10_000; 3]);
     }
 
     /// What is stored stays.

@@ -21,8 +21,9 @@ export function print({ title, rows, ratios }) {
   console.log();
   line(title, fields.map((field) => HEADS[field] ?? field));
   for (const row of rows) line(row.name, fields.map((field) => shown(row[field])));
-  for (const { name = "Passalong", against, ratio, least, most, target } of ratios) {
+  for (const { name = "Passalong", against, ratio, least, most, by_cpu, target } of ratios) {
     const wanted = target === undefined ? "" : `, target ${target}`;
-    console.log(`  ${name} ÷ ${against}: ${ratio} (${least} to ${most})${wanted}`);
+    const byCpu = by_cpu === undefined ? "" : `; ${by_cpu} by processor time`;
+    console.log(`  ${name} ÷ ${against}: ${ratio} (${least} to ${most})${byCpu}${wanted}`);
   }
 }

@@ -59,10 +59,16 @@ export function summary({ rounds }) {
   };
 }
 
-/** How one compares with another, round by round: median, least and most. */
+/**
+ * How one compares with another, round by round: median, least and most. `by_cpu` is the same of the
+ * processor time a request takes: it holds where other programs take the processor away.
+ */
 export function ratio(one, other, field = "per_second") {
   const ratios = one.rounds.map((round, at) => round[field] / other.rounds[at][field]);
-  return { ratio: rounded(median(ratios)), least: rounded(Math.min(...ratios)), most: rounded(Math.max(...ratios)) };
+  const [cpu, others] = [one, other].map(({ rounds }) => median(rounds.map((round) => round.cpu_us ?? Number.NaN)));
+  const byCpu = field === "per_second" && cpu > 0 ? { by_cpu: rounded(others / cpu) } : {};
+  const spread = { least: rounded(Math.min(...ratios)), most: rounded(Math.max(...ratios)) };
+  return { ratio: rounded(median(ratios)), ...spread, ...byCpu };
 }
 
 export const rounded = (number) => Number(number.toPrecision(3));

@@ -137,7 +137,8 @@ export async function startWorker(customers, variables = {}) {
       }),
     }),
     writes: async () => (await keysOf(worker.kv, "click/")).length,
-    settled: () => quiet(async () => (await keysOf(worker.kv, "click/")).length),
+    // With many advocates at once a batch is open for up to ten seconds.
+    settled: () => quiet(async () => (await keysOf(worker.kv, "click/")).length, Math.min(10_000, Math.max(1_000, 10 * customers.length))),
     counted: () => fold(worker),
   };
 }
@@ -185,10 +186,10 @@ async function startPeer(name) {
 
 export const startHello = () => startPeer("hello");
 
-// Reads until nothing changes any more for longer than a batch is open.
-async function quiet(read) {
+// Reads until nothing changes any more for longer than a batch may be open, in ms.
+async function quiet(read, open = 1_000) {
   let last = await read();
-  for (let since = Date.now(); Date.now() - since < 2_500; ) {
+  for (let since = Date.now(); Date.now() - since < open + 1_500; ) {
     await new Promise((wake) => setTimeout(wake, 250));
     const value = await read();
     if (value !== last) since = Date.now();

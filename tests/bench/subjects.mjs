@@ -24,11 +24,15 @@ export const settings = { direct: false };
 const running = new Set();
 const directories = [];
 
-/** Stops everything that was started here. */
+/** Stops everything that was started here; what it left on disk goes with this process. */
 export async function stopAll() {
   await Promise.all([...running].map((subject) => subject.stop()));
-  for (const directory of directories) rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
 }
+
+process.on("exit", () => {
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
 
 async function start(name, modules, bindings, directory = mkdtempSync(join(tmpdir(), "passalong-bench-"))) {
   directories.push(directory);

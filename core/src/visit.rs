@@ -5,6 +5,8 @@
 //! The tables are plain substrings, matched in lower case. `fixtures/user_agents.tsv` holds what
 //! each was made for, with its source.
 
+use std::sync::LazyLock;
+
 /// What a request for a referral link is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Visit {
@@ -39,16 +41,57 @@ fn ahead(purpose: &str) -> bool {
 fn by_agent(user_agent: &str) -> Visit {
     let agent = user_agent.trim().to_ascii_lowercase();
     let starts = |table: &[&str]| table.iter().any(|start| agent.starts_with(start));
-    let holds = |table: &[&str]| table.iter().any(|word| agent.contains(word));
-    if starts(&PREVIEW_STARTS) || holds(&PREVIEWS) {
+    if starts(&PREVIEW_STARTS) || PREVIEW_WORDS.is_in(&agent) {
         return Visit::Preview;
     }
     // Browsers have begun like this since 1994; libraries and apps say their own name.
     if !starts(&BROWSER_STARTS) {
         return Visit::Bot;
     }
-    let agent = HARMLESS.iter().fold(agent.clone(), |agent, name| agent.replace(name, ""));
-    if BOTS.iter().any(|word| agent.contains(word)) { Visit::Bot } else { Visit::Person }
+    if !BOT_WORDS.is_in(&agent) {
+        return Visit::Person;
+    }
+    let agent = HARMLESS.iter().fold(agent, |agent, name| agent.replace(name, ""));
+    if BOT_WORDS.is_in(&agent) { Visit::Bot } else { Visit::Person }
+}
+
+/// Words to look for in one pass: each click is held against all of them.
+struct Words {
+    words: &'static [&'static str],
+    /// By first byte, the words that begin with it, as bits.
+    by_first: [u64; 128],
+}
+
+static PREVIEW_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(&PREVIEWS));
+static BOT_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(&BOTS));
+
+impl Words {
+    fn new(words: &'static [&'static str]) -> Self {
+        let mut by_first = [0; 128];
+        for (at, word) in words.iter().enumerate() {
+            let first = word.bytes().next().map(usize::from);
+            if let Some(bits) = first.and_then(|first| by_first.get_mut(first)) {
+                *bits |= 1 << at;
+            }
+        }
+        Self { words, by_first }
+    }
+
+    fn is_in(&self, text: &str) -> bool {
+        let begins = |rest: &[u8]| {
+            let first = rest.first().copied().map_or(usize::MAX, usize::from);
+            let mut bits = self.by_first.get(first).copied().unwrap_or_default();
+            while bits != 0 {
+                let word = self.words.get(bits.trailing_zeros() as usize);
+                if word.is_some_and(|word| rest.starts_with(word.as_bytes())) {
+                    return true;
+                }
+                bits &= bits - 1;
+            }
+            false
+        };
+        (0..text.len()).any(|at| text.as_bytes().get(at..).is_some_and(begins))
+    }
 }
 
 /// How the user agent of a browser begins. The last ones are text browsers and old telephones.

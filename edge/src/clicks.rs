@@ -16,10 +16,13 @@ use serde_json::{Value, json};
 use crate::keys::{Batch, ClickKey};
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
-/// The batch window, in milliseconds.
+/// The batch window, in milliseconds: longer by this for each open batch, so that an isolate with
+/// many popular advocates still writes no more than a hundred keys a second.
 const WINDOW: u32 = 1_000;
-/// After this the next click takes over.
-const DEADLINE: u64 = 10_000;
+const LONGEST_WINDOW: u32 = 10_000;
+const PER_BATCH: u32 = 10;
+/// So long after the window the next click takes over.
+const GRACE: u64 = 5_000;
 /// Visitors in a key's metadata; the rest is in its value.
 const LISTED: usize = 80;
 /// Written visitors an isolate remembers: about a megabyte.
@@ -41,6 +44,7 @@ pub struct Target {
 #[derive(Debug, Default)]
 struct Open {
     visitors: Visitors,
+    window: u32,
     led_since: Option<u64>,
 }
 
@@ -63,6 +67,14 @@ pub fn is_written<H: Host>(
     batches.written.get(&(advocate, visitor)).is_some_and(|until| cx.host.millis() < *until)
 }
 
+impl Batches {
+    /// How long the next batch is open.
+    fn window(&self) -> u32 {
+        let open = u32::try_from(self.open.len()).unwrap_or(u32::MAX);
+        open.saturating_mul(PER_BATCH).clamp(WINDOW, LONGEST_WINDOW)
+    }
+}
+
 /// Adds a click. Whoever gets `true` must call [`flush`] after answering.
 pub fn add<H: Host>(
     cx: &Context<'_, H>,
@@ -72,18 +84,22 @@ pub fn add<H: Host>(
 ) -> bool {
     let now = cx.host.millis();
     let mut batches = cx.isolate.batches.borrow_mut();
+    let window = batches.window();
     let open = batches.open.entry(target.clone()).or_default();
     open.visitors.entry(visitor).or_insert(channel);
-    let leads = open.led_since.is_none_or(|since| now.saturating_sub(since) > DEADLINE);
+    let deadline = u64::from(open.window) + GRACE;
+    let leads = open.led_since.is_none_or(|since| now.saturating_sub(since) > deadline);
     if leads {
         open.led_since = Some(now);
+        open.window = window;
     }
     leads
 }
 
 /// Waits for the window to end, then writes what came together.
 pub async fn flush<H: Host>(cx: &Context<'_, H>, target: &Target) -> Result<(), StoreError> {
-    cx.host.sleep(WINDOW).await;
+    let window = cx.isolate.batches.borrow().open.get(target).map_or(WINDOW, |open| open.window);
+    cx.host.sleep(window).await;
     let open = cx.isolate.batches.borrow_mut().open.remove(target);
     let Some(mut open) = open else { return Ok(()) };
     let mut key = ClickKey {
@@ -98,7 +114,7 @@ pub async fn flush<H: Host>(cx: &Context<'_, H>, target: &Target) -> Result<(), 
     }
     let (listed, mut more) = encode(&open.visitors);
     if mutation::is_on(Mutation::Counter) {
-        more = listed.get("v").and_then(Value::as_str).unwrap_or_default().to_owned();
+        listed.get("v").and_then(Value::as_str).unwrap_or_default().clone_into(&mut more);
     }
     let put = Put::listed(&key, listed).value(more);
     // Remembered before it is written, so that nobody who comes meanwhile begins another batch; but
@@ -110,7 +126,7 @@ pub async fn flush<H: Host>(cx: &Context<'_, H>, target: &Target) -> Result<(), 
         }
         written.extend(open.visitors.keys().map(|visitor| ((target.customer, *visitor), until)));
     };
-    remember(cx.host.millis() + DEADLINE);
+    remember(cx.host.millis() + u64::from(open.window) + GRACE);
     let put = cx.put(&put.until(target.day.plus(KEPT_DAYS + 1).start(), cx.now)).await;
     remember(if put.is_ok() { u64::MAX } else { 0 });
     put
@@ -200,6 +216,23 @@ mod tests {
             decode(&more, &mut read);
             assert_eq!(read, visitors);
         }
+    }
+
+    #[test]
+    fn an_isolate_with_many_open_batches_collects_for_longer() {
+        let program: ProgramId = "teehaus".parse().unwrap();
+        let day: Day = "20261122".parse().unwrap();
+        let mut batches = Batches::default();
+        let mut windows = BTreeMap::new();
+        for open in 0..=1_200 {
+            windows.insert(open, batches.window());
+            let customer = format!("{open:011}0").parse().unwrap();
+            let target = Target { program: program.clone(), customer, day };
+            batches.open.insert(target, Open::default());
+        }
+        let at = |open: i32| windows.get(&open).copied().unwrap();
+        assert_eq!([at(0), at(100), at(101), at(500)], [1_000, 1_000, 1_010, 5_000]);
+        assert_eq!([at(1_000), at(1_001), at(1_200)], [10_000; 3]);
     }
 
     /// What is stored stays.

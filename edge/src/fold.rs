@@ -146,7 +146,8 @@ async fn write<H: Host>(
     if mutation::is_on(Mutation::Adding) {
         let before = cx.page(&folded.to_string(), None).await?.entries;
         let before = before.first().and_then(|entry| entry.metadata.get("n")?.as_u64());
-        metadata["n"] = json!(visitors.len() as u64 + before.unwrap_or(0));
+        let sum = visitors.len() as u64 + before.unwrap_or(0);
+        metadata.as_object_mut().map(|metadata| metadata.insert("n".to_owned(), json!(sum)));
     }
     cx.put(&Put::listed(&folded, metadata)).await?;
     report.folded += 1;

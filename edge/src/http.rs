@@ -10,6 +10,10 @@ pub const BODY_LIMIT: usize = 65_536;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLarge;
 
+/// The headers that handlers read; no other reaches them.
+pub const HEADERS: &str =
+    "authorization cf-connecting-ip purpose sec-purpose user-agent x-moz x-purpose";
+
 #[derive(Debug, Clone)]
 pub struct Request {
     /// In capitals.
@@ -19,13 +23,14 @@ pub struct Request {
     /// As sent, percent-encoded.
     pub path: String,
     pub query: String,
-    /// Names in lower case.
+    /// Of [`HEADERS`], names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: Result<Vec<u8>, TooLarge>,
 }
 
 impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
+        debug_assert!(HEADERS.split(' ').any(|known| known == name), "{name} is not in HEADERS");
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::join;
 use passalong_core::channel::Channel;
 use passalong_core::code;
 use passalong_core::decode::Fields;
@@ -32,6 +33,9 @@ use crate::store::{Context, Host, Put, StoreError};
 const PAGE: usize = 50;
 /// Pages of the ledger that are read: 1,000 facts each.
 const LEDGER_PAGES: usize = 5;
+/// Batches of the open day that are counted: a hundred seconds in which somebody clicked, or 8,000
+/// visitors of a link that many follow. Beyond it there are "more than" so many until the day is folded.
+const OPEN_BATCHES: usize = 100;
 /// Batches of yesterday whose values are read: one operation.
 const LONG_BATCHES: usize = 100;
 /// Shares are kept so long, for statistics.
@@ -64,8 +68,10 @@ pub async fn me<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Respo
     cx.put_all(&missing).await?;
     let first_contact = !missing.is_empty();
     // 3
-    let orders = ledger(cx, &program, pseudonym).await?;
-    let clicks = count_clicks(cx, &program, pseudonym, first_contact).await?;
+    let (orders, clicks) =
+        join(ledger(cx, &program, pseudonym), count_clicks(cx, &program, pseudonym, first_contact))
+            .await;
+    let (orders, clicks) = (orders?, clicks?);
     // 4
     let version = programs::current(cx, &program)?;
     let code = code::issue(&program.keys, pseudonym);
@@ -176,7 +182,7 @@ pub struct Counted {
     pub today: Clicks,
 }
 
-/// Reads the closed days (one list), the open day (one page of one list), and yesterday where it
+/// Reads the closed days (one list) and the open day (one short page) together, and yesterday where it
 /// has not been folded yet. Whoever was unknown a moment ago has no past to read.
 pub async fn count_clicks<H: Host>(
     cx: &Context<'_, H>,
@@ -186,7 +192,14 @@ pub async fn count_clicks<H: Host>(
 ) -> Result<Counted, StoreError> {
     let today = cx.now.day();
     let raw = |day| ClickKey::prefix(&[program.id(), &day, &customer]);
-    let (batches, goes_on) = cx.list_some(&raw(today), 1).await?;
+    let closed = async {
+        if first_contact {
+            return Ok(Vec::new());
+        }
+        cx.list(&ClicksKey::prefix(&[program.id(), &customer]), 1).await
+    };
+    let (page, days) = join(cx.first(&raw(today), OPEN_BATCHES), closed).await;
+    let ((batches, goes_on), days) = (page?, days?);
     let (visitors, more) = clicks::listed(&batches);
     let count = visitors.len() as u64;
     let open = if more || goes_on {
@@ -197,7 +210,6 @@ pub async fn count_clicks<H: Host>(
     if first_contact {
         return Ok(Counted { closed: 0, today: open });
     }
-    let days = cx.list(&ClicksKey::prefix(&[program.id(), &customer]), 1).await?;
     let sum = |entry: &crate::store::Entry| entry.metadata.get("n").and_then(Value::as_u64);
     let mut closed: u64 = days.iter().filter_map(sum).sum();
     let yesterday = today.plus(-1);

@@ -2,6 +2,7 @@
 //! that an unknown program costs nothing. Versions of terms are written once, so what was read
 //! stays true.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::keys::{ProgramKey, Revoked, RevokedKey};
 use crate::problem::Problem;
+use crate::redirect::Landing;
 use crate::store::{Context, Host, Put, StoreError};
 
 /// How long a list of programs is good for, in milliseconds of real time.
@@ -31,6 +33,8 @@ pub struct Loaded {
     pub keys: ProgramKeys,
     pub versions: Versions,
     pub generations: Generations,
+    /// Where the redirect leads, by version of the terms.
+    pub landing: RefCell<Option<(u32, Rc<Landing>)>>,
 }
 
 impl Loaded {
@@ -107,7 +111,8 @@ pub async fn load<H: Host>(
         return Ok(None);
     }
     let generations = programs.generations.get(id).cloned().unwrap_or_default();
-    let loaded = Rc::new(Loaded { keys: cx.config.secrets.program(id), versions, generations });
+    let keys = cx.config.secrets.program(id);
+    let loaded = Rc::new(Loaded { keys, versions, generations, landing: RefCell::default() });
     // Terms that could not be read yet are asked for again.
     if is_whole {
         programs.loaded.insert(id.clone(), Rc::clone(&loaded));

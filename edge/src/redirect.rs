@@ -1,11 +1,13 @@
 //! `GET /r/{program}/{code}[/{channel}]`: the answer first, cheap rejections first, each explained
 //! in a header; then the click. A bad code still brings the visitor to the shop.
 
+use std::rc::Rc;
+
 use passalong_core::channel::Channel;
 use passalong_core::click_token::ClickToken;
 use passalong_core::code;
 use passalong_core::ids::CustomerPseudonym;
-use passalong_core::program::Program;
+use passalong_core::program::{Program, Version};
 use passalong_core::visit::{Visit, classify};
 use url::Url;
 
@@ -13,7 +15,7 @@ use crate::clicks::{self, Target};
 use crate::http::{Request, Response};
 use crate::limits::{Limit, allow_address, too_many};
 use crate::problem::Problem;
-use crate::programs;
+use crate::programs::{self, Loaded};
 use crate::store::{Context, Host};
 
 /// The answer, and the batch to write after it.
@@ -32,9 +34,10 @@ pub async fn redirect<H: Host>(
     let unknown = || Problem::not_found("there is no such program");
     let id = program.parse().map_err(|_| unknown())?;
     let program = programs::load(cx, &id).await?.ok_or_else(unknown)?;
-    let terms = &programs::current(cx, &program)?.terms;
-    let (target, refused) = destination(terms, request);
-    let to = |location: &str| {
+    let version = programs::current(cx, &program)?;
+    let terms = &version.terms;
+    let (target, refused) = destination(&program, version, request);
+    let to = |location: String| {
         let response = Response::empty(302)
             .with("location", location)
             .with("cache-control", "no-store")
@@ -42,10 +45,8 @@ pub async fn redirect<H: Host>(
             .with("referrer-policy", "strict-origin-when-cross-origin");
         if refused { response.with("x-passalong-to", "refused") } else { response }
     };
-    let ignored = |why: &str| {
-        let location = decorate(target.clone(), request, None);
-        Ok((to(&location).with("x-passalong-ignored", why), None))
-    };
+    let ignored =
+        |why: &str| Ok((to(target.location(request, None)).with("x-passalong-ignored", why), None));
     // 2
     let purposes =
         ["sec-purpose", "purpose", "x-purpose", "x-moz"].map(|name| request.header(name));
@@ -68,20 +69,20 @@ pub async fn redirect<H: Host>(
     let channel = channel.parse().unwrap_or(Channel::Direct);
     let [a, b, c, d, ..] = cx.host.random();
     let token = ClickToken { customer, at: cx.now, channel, nonce: [a, b, c, d] };
-    let location = decorate(target, request, Some(&token.sign(&program.keys)));
+    let location = target.location(request, Some(&token.sign(&program.keys)));
     // 5
     let day = cx.now.day();
     let address = request.header("cf-connecting-ip").unwrap_or_default();
     let visitor = program.keys.visitor(day, address, agent.unwrap_or_default());
     let batch = batch(program.id(), customer, cx);
     if clicks::is_written(cx, customer, visitor) {
-        return Ok((to(&location), None));
+        return Ok((to(location), None));
     }
     if !allow_address(cx, Limit::Clicks, request, &customer.0).await {
-        return Ok((to(&location).with("x-passalong-uncounted", "rate_limited"), None));
+        return Ok((to(location).with("x-passalong-uncounted", "rate_limited"), None));
     }
     let leads = clicks::add(cx, &batch, visitor, channel);
-    Ok((to(&location), leads.then_some(batch)))
+    Ok((to(location), leads.then_some(batch)))
 }
 
 fn batch<H: Host>(
@@ -92,14 +93,74 @@ fn batch<H: Host>(
     Target { program: program.clone(), customer, day: cx.now.day() }
 }
 
+/// Where a visitor is sent.
+enum Destination {
+    /// Without parameters of their own, as most come.
+    Landing(Rc<Landing>),
+    Page(Option<Url>),
+}
+
+impl Destination {
+    fn location(&self, request: &Request, token: Option<&str>) -> String {
+        match self {
+            Self::Landing(landing) => landing.location(token),
+            Self::Page(url) => decorate(url.clone(), &request.parameters(), token),
+        }
+    }
+}
+
+/// The landing page, put together once: taking a URL apart and putting it together costs more than
+/// all else that a redirect does.
+#[derive(Debug)]
+pub struct Landing {
+    url: Option<Url>,
+    bare: String,
+    /// What a token follows, unless something follows the token.
+    tagged: Option<String>,
+}
+
+impl Landing {
+    fn new(terms: &Program) -> Self {
+        let url = Url::parse(&terms.landing_url).ok();
+        let bare = decorate(url.clone(), &[], None);
+        let is_last = url.as_ref().is_some_and(|url| url.fragment().is_none());
+        let tagged = is_last.then(|| decorate(url.clone(), &[], Some("")));
+        Self { url, bare, tagged }
+    }
+
+    fn location(&self, token: Option<&str>) -> String {
+        match (token, &self.tagged) {
+            (None, _) => self.bare.clone(),
+            (Some(token), Some(tagged)) => format!("{tagged}{token}"),
+            (Some(token), None) => decorate(self.url.clone(), &[], Some(token)),
+        }
+    }
+}
+
+fn landing(program: &Loaded, version: &Version) -> Rc<Landing> {
+    let mut known = program.landing.borrow_mut();
+    match &*known {
+        Some((number, landing)) if *number == version.number => Rc::clone(landing),
+        _ => {
+            let made = Rc::new(Landing::new(&version.terms));
+            *known = Some((version.number, Rc::clone(&made)));
+            made
+        }
+    }
+}
+
 /// Where to: `to`, if it stays on the landing URL's origin or an allowed host, else the landing
 /// URL; and whether `to` was refused.
-fn destination(terms: &Program, request: &Request) -> (Option<Url>, bool) {
+fn destination(program: &Loaded, version: &Version, request: &Request) -> (Destination, bool) {
+    if request.query.is_empty() {
+        return (Destination::Landing(landing(program, version)), false);
+    }
+    let terms = &version.terms;
     let landing = Url::parse(&terms.landing_url).ok();
-    let Some(to) = request.parameter("to") else { return (landing, false) };
+    let Some(to) = request.parameter("to") else { return (Destination::Page(landing), false) };
     match landing.as_ref().and_then(|landing| deep_link(terms, landing, &to)) {
-        Some(url) => (Some(url), false),
-        None => (landing, true),
+        Some(url) => (Destination::Page(Some(url)), false),
+        None => (Destination::Page(landing), true),
     }
 }
 
@@ -125,14 +186,14 @@ fn deep_link(terms: &Program, landing: &Url, to: &str) -> Option<Url> {
 }
 
 /// Adds the visitor's parameters that the target does not have, and our `pa`.
-fn decorate(target: Option<Url>, request: &Request, token: Option<&str>) -> String {
+fn decorate(target: Option<Url>, visitors: &[(String, String)], token: Option<&str>) -> String {
     let Some(mut url) = target else { return "/".to_owned() };
     let own: Vec<(String, String)> =
         url.query_pairs().into_owned().filter(|(name, _)| name != "pa").collect();
-    let theirs = request.parameters().into_iter().filter(|(name, _)| {
+    let theirs = visitors.iter().filter(|(name, _)| {
         name != "to" && name != "pa" && !own.iter().any(|(known, _)| known == name)
     });
-    let all: Vec<(String, String)> = own.iter().cloned().chain(theirs.take(30)).collect();
+    let all: Vec<(String, String)> = own.iter().cloned().chain(theirs.take(30).cloned()).collect();
     url.set_query(None);
     if !all.is_empty() || token.is_some() {
         let mut pairs = url.query_pairs_mut();
@@ -193,4 +254,30 @@ fn escape(text: &str) -> String {
         }
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_landing_page_put_together_once_is_what_it_would_be_each_time() {
+        let terms = Program::from_preset(
+            br#"{"id":"teehaus","preset":"20-10","name":"T","landing_url":"https://shop.example"}"#,
+        )
+        .unwrap();
+        for (url, expected) in [
+            ("https://shop.example/willkommen", "https://shop.example/willkommen?pa=token"),
+            ("https://shop.example", "https://shop.example/?pa=token"),
+            ("https://shop.example/a?b=c&pa=old", "https://shop.example/a?b=c&pa=token"),
+            ("https://shop.example/a?b=c#part", "https://shop.example/a?b=c&pa=token#part"),
+            ("https://shop.example/#pa=", "https://shop.example/?pa=token#pa="),
+        ] {
+            let landing = Landing::new(&Program { landing_url: url.to_owned(), ..terms.clone() });
+            assert_eq!(landing.location(Some("token")), expected);
+            let parsed = Url::parse(url).ok();
+            assert_eq!(landing.location(None), decorate(parsed.clone(), &[], None));
+            assert_eq!(landing.location(Some("token")), decorate(parsed, &[], Some("token")));
+        }
+    }
 }

@@ -77,6 +77,15 @@ pub trait Store {
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<String>>, StoreError>;
     /// Keys in byte order, at most 1,000 in a page.
     async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<Page, StoreError>;
+    /// The first page of a list, with fewer keys than that may hold.
+    async fn first(&self, prefix: &str, most: usize) -> Result<Page, StoreError> {
+        let mut page = self.list(prefix, None).await?;
+        if page.entries.len() > most {
+            page.entries.truncate(most);
+            page.cursor = page.entries.last().map(|last| last.key.clone());
+        }
+        Ok(page)
+    }
     async fn put(&self, put: &Put) -> Result<(), StoreError>;
     async fn delete(&self, key: &str) -> Result<(), StoreError>;
 }
@@ -162,18 +171,29 @@ impl<'a, H: Host> Context<'a, H> {
     /// All keys under a prefix, at most so many full pages of them. A page may be short or empty
     /// although more follows.
     pub async fn list(&self, prefix: &str, pages: usize) -> Result<Vec<Entry>, StoreError> {
-        self.list_some(prefix, pages).await.map(|(entries, _)| entries)
+        let page = self.page(prefix, None).await?;
+        self.follow(page, prefix, pages * PAGE).await.map(|(entries, _)| entries)
     }
 
-    /// The same, and whether there is more.
-    pub async fn list_some(
+    /// The first keys under a prefix, at least so many if there are, and whether there are more.
+    pub async fn first(
         &self,
         prefix: &str,
-        pages: usize,
+        least: usize,
     ) -> Result<(Vec<Entry>, bool), StoreError> {
-        let mut page = self.page(prefix, None).await?;
+        bump(&self.lists);
+        let page = self.host.first(prefix, least).await?;
+        self.follow(page, prefix, least).await
+    }
+
+    async fn follow(
+        &self,
+        mut page: Page,
+        prefix: &str,
+        least: usize,
+    ) -> Result<(Vec<Entry>, bool), StoreError> {
         let mut entries = std::mem::take(&mut page.entries);
-        while let Some(cursor) = page.cursor.as_deref().filter(|_| entries.len() < pages * PAGE) {
+        while let Some(cursor) = page.cursor.as_deref().filter(|_| entries.len() < least) {
             page = self.page(prefix, Some(cursor)).await?;
             entries.append(&mut page.entries);
         }

@@ -1,5 +1,5 @@
-//! The benchmark: the built Worker and a peer in plain JS take turns under the same miniflare, in
-//! tests/bench/bench.mjs, which measures; here only its start. `bench widget` is tests/bench/widget.mjs.
+//! The benchmarks, in tests/bench, which measure; here only their start: the built Worker beside its
+//! peers (bench.mjs), or the built widget in a browser (`cargo xtask bench widget`, widget.mjs).
 
 use crate::build;
 use crate::command::say;
@@ -10,11 +10,11 @@ use anyhow::{Result, ensure};
 
 pub fn bench(project: &Project, arguments: &[String]) -> Result<()> {
     build::build(project, &set_up(project)?)?;
-    say("bench …");
     let (script, arguments) = match arguments.split_first() {
-        Some((first, rest)) if first == "widget" => ("tests/bench/widget.mjs", rest),
+        Some((name, rest)) if name == "widget" => ("tests/bench/widget.mjs", rest),
         _ => ("tests/bench/bench.mjs", arguments),
     };
+    say("bench …");
     let mut node = project.node();
     node.arg(project.path(script)).args(arguments);
     let status = Group::start(&mut node, "the benchmark")?.wait(|| ())?;

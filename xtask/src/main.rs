@@ -34,8 +34,8 @@ cargo xtask <command>
   sim [--histories N] [--seed N]           histories against a model of the store at its worst
   build [worker] [widget]                  the Worker (edge/build) and the files beside it (www/dist)
   size [--json]                            bytes of the widget, by part
-  bench [--seconds N] [--rounds N]         requests per second beside a peer in plain JS
-  bench widget [--rounds N] [--json]       what the widget costs a page, on a slow machine
+  bench [NAME…] [--json]                   speed beside what a merchant would otherwise write, or some
+                                           of it: viral spread forged me conversions cold, widget
   fuzz [--inputs N] [--seed N] [PARSER…]   random input for every parser, or some
   secrets [FILE]                           new secrets for a deployment, as JSON
   secrets --operator-generation N FILE     the operator key of that generation, from kept secrets

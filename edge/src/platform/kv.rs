@@ -1,16 +1,20 @@
 //! Workers KV behind [`Store`], and the runtime's clock, timer, randomness and rate limiters behind
 //! [`Host`].
 
+use std::cell::{OnceCell, RefCell};
 use std::fmt::Display;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use wasm_bindgen::JsCast;
 use worker::kv::KvStore;
-use worker::{Date, Delay, Env};
+use worker::{Delay, Env};
 
+use super::boundary;
 use crate::limits::Limit;
 use crate::store::{Entry, Host, Page, Put, Store, StoreError};
 
@@ -22,13 +26,58 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
 pub struct Platform {
-    kv: KvStore,
     env: Env,
+    /// Looked up by whoever needs it first: a redirect does not.
+    kv: OnceCell<KvStore>,
 }
 
 impl Platform {
-    pub fn new(env: &Env) -> worker::Result<Self> {
-        Ok(Self { kv: env.kv(BINDING)?, env: env.clone() })
+    pub fn new(env: Env) -> Self {
+        Self { env, kv: OnceCell::new() }
+    }
+
+    fn kv(&self) -> Result<&KvStore, StoreError> {
+        if let Some(kv) = self.kv.get() {
+            return Ok(kv);
+        }
+        let kv = self.env.kv(BINDING).map_err(failed)?;
+        Ok(self.kv.get_or_init(|| kv))
+    }
+}
+
+/// A page of a list, as KV answers it.
+#[derive(Deserialize)]
+struct Listed {
+    keys: Vec<ListedKey>,
+    list_complete: bool,
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ListedKey {
+    name: String,
+    #[serde(default)]
+    metadata: Value,
+}
+
+/// Random bytes got in advance, because asking for them is a call across the boundary.
+#[derive(Debug, Default)]
+struct Pool(Vec<[u8; 8]>);
+
+thread_local! {
+    static POOL: RefCell<Pool> = RefCell::default();
+}
+
+impl Pool {
+    fn take(&mut self) -> Result<[u8; 8], getrandom::Error> {
+        if let Some(bytes) = self.0.pop() {
+            return Ok(bytes);
+        }
+        let mut all = [0; 512];
+        getrandom::fill(&mut all)?;
+        let (chunks, _) = all.as_chunks();
+        self.0.extend_from_slice(chunks);
+        Ok(self.0.pop().unwrap_or_default())
     }
 }
 
@@ -46,32 +95,37 @@ async fn in_time<T, E: Display>(
     }
 }
 
+async fn list(env: &Env, options: &Value) -> Result<Page, StoreError> {
+    let options = options.to_string();
+    let page = boundary::list(env.unchecked_ref(), BINDING, &options);
+    let page = in_time(async { page.await.map_err(|error| format!("{error:?}")) }).await?;
+    let text = page.as_string().unwrap_or_default();
+    let Listed { keys, list_complete, cursor } = serde_json::from_str(&text).map_err(failed)?;
+    let entry = |key: ListedKey| Entry { key: key.name, metadata: key.metadata };
+    let cursor = if list_complete { None } else { cursor };
+    Ok(Page { entries: keys.into_iter().map(entry).collect(), cursor })
+}
+
 impl Store for Platform {
     async fn get(&self, key: &str) -> Result<Option<String>, StoreError> {
-        in_time(self.kv.get(key).text()).await
+        in_time(self.kv()?.get(key).text()).await
     }
 
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<String>>, StoreError> {
-        let mut found = in_time(self.kv.get_bulk(keys).text()).await?;
+        let mut found = in_time(self.kv()?.get_bulk(keys).text()).await?;
         Ok(keys.iter().map(|key| found.remove(key).flatten()).collect())
     }
 
     async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<Page, StoreError> {
-        let mut list = self.kv.list().prefix(prefix.to_owned());
-        if let Some(cursor) = cursor {
-            list = list.cursor(cursor.to_owned());
-        }
-        let response = in_time(list.execute()).await?;
-        let entries = response
-            .keys
-            .into_iter()
-            .map(|key| Entry { key: key.name, metadata: key.metadata.unwrap_or(Value::Null) });
-        let cursor = if response.list_complete { None } else { response.cursor };
-        Ok(Page { entries: entries.collect(), cursor })
+        list(&self.env, &json!({ "prefix": prefix, "cursor": cursor })).await
+    }
+
+    async fn first(&self, prefix: &str, most: usize) -> Result<Page, StoreError> {
+        list(&self.env, &json!({ "prefix": prefix, "limit": most })).await
     }
 
     async fn put(&self, put: &Put) -> Result<(), StoreError> {
-        let mut request = self.kv.put(&put.key, put.value.as_str()).map_err(failed)?;
+        let mut request = self.kv()?.put(&put.key, put.value.as_str()).map_err(failed)?;
         if let Some(metadata) = &put.metadata {
             request = request.metadata(metadata).map_err(failed)?;
         }
@@ -82,7 +136,7 @@ impl Store for Platform {
     }
 
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        in_time(self.kv.delete(key)).await
+        in_time(self.kv()?.delete(key)).await
     }
 }
 
@@ -92,15 +146,20 @@ impl Host for Platform {
     }
 
     fn random(&self) -> [u8; 8] {
-        let mut bytes = [0; 8];
-        if getrandom::fill(&mut bytes).is_err() {
+        POOL.with_borrow_mut(Pool::take).unwrap_or_else(|_| {
             self.log("no randomness");
-        }
-        bytes
+            [0; 8]
+        })
     }
 
     fn millis(&self) -> u64 {
-        Date::now().as_millis()
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole milliseconds since 1970"
+        )]
+        let millis = js_sys::Date::now() as u64;
+        millis
     }
 
     fn log(&self, line: &str) {

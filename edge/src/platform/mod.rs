@@ -1,18 +1,24 @@
 //! The platform: turns the runtime's requests, bindings and timers into the plain values and the
 //! store that the rest of this crate works with.
 
+mod boundary;
 mod kv;
 #[cfg(feature = "panic-route")]
 mod panic_route;
 
 use std::cell::OnceCell;
 use std::rc::Rc;
+use std::task::{Context as Task, Poll, Waker};
 
 use passalong_core::keys::Secrets;
 use passalong_core::time::Instant;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::wasm_bindgen_futures::future_to_promise;
+use worker::worker_sys::Context as JsContext;
 use worker::{Env, event};
 
-use crate::http::{BODY_LIMIT, Request, Response, TooLarge};
+use crate::http::Response;
 use crate::isolate::{Config, Isolate};
 use crate::operate::CLOCK_KEY;
 use crate::problem::{Code, Problem};
@@ -68,54 +74,83 @@ async fn now(config: &Config, platform: &Platform) -> Result<Instant, StoreError
     Ok(set.and_then(|text| text.parse().ok()).unwrap_or(real))
 }
 
-#[event(fetch)]
-async fn fetch(
-    request: worker::Request,
+/// Answers a request. What needs no store, as a redirect in a warm isolate, is answered at once: a
+/// promise and its turn of the event loop would cost more than the answer.
+#[wasm_bindgen(js_name = fetch)]
+pub fn fetch(
+    request: worker::web_sys::Request,
     env: Env,
-    context: worker::Context,
-) -> worker::Result<worker::Response> {
+    context: JsContext,
+) -> Result<JsValue, JsValue> {
+    let mut answer = Box::pin(handle(request, env, context));
+    match answer.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
+        Poll::Ready(response) => response,
+        Poll::Pending => Ok(future_to_promise(answer).into()),
+    }
+}
+
+async fn handle(
+    request: worker::web_sys::Request,
+    env: Env,
+    context: JsContext,
+) -> Result<JsValue, JsValue> {
+    let response = match serve(request, env, context).await {
+        Ok(response) => response,
+        Err(error) => {
+            worker::console_error!("{error}");
+            secured(Problem::new(Code::Unavailable, "please try again").into_response())
+        }
+    };
+    boundary::encode(&response)
+}
+
+async fn serve(
+    request: worker::web_sys::Request,
+    env: Env,
+    context: JsContext,
+) -> worker::Result<Response> {
     let config = match config(&env) {
         Ok(config) => config,
         Err(missing) => {
             worker::console_error!("{missing}");
             let detail = "this service is not set up; its log says what is missing";
-            return encode(secured(Problem::new(Code::Misconfigured, detail).into_response()));
+            return Ok(secured(Problem::new(Code::Misconfigured, detail).into_response()));
         }
     };
-    let platform = Platform::new(&env)?;
-    let request = decode(request).await?;
+    let platform = Platform::new(env);
+    let request = boundary::decode(request).await?;
     if config.test_clock && !is_loopback(&request.origin) {
         worker::console_error!("TEST_CLOCK is on, which is for loopback hosts only; turn it off");
         let detail = "this service is set up for tests; its log says what to change";
-        return encode(secured(Problem::new(Code::Misconfigured, detail).into_response()));
+        return Ok(secured(Problem::new(Code::Misconfigured, detail).into_response()));
     }
     let isolate = ISOLATE.with(Rc::clone);
     #[cfg(feature = "panic-route")]
     panic_route::meet(&request, &platform, &isolate).await;
     let now = match now(&config, &platform).await {
         Ok(now) => now,
-        Err(error) => return encode(secured(Problem::from(error).into_response())),
+        Err(error) => return Ok(secured(Problem::from(error).into_response())),
     };
     let (response, after) = {
         let cx = Context::new(&platform, &isolate, &config, now);
         respond(&cx, &request).await
     };
     if let Some(target) = after {
-        context.wait_until(async move {
+        worker::Context::new(context).wait_until(async move {
             let cx = Context::new(&platform, &isolate, &config, now);
             if clicks::flush(&cx, &target).await.is_err() {
                 platform.log("a batch of clicks was lost");
             }
         });
     }
-    encode(response)
+    Ok(response)
 }
 
 #[event(scheduled)]
 async fn scheduled(_: worker::ScheduledEvent, env: Env, _: worker::ScheduleContext) {
     let run = async {
         let config = config(&env)?;
-        let platform = Platform::new(&env).map_err(|error| error.to_string())?;
+        let platform = Platform::new(env);
         let isolate = ISOLATE.with(Rc::clone);
         let now = now(&config, &platform).await.map_err(|error| error.0)?;
         let cx = Context::new(&platform, &isolate, &config, now);
@@ -140,53 +175,4 @@ fn is_loopback(origin: &str) -> bool {
         if port.bytes().all(|b| b.is_ascii_digit()) { host } else { authority }
     });
     matches!(host, "localhost" | "127.0.0.1" | "[::1]") || host.ends_with(".localhost")
-}
-
-async fn decode(mut request: worker::Request) -> worker::Result<Request> {
-    let url = request.url()?;
-    let headers: Vec<(String, String)> = request
-        .headers()
-        .entries()
-        .map(|(name, value)| (name.to_ascii_lowercase(), value))
-        .collect();
-    let method = request.method().to_string();
-    let has_body = !matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS");
-    let body = if has_body { body(&mut request).await? } else { Ok(Vec::new()) };
-    Ok(Request {
-        method,
-        origin: url.origin().ascii_serialization(),
-        path: url.path().to_owned(),
-        query: url.query().unwrap_or_default().to_owned(),
-        headers,
-        body,
-    })
-}
-
-/// Reads the body up to its limit. What follows is thrown away, up to a bound, so that the client
-/// has sent what it wanted to and hears the answer.
-async fn body(request: &mut worker::Request) -> worker::Result<Result<Vec<u8>, TooLarge>> {
-    use futures_util::StreamExt;
-    const THROWN_AWAY: usize = 4 << 20;
-    let Ok(mut stream) = request.stream() else { return Ok(Ok(Vec::new())) };
-    let mut bytes = Vec::new();
-    let mut sent = 0;
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk?;
-        sent += chunk.len();
-        if sent <= BODY_LIMIT {
-            bytes.extend(chunk);
-        } else if sent > THROWN_AWAY {
-            break;
-        }
-    }
-    Ok(if sent > BODY_LIMIT { Err(TooLarge) } else { Ok(bytes) })
-}
-
-fn encode(response: Response) -> worker::Result<worker::Response> {
-    let headers = worker::Headers::new();
-    for (name, value) in &response.headers {
-        headers.set(name, value)?;
-    }
-    let builder = worker::ResponseBuilder::new().with_status(response.status).with_headers(headers);
-    if response.body.is_empty() { Ok(builder.empty()) } else { Ok(builder.fixed(response.body)) }
 }

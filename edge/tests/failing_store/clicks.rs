@@ -4,7 +4,7 @@
 use passalong_core::channel::Channel;
 use passalong_core::time::{DAY, HOUR, Instant, MINUTE};
 use passalong_edge::clicks::{self, Target};
-use passalong_edge::store::Context;
+use passalong_edge::store::{Context, Host};
 use serde_json::json;
 
 use crate::support::{Fault, PROGRAM, World, at, me, redirect};
@@ -157,7 +157,7 @@ fn a_leader_that_never_comes_back_is_replaced_and_its_clicks_are_kept() {
     };
     assert!(leave(1), "the first leads");
     assert!(!leave(2));
-    world.memory.advance(10_000);
+    world.memory.advance(6_000);
     assert!(!leave(3), "not before the deadline");
     assert!(world.memory.keys("click/").is_empty());
     world.memory.advance(1);
@@ -167,6 +167,47 @@ fn a_leader_that_never_comes_back_is_replaced_and_its_clicks_are_kept() {
     world.cron(now.plus(DAY));
     let folded = world.memory.snapshot("clicks/").into_values().next().unwrap().0.unwrap();
     assert_eq!(folded["n"], 5);
+}
+
+#[test]
+fn a_busy_open_day_is_read_in_one_short_page_and_says_more() {
+    let world = World::new();
+    let today = |now: Instant| {
+        let answer = world.send(now, &me(now, "10023"));
+        (answer.body["totals"]["clicks_today"].clone(), answer.body["totals"]["clicks"].clone())
+    };
+    let now = noon();
+    today(now);
+    for visitor in 0..100 {
+        batch(&world, now, "10023", visitor..visitor + 1);
+    }
+    assert_eq!(today(now), (json!(100), json!(100)));
+    batch(&world, now, "10023", 100..101);
+    assert_eq!(today(now), (json!({ "more_than": 100 }), json!(100)));
+    world.cron(now.plus(DAY));
+    assert_eq!(today(now.plus(DAY)), (json!(0), json!(101)));
+}
+
+#[test]
+fn clicks_on_many_advocates_are_collected_for_longer_and_none_is_lost() {
+    let world = World::new();
+    let codes: Vec<_> = (0..600).map(|n| world.code(&format!("advocate-{n}"))).collect();
+    let visits: Vec<_> =
+        (0..3).flat_map(|n| codes.iter().map(move |code| (noon(), redirect(code, n)))).collect();
+    world.memory.mend();
+    let began = world.memory.millis();
+    for answer in world.send_all(&visits) {
+        assert_eq!((answer.status, answer.spent()), (302, 0), "nobody waits for a write");
+    }
+    // The 600th batch opened beside 599 others.
+    assert_eq!(world.memory.millis() - began, 5_990);
+    assert_eq!(world.memory.counted(), (600, 600));
+    assert_eq!(
+        world.cron_until_done(noon().plus(DAY)).iter().map(|run| run.folded).sum::<u32>(),
+        600
+    );
+    let folded = world.memory.snapshot("clicks/");
+    assert!(folded.values().all(|(metadata, _)| metadata.as_ref().unwrap()["n"] == 3));
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl Story {
                 self.machine.kv.borrow().committed(&prefix, now, |key, put| {
                     let key: LedgerKey = key.parse().unwrap();
                     let rewards = put.metadata.as_ref().map(|metadata| metadata["r"].clone());
-                    let mut rewards = rewards.iter().flat_map(|list| list.as_array()).flatten();
+                    let mut rewards = rewards.iter().filter_map(Value::as_array).flatten();
                     key.fact.kind == FactKind::Verdict
                         && rewards.any(|one| one["w"] == id.role.as_str() && !one["v"].is_null())
                 })

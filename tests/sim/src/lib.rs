@@ -10,10 +10,12 @@
 )]
 
 mod checks;
+mod hear;
 mod kv;
 mod machine;
 mod many;
 mod oracle;
+mod people;
 mod random;
 mod requests;
 mod story;

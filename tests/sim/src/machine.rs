@@ -154,18 +154,14 @@ impl Machine {
         self.tasks.borrow().is_empty()
     }
 
-    /// Goes on to what happens next; what somebody outside has to do, if that is next. None where
-    /// nothing is left.
-    pub fn step(&self) -> Option<Option<usize>> {
+    /// Goes on to what happens next, and says what that was. None where nothing is left.
+    pub fn step(&self) -> Option<Next> {
         let Reverse((at, _, next)) = self.queue.borrow_mut().pop()?;
         self.now.set(at.max(self.now.get()));
-        match next {
-            Next::Outside(what) => Some(Some(what)),
-            Next::Wake(task) => {
-                self.wake(task);
-                Some(None)
-            }
+        if let Next::Wake(task) = next {
+            self.wake(task);
         }
+        Some(next)
     }
 
     fn wake(&self, id: TaskId) {

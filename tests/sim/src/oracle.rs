@@ -236,11 +236,10 @@ impl Oracle {
             let once = |rule: &Rule| rule.trigger != Trigger::EveryPurchase;
             let rule = rules.find(|rule| !(again && once(rule)));
             let rule = rule.filter(|rule| rule.when == When::Earned);
-            let decided = match (refusal, rule, undone) {
-                (Some(reason), ..) => Err(reason),
-                (None, None, _) => Err(Reason::FriendAlreadyReferred),
-                (None, Some(_), Some(reason)) => Err(reason),
-                (None, Some(rule), None) => Self::value(rule, left, terms, settles, before),
+            let again = rule.is_none().then_some(Reason::FriendAlreadyReferred);
+            let decided = match (refusal.or(again).or(undone), rule) {
+                (Some(reason), _) => Err(reason),
+                (None, rule) => Self::value(rule.unwrap_or(any), left, terms, settles, before),
             };
             let trigger = rule.unwrap_or(any).trigger;
             rewards.push(Decided { role, trigger, value: decided.ok(), reason: decided.err() });

@@ -6,11 +6,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use passalong_core::click_token::ClickToken;
 use passalong_core::code;
-use passalong_core::ids::{CustomerPseudonym, Digest, OrderId, OrderPseudonym};
+use passalong_core::ids::{CustomerPseudonym, Digest, OrderPseudonym};
 use passalong_core::keys::{ProgramKeys, Secrets};
-use passalong_core::report::{ConversionReport, EventReport, EventType};
+use passalong_core::report::EventType;
 use passalong_core::time::{Day, Instant, Minute};
 use passalong_edge::cron::{self, BUDGET};
 use passalong_edge::http::Request;
@@ -23,7 +22,7 @@ use crate::kv::{Kv, Staleness};
 use crate::machine::{Faults, ISOLATES, LOCATIONS, Machine, Next, Place, TaskId};
 use crate::oracle;
 use crate::random::Random;
-use crate::requests::{click, identity_token, request};
+use crate::requests::{identity_token, request};
 
 pub const SECOND: u64 = 1_000;
 pub const MINUTE: u64 = 60 * SECOND;
@@ -42,9 +41,9 @@ pub enum Mode {
 pub struct Program {
     pub id: String,
     pub keys: ProgramKeys,
-    api_key: String,
-    identity_secret: String,
-    terms: Value,
+    pub(crate) api_key: String,
+    pub(crate) identity_secret: String,
+    pub(crate) terms: Value,
     pub advocates: Vec<String>,
     pub friends: Vec<String>,
 }
@@ -54,14 +53,17 @@ impl Program {
         self.keys.customer(&customer.parse().unwrap())
     }
 
-    fn code(&self, customer: &str) -> String {
+    pub(crate) fn code(&self, customer: &str) -> String {
         code::issue(&self.keys, self.pseudonym(customer))
     }
 }
 
 /// The hash of a customer's e-mail address.
 pub fn hint(customer: &str) -> String {
-    customer.bytes().cycle().take(32).map(|byte| format!("{byte:02x}")).collect()
+    let digits = |byte: u8| {
+        [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
+    };
+    customer.bytes().cycle().take(32).flat_map(digits).collect()
 }
 
 /// A report as it was sent, however often.
@@ -92,7 +94,7 @@ pub struct SentEvent {
 
 /// Who is asked for what.
 #[derive(Debug, Clone)]
-enum What {
+pub(crate) enum What {
     Report(usize),
     Event(usize),
     Click { program: usize, advocate: usize, visitor: u32 },
@@ -106,29 +108,29 @@ enum What {
     Share { program: usize, advocate: usize },
 }
 
-struct Errand {
-    what: What,
-    body: Option<Value>,
-    tries: u32,
-    done: bool,
+pub(crate) struct Errand {
+    pub what: What,
+    pub body: Option<Value>,
+    pub tries: u32,
+    pub done: bool,
 }
 
-struct Answer {
-    task: TaskId,
-    status: u16,
-    has_pa: bool,
-    body: Value,
-    isolate: usize,
-    minute: Minute,
+pub(crate) struct Answer {
+    pub task: TaskId,
+    pub status: u16,
+    pub has_pa: bool,
+    pub body: Value,
+    pub isolate: usize,
+    pub minute: Minute,
 }
 
 /// What the tasks leave behind.
 #[derive(Default)]
-struct Outbox {
-    answers: Vec<Answer>,
-    violations: Vec<String>,
-    lost_batches: Vec<(TaskId, clicks::Target)>,
-    breaches: u32,
+pub(crate) struct Outbox {
+    pub answers: Vec<Answer>,
+    pub violations: Vec<String>,
+    pub lost_batches: Vec<(TaskId, clicks::Target)>,
+    pub breaches: u32,
 }
 
 /// A visitor's click that was answered with `pa`.
@@ -159,22 +161,22 @@ pub struct Story {
     /// By digest: a program's reports and events.
     pub by_digest: BTreeMap<(usize, Digest), usize>,
     pub events_by_digest: BTreeMap<(usize, Digest), usize>,
-    random: Random,
-    errands: Vec<Errand>,
-    tasks: BTreeMap<TaskId, usize>,
-    crons: BTreeSet<TaskId>,
-    outbox: Rc<RefCell<Outbox>>,
-    outages: Vec<(u64, u64)>,
-    actions_left: u32,
-    next_erasure_sweep: u64,
-    folded_day: u64,
-    draining: bool,
-    serial: u32,
+    pub(crate) random: Random,
+    pub(crate) errands: Vec<Errand>,
+    pub(crate) tasks: BTreeMap<TaskId, usize>,
+    pub(crate) crons: BTreeSet<TaskId>,
+    pub(crate) outbox: Rc<RefCell<Outbox>>,
+    pub(crate) outages: Vec<(u64, u64)>,
+    pub(crate) actions_left: u32,
+    pub(crate) next_erasure_sweep: u64,
+    pub(crate) folded_day: u64,
+    pub(crate) draining: bool,
+    pub(crate) serial: u32,
 }
 
 const CRON_TICK: usize = 0;
-const ACTION: usize = 1;
-const ERRANDS: usize = 10;
+pub(crate) const ACTION: usize = 1;
+pub(crate) const ERRANDS: usize = 10;
 
 fn staleness(random: &mut Random, mode: Mode) -> Staleness {
     let bound = match mode {
@@ -200,7 +202,7 @@ fn faults(random: &mut Random) -> Faults {
     }
 }
 
-fn terms(random: &mut Random, id: &str) -> Value {
+pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
     let hold = random.pick(&[
         json!({ "from": "order", "days": 0, "fallback_days": 0 }),
         json!({ "from": "order", "days": 0, "fallback_days": 0 }),
@@ -248,7 +250,7 @@ impl Story {
         // Some days have their end within the history.
         let start: Instant = "2026-11-02T20:00:00Z".parse().unwrap();
         let start = start.plus(i64::try_from(random.below(5 * 3_600)).unwrap());
-        let programs = (0..1 + random.index(2)).map(|index| {
+        let programs = (0..=random.index(2)).map(|index| {
             let id = ["teehaus", "radladen"][index].to_owned();
             let parsed = id.parse().unwrap();
             Program {
@@ -341,7 +343,7 @@ impl Story {
         self.ask(isolate, request("GET", "/v1/me", &token, None))
     }
 
-    fn send(&self, isolate: usize, request: Request) -> TaskId {
+    pub(crate) fn send(&self, isolate: usize, request: Request) -> TaskId {
         let machine = Rc::clone(&self.machine);
         let outbox = Rc::clone(&self.outbox);
         let memory = machine.isolate(isolate);
@@ -406,21 +408,14 @@ impl Story {
         while let Some(happened) = self.machine.step() {
             self.steps += 1;
             match happened {
-                None => {}
-                Some(CRON_TICK) => {
-                    if !self.tick() {
-                        break;
-                    }
-                }
-                Some(ACTION) => self.act(),
-                Some(errand) => self.go(errand - ERRANDS),
+                Next::Outside(CRON_TICK) if !self.tick() => break,
+                Next::Wake(_) | Next::Outside(CRON_TICK) => {}
+                Next::Outside(ACTION) => self.act(),
+                Next::Outside(errand) => self.go(errand - ERRANDS),
             }
             self.hear();
         }
     }
-
-    // -----------------------------------------------------------------------------------------------
-    // The cron
 
     /// Runs the cron where there is something to do; false once nothing ever will be.
     fn tick(&mut self) -> bool {
@@ -457,503 +452,5 @@ impl Story {
         }
         self.machine.schedule(now + CRON_EVERY, Next::Outside(CRON_TICK));
         true
-    }
-
-    // -----------------------------------------------------------------------------------------------
-    // What people do
-
-    fn act(&mut self) {
-        if self.actions_left == 0 {
-            self.draining = true;
-            *self.machine.faults.borrow_mut() = Faults::default();
-            self.folded_day = self.now() / DAY;
-            return;
-        }
-        self.actions_left -= 1;
-        let program = self.random.index(self.programs.len());
-        match self.random.below(1_000) {
-            0..260 => self.report(program),
-            260..500 => self.happen(program),
-            500..600 => {
-                let advocate = self.random.index(3);
-                self.errand(What::Me { program, advocate }, None, 0);
-            }
-            600..640 => self.errand(What::Rewards { program }, None, 0),
-            640..690 => {
-                if let Some(order_id) = self.some_order(program) {
-                    self.errand(What::Read { program, order_id }, None, 0);
-                }
-            }
-            690..780 => self.fulfil(program),
-            780..930 => {
-                let advocate = self.random.index(3);
-                for _ in 0..self.random.between(1, 5) {
-                    let visitor = u32::try_from(self.random.below(40)).unwrap();
-                    let wait = self.random.below(2_500);
-                    self.errand(What::Click { program, advocate, visitor }, None, wait);
-                }
-            }
-            930..945 => self.erase(program),
-            945..960 => self.change_terms(program),
-            960..980 => self.errand(What::Codes { program }, None, 0),
-            _ => {
-                let advocate = self.random.index(3);
-                self.errand(What::Share { program, advocate }, None, 0);
-            }
-        }
-        let wait = match self.random.below(100) {
-            0..45 => self.random.below(5 * SECOND),
-            45..75 => self.random.below(5 * MINUTE),
-            75..95 => self.random.below(50 * MINUTE),
-            95..99 => self.random.below(12 * HOUR),
-            _ => self.random.below(2 * DAY),
-        };
-        self.machine.schedule(self.now() + wait, Next::Outside(ACTION));
-    }
-
-    fn errand(&mut self, what: What, body: Option<Value>, wait: u64) {
-        self.errands.push(Errand { what, body, tries: 0, done: false });
-        let index = ERRANDS + self.errands.len() - 1;
-        self.machine.schedule(self.now() + wait, Next::Outside(index));
-    }
-
-    /// The latest orders are the ones people deal with.
-    fn some_order(&mut self, program: usize) -> Option<String> {
-        let own: Vec<&SentReport> =
-            self.reports.iter().filter(|report| report.program == program).collect();
-        let recent = own.len().saturating_sub(8);
-        let from = if self.random.permille(800) { recent } else { 0 };
-        let choice = from + self.random.index(own.len() - from);
-        own.get(choice).map(|report| report.order_id.clone())
-    }
-
-    fn report(&mut self, program: usize) {
-        self.serial += 1;
-        let order_id = format!("A-{}", self.serial);
-        let now = Instant::from_seconds(i64::try_from(self.now() / 1_000).unwrap());
-        let (friend, advocate) = (self.random.index(4), self.random.index(3));
-        let random = &mut self.random;
-        let of = &self.programs[program];
-        let (friend, advocate) = (of.friends[friend].clone(), of.advocates[advocate].clone());
-        // Now and then an advocate orders by the own link.
-        let friend = if random.permille(40) { advocate.clone() } else { friend };
-        let occurred_at = match random.below(20) {
-            0 => now.plus(240),
-            1..4 => now.plus(-i64::try_from(random.below(3_600)).unwrap()),
-            4 => now.plus(-i64::try_from(random.below(4 * 86_400)).unwrap()),
-            _ => now,
-        };
-        let mut body = json!({
-            "order_id": order_id, "kind": "purchase", "currency": "EUR",
-            "amount": random.pick(&[4_990_i64, 2_500, 3_000, 10_001, 77]),
-            "occurred_at": occurred_at,
-        });
-        // Guests are recognised by the hash of an address, which may be the advocate's.
-        match random.below(10) {
-            0..2 => body["hints"] = json!([hint(&friend)]),
-            2..5 => {
-                body["customer_id"] = json!(friend);
-                body["hints"] = json!([hint(&friend)]);
-            }
-            5 => {
-                body["customer_id"] = json!(friend);
-                body["hints"] = json!([hint(&random.pick(&of.friends))]);
-            }
-            _ => body["customer_id"] = json!(friend),
-        }
-        if random.permille(50) {
-            body["hints"] = json!([hint(&advocate)]);
-        }
-        if random.permille(900) {
-            body["first_order"] = json!(random.permille(930));
-        }
-        if random.permille(20) {
-            body["currency"] = json!("CHF");
-        }
-        if random.permille(60) {
-            body["kind"] = json!("signup");
-            body.as_object_mut().unwrap().retain(|name, _| name != "amount" && name != "currency");
-        }
-        match random.below(20) {
-            0 => {}
-            1 => body["code"] = json!("8f3k2m7q8f3k2m7q8f3k2m7q8f"),
-            2..10 => body["code"] = json!(of.code(&advocate)),
-            _ => {
-                let age = random.pick(&[60, 3_600, 86_300, 90_000]);
-                let token = ClickToken {
-                    customer: of.pseudonym(&advocate),
-                    at: occurred_at.plus(-age),
-                    channel: passalong_core::channel::Channel::WhatsApp,
-                    nonce: [1, 2, 3, 4],
-                };
-                body["token"] = json!(token.sign(&of.keys));
-            }
-        }
-        let wait = random.below(2 * SECOND);
-        let index = self.keep_report(program, &order_id, &body, Some(&advocate));
-        self.errand(What::Report(index), Some(body.clone()), wait);
-        if self.random.permille(150) {
-            let wait = self.random.pick(&[0, 50, 2_000]);
-            self.errand(What::Report(index), Some(body.clone()), wait);
-        }
-        if self.random.permille(130) {
-            let mut other = body;
-            let advocate = if self.random.permille(500) {
-                if other.get("amount").is_some() {
-                    other["amount"] = json!(6_000);
-                }
-                other["segment"] = json!("shop");
-                Some(advocate)
-            } else {
-                let index = self.random.index(3);
-                let another = self.programs[program].advocates[index].clone();
-                other.as_object_mut().unwrap().remove("token");
-                other["code"] = json!(self.programs[program].code(&another));
-                Some(another)
-            };
-            let index = self.keep_report(program, &order_id, &other, advocate.as_deref());
-            let wait = self.random.pick(&[0, 100, 5 * SECOND, 5 * MINUTE, 2 * HOUR]);
-            self.errand(What::Report(index), Some(other), wait);
-        }
-    }
-
-    fn keep_report(
-        &mut self,
-        program: usize,
-        order_id: &str,
-        body: &Value,
-        advocate: Option<&str>,
-    ) -> usize {
-        let of = &self.programs[program];
-        let far = Instant::from_seconds(i64::MAX);
-        let parsed = ConversionReport::parse(body.to_string().as_bytes(), far).unwrap();
-        let digest = of.keys.digest(parsed.content().as_bytes());
-        let order = of.keys.order(&order_id.parse::<OrderId>().unwrap());
-        let token = body.get("token").and_then(Value::as_str);
-        let clicked = token.and_then(|token| {
-            passalong_core::click_token::verify(&of.keys, token).ok().map(|token| token.at)
-        });
-        let is_bad = body.get("code").is_some_and(|code| code == "8f3k2m7q8f3k2m7q8f3k2m7q8f");
-        let proves = !is_bad && (clicked.is_some() || body.get("code").is_some());
-        let ids = parsed
-            .customer
-            .iter()
-            .map(|id| passalong_core::ids::Identity::Customer(of.keys.customer(id)));
-        let hints =
-            parsed.hints.iter().map(|hint| passalong_core::ids::Identity::Hint(of.keys.hint(hint)));
-        let report = oracle::Report {
-            order,
-            digest,
-            accepted: far.minute(),
-            advocate: advocate.filter(|_| proves).map(|advocate| of.pseudonym(advocate)),
-            clicked_at: clicked,
-            identities: ids.chain(hints).collect(),
-            kind: parsed.kind,
-            amount: parsed.amount.unwrap_or(0),
-            currency: parsed.currency.map(|currency| currency.to_string()),
-            first_order: parsed.first_order,
-            occurred_at: parsed.occurred_at,
-        };
-        if let Some(index) = self.by_digest.get(&(program, digest)) {
-            return *index;
-        }
-        let order_id = order_id.to_owned();
-        self.reports.push(SentReport {
-            program,
-            order_id,
-            order,
-            report,
-            sent: false,
-            acked: None,
-        });
-        self.by_digest.insert((program, digest), self.reports.len() - 1);
-        self.reports.len() - 1
-    }
-
-    /// Something happens to an order; sometimes to one that is only about to be reported.
-    fn happen(&mut self, program: usize) {
-        let order_id = if self.random.permille(60) {
-            format!("A-{}", self.serial + 1)
-        } else {
-            let Some(order_id) = self.some_order(program) else { return };
-            order_id
-        };
-        self.serial += u32::from(self.random.permille(2));
-        let now = Instant::from_seconds(i64::try_from(self.now() / 1_000).unwrap());
-        let kind = self.random.pick(&[
-            "delivered",
-            "delivered",
-            "delivered",
-            "refunded",
-            "refunded",
-            "cancelled",
-            "withdrawn",
-            "chargeback",
-        ]);
-        let id = self.random.below(1_000_000);
-        let mut body = json!({ "event_id": format!("e{id}"), "type": kind, "occurred_at": now });
-        if kind == "refunded" {
-            body["amount"] = json!(self.random.pick(&[1, 500, 990, 2_000, 4_990]));
-        }
-        let index = self.keep_event(program, &order_id, &body);
-        let what = What::Event(index);
-        let wait = self.random.below(SECOND);
-        self.errand(what.clone(), Some(json!({ "order": order_id, "body": body })), wait);
-        if self.random.permille(100) {
-            self.errand(what, Some(json!({ "order": order_id, "body": body })), 0);
-        }
-    }
-
-    fn keep_event(&mut self, program: usize, order_id: &str, body: &Value) -> usize {
-        let of = &self.programs[program];
-        let far = Instant::from_seconds(i64::MAX);
-        let parsed = EventReport::parse(body.to_string().as_bytes(), far).unwrap();
-        let id: OrderId = order_id.parse().unwrap();
-        let digest = of.keys.digest(parsed.content(&id).as_bytes());
-        self.events.push(SentEvent {
-            program,
-            order: of.keys.order(&id),
-            event: of.keys.event(&id, &parsed.id),
-            digest,
-            kind: parsed.kind,
-            amount: parsed.amount.unwrap_or(0),
-            occurred_at: parsed.occurred_at,
-            sent: false,
-            acked: None,
-        });
-        self.events_by_digest.insert((program, digest), self.events.len() - 1);
-        self.events.len() - 1
-    }
-
-    /// The merchant pays out what was once seen as an advocate's reward.
-    fn fulfil(&mut self, program: usize) {
-        let Some(order_id) = self.some_order(program) else { return };
-        let order = self.programs[program].keys.order(&order_id.parse().unwrap());
-        let role = if self.random.permille(700) {
-            passalong_core::reward::Role::Advocate
-        } else {
-            passalong_core::reward::Role::Friend
-        };
-        let id = passalong_core::reward::RewardId { order, role }.to_string();
-        let reference = self.random.below(2);
-        self.errand(What::Fulfil { program, id, reference }, None, 0);
-    }
-
-    fn erase(&mut self, program: usize) {
-        let of = &self.programs[program];
-        let mut all = of.advocates.clone();
-        all.extend(of.friends.iter().cloned());
-        let customer = self.random.pick(&all);
-        self.errand(What::Erase { program, customer }, None, 0);
-    }
-
-    fn change_terms(&mut self, program: usize) {
-        let id = self.programs[program].id.clone();
-        let mut terms = terms(&mut self.random, &id);
-        let whole = passalong_core::program::Program::from_preset(terms.to_string().as_bytes());
-        terms = serde_json::to_value(whole.unwrap()).unwrap();
-        self.errand(What::Terms { program, terms }, None, 0);
-    }
-
-    /// One try of an errand, somewhere.
-    fn go(&mut self, index: usize) {
-        if self.errands[index].done {
-            return;
-        }
-        self.errands[index].tries += 1;
-        let isolate = self.random.index(LOCATIONS * ISOLATES);
-        let now = self.machine.instant(isolate);
-        let errand = &self.errands[index];
-        let of = |program: usize| &self.programs[program];
-        let as_customer = |program: usize, advocate: usize| {
-            let of = of(program);
-            let customer = &of.advocates[advocate];
-            identity_token(&of.identity_secret, &of.id, customer, &[hint(customer)], now)
-        };
-        let post = |program: usize, path: &str, body: &Value| {
-            request("POST", path, &of(program).api_key, Some(body))
-        };
-        let sent = match &errand.what {
-            What::Report(report) => {
-                let program = self.reports[*report].program;
-                post(program, "/v1/conversions", errand.body.as_ref().unwrap())
-            }
-            What::Event(event) => {
-                let body = errand.body.as_ref().unwrap();
-                let path = format!("/v1/conversions/{}/events", body["order"].as_str().unwrap());
-                post(self.events[*event].program, &path, &body["body"])
-            }
-            What::Click { program, advocate, visitor } => {
-                let of = of(*program);
-                click(&of.id, &of.code(&of.advocates[*advocate]), *visitor)
-            }
-            What::Me { program, advocate } => {
-                request("GET", "/v1/me", &as_customer(*program, *advocate), None)
-            }
-            What::Share { program, advocate } => {
-                let body = json!({ "channel": "whatsapp" });
-                request("POST", "/v1/me/shares", &as_customer(*program, *advocate), Some(&body))
-            }
-            What::Rewards { program } => request("GET", "/v1/rewards", &of(*program).api_key, None),
-            What::Read { program, order_id } => {
-                let path = format!("/v1/conversions/{order_id}");
-                request("GET", &path, &of(*program).api_key, None)
-            }
-            What::Fulfil { program, id, reference } => {
-                let body = json!({ "reference": format!("voucher {reference}") });
-                post(*program, &format!("/v1/rewards/{id}/fulfil"), &body)
-            }
-            What::Erase { program, customer } => {
-                post(*program, "/v1/customers/erase", &json!({ "customer_id": customer }))
-            }
-            What::Terms { program, terms } => {
-                request("PUT", "/v1/program", &of(*program).api_key, Some(terms))
-            }
-            What::Codes { program } => {
-                let ids = &of(*program).advocates;
-                post(*program, "/v1/codes", &json!({ "customer_ids": ids }))
-            }
-        };
-        match &self.errands[index].what {
-            What::Report(report) => self.reports[*report].sent = true,
-            What::Event(event) => self.events[*event].sent = true,
-            _ => {}
-        }
-        let task = self.send(isolate, sent);
-        self.tasks.insert(task, index);
-    }
-
-    /// Tries again later, unless whoever it is has had enough.
-    fn again(&mut self, index: usize) {
-        let tries = self.errands[index].tries;
-        let patient = matches!(
-            self.errands[index].what,
-            What::Report(_) | What::Event(_) | What::Fulfil { .. } | What::Erase { .. }
-        );
-        if !patient || tries > 4 || self.random.permille(250) {
-            self.errands[index].done = true;
-            return;
-        }
-        let wait = self.random.pick(&[0, SECOND, 5 * SECOND, 2 * MINUTE, 30 * MINUTE, 2 * HOUR]);
-        self.machine.schedule(self.now() + wait, Next::Outside(ERRANDS + index));
-    }
-
-    // -----------------------------------------------------------------------------------------------
-    // What people hear
-
-    fn hear(&mut self) {
-        let cut = std::mem::take(&mut *self.machine.cut.borrow_mut());
-        for task in cut {
-            if let Some(errand) = self.tasks.remove(&task) {
-                self.again(errand);
-            }
-        }
-        let (answers, violations, lost) = {
-            let mut outbox = self.outbox.borrow_mut();
-            self.breaches += std::mem::take(&mut outbox.breaches);
-            (
-                std::mem::take(&mut outbox.answers),
-                std::mem::take(&mut outbox.violations),
-                std::mem::take(&mut outbox.lost_batches),
-            )
-        };
-        self.violations.extend(violations);
-        for (task, target) in lost {
-            if !self.machine.record(task).excused {
-                self.violate(format!("clicks were lost without a reason: {target:?}"));
-            }
-            for click in &mut self.clicked {
-                let of = &self.programs[click.program];
-                let same = *of.keys.program() == target.program
-                    && of.pseudonym(&of.advocates[click.advocate]) == target.customer;
-                click.lost |= same && click.at + 60 * SECOND > self.machine.now.get();
-            }
-        }
-        for answer in answers {
-            if let Some(errand) = self.tasks.remove(&answer.task) {
-                self.hear_one(errand, &answer);
-            }
-        }
-    }
-
-    pub fn violate(&mut self, text: String) {
-        let at = Instant::from_seconds(i64::try_from(self.now() / 1_000).unwrap());
-        self.violations.push(format!("{at}: {text}"));
-    }
-
-    fn hear_one(&mut self, index: usize, answer: &Answer) {
-        let what = self.errands[index].what.clone();
-        let status = answer.status;
-        if status >= 500 {
-            if status != 503 || !self.may_fail(answer) {
-                self.violate(format!("{what:?} was answered with {status}: {}", answer.body));
-            }
-            self.again(index);
-            return;
-        }
-        self.errands[index].done = true;
-        let now = self.now();
-        match what {
-            What::Report(report) => match status {
-                200 | 201 => {
-                    self.reports[report].acked = Some(answer.body.clone());
-                    self.check_kept_report(report, (status == 201).then_some(answer.minute));
-                }
-                409 => {}
-                _ => self.violate(format!("a report was answered with {status}: {}", answer.body)),
-            },
-            What::Event(event) => match status {
-                200..=202 => {
-                    let known = status != 202;
-                    self.events[event].acked = Some((now, known));
-                    self.check_kept_event(event);
-                }
-                409 => {}
-                _ => self.violate(format!("an event was answered with {status}: {}", answer.body)),
-            },
-            What::Click { program, advocate, visitor } => {
-                if answer.has_pa {
-                    let day = Instant::from_seconds(answer.minute.start().seconds() - 1).day();
-                    let isolate = answer.isolate;
-                    let click =
-                        Clicked { program, advocate, visitor, day, at: now, isolate, lost: false };
-                    self.clicked.push(click);
-                } else {
-                    self.violate(format!("a visitor came without pa: {status}"));
-                }
-            }
-            What::Me { program, .. } => {
-                let referrals = answer.body["referrals"].as_array().cloned().unwrap_or_default();
-                for referral in referrals {
-                    self.check_shown(program, &referral["reward"]);
-                }
-            }
-            What::Rewards { program } | What::Read { program, .. } => {
-                for reward in answer.body["rewards"].as_array().cloned().unwrap_or_default() {
-                    self.check_shown(program, &reward);
-                }
-            }
-            What::Fulfil { program, id, .. } => {
-                if status == 200 {
-                    self.check_shown(program, &answer.body);
-                    self.fulfilled.entry((program, id)).or_default().push(answer.body.clone());
-                }
-            }
-            What::Erase { program, customer } => {
-                if status == 200 {
-                    self.erased.insert((program, customer), now);
-                }
-            }
-            What::Terms { .. } | What::Codes { .. } | What::Share { .. } => {}
-        }
-    }
-
-    /// A 503 needs a reason: a fault, or a store that shows a key without its value.
-    fn may_fail(&self, answer: &Answer) -> bool {
-        let on_its_way =
-            answer.body["detail"].as_str().is_some_and(|text| text.contains("on its way"));
-        let unseen =
-            answer.body["detail"].as_str().is_some_and(|text| text.contains("not visible"));
-        self.machine.record(answer.task).excused || on_its_way || unseen
     }
 }

@@ -1,0 +1,393 @@
+//! What people do: each errand is drawn from the seed, and tried until it is done or given up.
+
+use passalong_core::click_token::ClickToken;
+use passalong_core::ids::OrderId;
+use passalong_core::report::{ConversionReport, EventReport};
+use passalong_core::time::Instant;
+use serde_json::{Value, json};
+
+use crate::machine::{Faults, ISOLATES, LOCATIONS, Next};
+use crate::oracle;
+use crate::requests::{click, identity_token, request};
+use crate::story::{
+    ACTION, DAY, ERRANDS, Errand, HOUR, MINUTE, SECOND, SentEvent, SentReport, Story, What, hint,
+    terms,
+};
+
+impl Story {
+    pub(crate) fn act(&mut self) {
+        if self.actions_left == 0 {
+            self.draining = true;
+            *self.machine.faults.borrow_mut() = Faults::default();
+            self.folded_day = self.now() / DAY;
+            return;
+        }
+        self.actions_left -= 1;
+        let program = self.random.index(self.programs.len());
+        match self.random.below(1_000) {
+            0..260 => self.report(program),
+            260..500 => self.happen(program),
+            500..600 => {
+                let advocate = self.random.index(3);
+                self.errand(What::Me { program, advocate }, None, 0);
+            }
+            600..640 => self.errand(What::Rewards { program }, None, 0),
+            640..690 => {
+                if let Some(order_id) = self.some_order(program) {
+                    self.errand(What::Read { program, order_id }, None, 0);
+                }
+            }
+            690..780 => self.fulfil(program),
+            780..930 => {
+                let advocate = self.random.index(3);
+                for _ in 0..self.random.between(1, 5) {
+                    let visitor = u32::try_from(self.random.below(40)).unwrap();
+                    let wait = self.random.below(2_500);
+                    self.errand(What::Click { program, advocate, visitor }, None, wait);
+                }
+            }
+            930..945 => self.erase(program),
+            945..960 => self.change_terms(program),
+            960..980 => self.errand(What::Codes { program }, None, 0),
+            _ => {
+                let advocate = self.random.index(3);
+                self.errand(What::Share { program, advocate }, None, 0);
+            }
+        }
+        let wait = match self.random.below(100) {
+            0..45 => self.random.below(5 * SECOND),
+            45..75 => self.random.below(5 * MINUTE),
+            75..95 => self.random.below(50 * MINUTE),
+            95..99 => self.random.below(12 * HOUR),
+            _ => self.random.below(2 * DAY),
+        };
+        self.machine.schedule(self.now() + wait, Next::Outside(ACTION));
+    }
+
+    fn errand(&mut self, what: What, body: Option<Value>, wait: u64) {
+        self.errands.push(Errand { what, body, tries: 0, done: false });
+        let index = ERRANDS + self.errands.len() - 1;
+        self.machine.schedule(self.now() + wait, Next::Outside(index));
+    }
+
+    /// The latest orders are the ones people deal with.
+    fn some_order(&mut self, program: usize) -> Option<String> {
+        let own: Vec<&SentReport> =
+            self.reports.iter().filter(|report| report.program == program).collect();
+        let recent = own.len().saturating_sub(8);
+        let from = if self.random.permille(800) { recent } else { 0 };
+        let choice = from + self.random.index(own.len() - from);
+        own.get(choice).map(|report| report.order_id.clone())
+    }
+
+    fn report(&mut self, program: usize) {
+        self.serial += 1;
+        let order_id = format!("A-{}", self.serial);
+        let now = Instant::from_seconds(i64::try_from(self.now() / 1_000).unwrap());
+        let (friend, advocate) = (self.random.index(4), self.random.index(3));
+        let random = &mut self.random;
+        let of = &self.programs[program];
+        let (friend, advocate) = (of.friends[friend].clone(), of.advocates[advocate].clone());
+        // Now and then an advocate orders by the own link.
+        let friend = if random.permille(40) { advocate.clone() } else { friend };
+        let occurred_at = match random.below(20) {
+            0 => now.plus(240),
+            1..4 => now.plus(-i64::try_from(random.below(3_600)).unwrap()),
+            4 => now.plus(-i64::try_from(random.below(4 * 86_400)).unwrap()),
+            _ => now,
+        };
+        let mut body = json!({
+            "order_id": order_id, "kind": "purchase", "currency": "EUR",
+            "amount": random.pick(&[4_990_i64, 2_500, 3_000, 10_001, 77]),
+            "occurred_at": occurred_at,
+        });
+        // Guests are recognised by the hash of an address, which may be the advocate's.
+        match random.below(10) {
+            0..2 => body["hints"] = json!([hint(&friend)]),
+            2..5 => {
+                body["customer_id"] = json!(friend);
+                body["hints"] = json!([hint(&friend)]);
+            }
+            5 => {
+                body["customer_id"] = json!(friend);
+                body["hints"] = json!([hint(&random.pick(&of.friends))]);
+            }
+            _ => body["customer_id"] = json!(friend),
+        }
+        if random.permille(50) {
+            body["hints"] = json!([hint(&advocate)]);
+        }
+        if random.permille(900) {
+            body["first_order"] = json!(random.permille(930));
+        }
+        if random.permille(20) {
+            body["currency"] = json!("CHF");
+        }
+        if random.permille(60) {
+            body["kind"] = json!("signup");
+            body.as_object_mut().unwrap().retain(|name, _| name != "amount" && name != "currency");
+        }
+        match random.below(20) {
+            0 => {}
+            1 => body["code"] = json!("8f3k2m7q8f3k2m7q8f3k2m7q8f"),
+            2..10 => body["code"] = json!(of.code(&advocate)),
+            _ => {
+                let age = random.pick(&[60, 3_600, 86_300, 90_000]);
+                let token = ClickToken {
+                    customer: of.pseudonym(&advocate),
+                    at: occurred_at.plus(-age),
+                    channel: passalong_core::channel::Channel::WhatsApp,
+                    nonce: [1, 2, 3, 4],
+                };
+                body["token"] = json!(token.sign(&of.keys));
+            }
+        }
+        let wait = random.below(2 * SECOND);
+        let index = self.keep_report(program, &order_id, &body, Some(&advocate));
+        self.errand(What::Report(index), Some(body.clone()), wait);
+        if self.random.permille(150) {
+            let wait = self.random.pick(&[0, 50, 2_000]);
+            self.errand(What::Report(index), Some(body.clone()), wait);
+        }
+        if self.random.permille(130) {
+            let mut other = body;
+            let advocate = if self.random.permille(500) {
+                if other.get("amount").is_some() {
+                    other["amount"] = json!(6_000);
+                }
+                other["segment"] = json!("shop");
+                Some(advocate)
+            } else {
+                let index = self.random.index(3);
+                let another = self.programs[program].advocates[index].clone();
+                other.as_object_mut().unwrap().remove("token");
+                other["code"] = json!(self.programs[program].code(&another));
+                Some(another)
+            };
+            let index = self.keep_report(program, &order_id, &other, advocate.as_deref());
+            let wait = self.random.pick(&[0, 100, 5 * SECOND, 5 * MINUTE, 2 * HOUR]);
+            self.errand(What::Report(index), Some(other), wait);
+        }
+    }
+
+    fn keep_report(
+        &mut self,
+        program: usize,
+        order_id: &str,
+        body: &Value,
+        advocate: Option<&str>,
+    ) -> usize {
+        let of = &self.programs[program];
+        let far = Instant::from_seconds(i64::MAX);
+        let parsed = ConversionReport::parse(body.to_string().as_bytes(), far).unwrap();
+        let digest = of.keys.digest(parsed.content().as_bytes());
+        let order = of.keys.order(&order_id.parse::<OrderId>().unwrap());
+        let token = body.get("token").and_then(Value::as_str);
+        let clicked = token.and_then(|token| {
+            passalong_core::click_token::verify(&of.keys, token).ok().map(|token| token.at)
+        });
+        let is_bad = body.get("code").is_some_and(|code| code == "8f3k2m7q8f3k2m7q8f3k2m7q8f");
+        let proves = !is_bad && (clicked.is_some() || body.get("code").is_some());
+        let ids = parsed
+            .customer
+            .iter()
+            .map(|id| passalong_core::ids::Identity::Customer(of.keys.customer(id)));
+        let hints =
+            parsed.hints.iter().map(|hint| passalong_core::ids::Identity::Hint(of.keys.hint(hint)));
+        let report = oracle::Report {
+            order,
+            digest,
+            accepted: far.minute(),
+            advocate: advocate.filter(|_| proves).map(|advocate| of.pseudonym(advocate)),
+            clicked_at: clicked,
+            identities: ids.chain(hints).collect(),
+            kind: parsed.kind,
+            amount: parsed.amount.unwrap_or(0),
+            currency: parsed.currency.map(|currency| currency.to_string()),
+            first_order: parsed.first_order,
+            occurred_at: parsed.occurred_at,
+        };
+        if let Some(index) = self.by_digest.get(&(program, digest)) {
+            return *index;
+        }
+        let order_id = order_id.to_owned();
+        self.reports.push(SentReport {
+            program,
+            order_id,
+            order,
+            report,
+            sent: false,
+            acked: None,
+        });
+        self.by_digest.insert((program, digest), self.reports.len() - 1);
+        self.reports.len() - 1
+    }
+
+    /// Something happens to an order; sometimes to one that is only about to be reported.
+    fn happen(&mut self, program: usize) {
+        let order_id = if self.random.permille(60) {
+            format!("A-{}", self.serial + 1)
+        } else {
+            let Some(order_id) = self.some_order(program) else { return };
+            order_id
+        };
+        self.serial += u32::from(self.random.permille(2));
+        let now = Instant::from_seconds(i64::try_from(self.now() / 1_000).unwrap());
+        let kind = self.random.pick(&[
+            "delivered",
+            "delivered",
+            "delivered",
+            "refunded",
+            "refunded",
+            "cancelled",
+            "withdrawn",
+            "chargeback",
+        ]);
+        let id = self.random.below(1_000_000);
+        let mut body = json!({ "event_id": format!("e{id}"), "type": kind, "occurred_at": now });
+        if kind == "refunded" {
+            body["amount"] = json!(self.random.pick(&[1, 500, 990, 2_000, 4_990]));
+        }
+        let index = self.keep_event(program, &order_id, &body);
+        let what = What::Event(index);
+        let wait = self.random.below(SECOND);
+        self.errand(what.clone(), Some(json!({ "order": order_id, "body": body })), wait);
+        if self.random.permille(100) {
+            self.errand(what, Some(json!({ "order": order_id, "body": body })), 0);
+        }
+    }
+
+    fn keep_event(&mut self, program: usize, order_id: &str, body: &Value) -> usize {
+        let of = &self.programs[program];
+        let far = Instant::from_seconds(i64::MAX);
+        let parsed = EventReport::parse(body.to_string().as_bytes(), far).unwrap();
+        let id: OrderId = order_id.parse().unwrap();
+        let digest = of.keys.digest(parsed.content(&id).as_bytes());
+        self.events.push(SentEvent {
+            program,
+            order: of.keys.order(&id),
+            event: of.keys.event(&id, &parsed.id),
+            digest,
+            kind: parsed.kind,
+            amount: parsed.amount.unwrap_or(0),
+            occurred_at: parsed.occurred_at,
+            sent: false,
+            acked: None,
+        });
+        self.events_by_digest.insert((program, digest), self.events.len() - 1);
+        self.events.len() - 1
+    }
+
+    /// The merchant pays out what was once seen as an advocate's reward.
+    fn fulfil(&mut self, program: usize) {
+        let Some(order_id) = self.some_order(program) else { return };
+        let order = self.programs[program].keys.order(&order_id.parse().unwrap());
+        let role = if self.random.permille(700) {
+            passalong_core::reward::Role::Advocate
+        } else {
+            passalong_core::reward::Role::Friend
+        };
+        let id = passalong_core::reward::RewardId { order, role }.to_string();
+        let reference = self.random.below(2);
+        self.errand(What::Fulfil { program, id, reference }, None, 0);
+    }
+
+    fn erase(&mut self, program: usize) {
+        let of = &self.programs[program];
+        let mut all = of.advocates.clone();
+        all.extend(of.friends.iter().cloned());
+        let customer = self.random.pick(&all);
+        self.errand(What::Erase { program, customer }, None, 0);
+    }
+
+    fn change_terms(&mut self, program: usize) {
+        let id = self.programs[program].id.clone();
+        let mut terms = terms(&mut self.random, &id);
+        let whole = passalong_core::program::Program::from_preset(terms.to_string().as_bytes());
+        terms = serde_json::to_value(whole.unwrap()).unwrap();
+        self.errand(What::Terms { program, terms }, None, 0);
+    }
+
+    /// One try of an errand, somewhere.
+    pub(crate) fn go(&mut self, index: usize) {
+        if self.errands[index].done {
+            return;
+        }
+        self.errands[index].tries += 1;
+        let isolate = self.random.index(LOCATIONS * ISOLATES);
+        let now = self.machine.instant(isolate);
+        let errand = &self.errands[index];
+        let of = |program: usize| &self.programs[program];
+        let as_customer = |program: usize, advocate: usize| {
+            let of = of(program);
+            let customer = &of.advocates[advocate];
+            identity_token(&of.identity_secret, &of.id, customer, &[hint(customer)], now)
+        };
+        let post = |program: usize, path: &str, body: &Value| {
+            request("POST", path, &of(program).api_key, Some(body))
+        };
+        let sent = match &errand.what {
+            What::Report(report) => {
+                let program = self.reports[*report].program;
+                post(program, "/v1/conversions", errand.body.as_ref().unwrap())
+            }
+            What::Event(event) => {
+                let body = errand.body.as_ref().unwrap();
+                let path = format!("/v1/conversions/{}/events", body["order"].as_str().unwrap());
+                post(self.events[*event].program, &path, &body["body"])
+            }
+            What::Click { program, advocate, visitor } => {
+                let of = of(*program);
+                click(&of.id, &of.code(&of.advocates[*advocate]), *visitor)
+            }
+            What::Me { program, advocate } => {
+                request("GET", "/v1/me", &as_customer(*program, *advocate), None)
+            }
+            What::Share { program, advocate } => {
+                let body = json!({ "channel": "whatsapp" });
+                request("POST", "/v1/me/shares", &as_customer(*program, *advocate), Some(&body))
+            }
+            What::Rewards { program } => request("GET", "/v1/rewards", &of(*program).api_key, None),
+            What::Read { program, order_id } => {
+                let path = format!("/v1/conversions/{order_id}");
+                request("GET", &path, &of(*program).api_key, None)
+            }
+            What::Fulfil { program, id, reference } => {
+                let body = json!({ "reference": format!("voucher {reference}") });
+                post(*program, &format!("/v1/rewards/{id}/fulfil"), &body)
+            }
+            What::Erase { program, customer } => {
+                post(*program, "/v1/customers/erase", &json!({ "customer_id": customer }))
+            }
+            What::Terms { program, terms } => {
+                request("PUT", "/v1/program", &of(*program).api_key, Some(terms))
+            }
+            What::Codes { program } => {
+                let ids = &of(*program).advocates;
+                post(*program, "/v1/codes", &json!({ "customer_ids": ids }))
+            }
+        };
+        match &self.errands[index].what {
+            What::Report(report) => self.reports[*report].sent = true,
+            What::Event(event) => self.events[*event].sent = true,
+            _ => {}
+        }
+        let task = self.send(isolate, sent);
+        self.tasks.insert(task, index);
+    }
+
+    /// Tries again later, unless whoever it is has had enough.
+    pub(crate) fn again(&mut self, index: usize) {
+        let tries = self.errands[index].tries;
+        let patient = matches!(
+            self.errands[index].what,
+            What::Report(_) | What::Event(_) | What::Fulfil { .. } | What::Erase { .. }
+        );
+        if !patient || tries > 4 || self.random.permille(250) {
+            self.errands[index].done = true;
+            return;
+        }
+        let wait = self.random.pick(&[0, SECOND, 5 * SECOND, 2 * MINUTE, 30 * MINUTE, 2 * HOUR]);
+        self.machine.schedule(self.now() + wait, Next::Outside(ERRANDS + index));
+    }
+}

@@ -102,6 +102,7 @@ export const startBare = (variables = {}, directory = undefined) =>
     "worker",
     modules,
     {
+      RATE_LIMITS: "off",
       SIGNING_KEYS: secrets.signing_keys,
       MERCHANT_KEY: secrets.merchant_key,
       PSEUDONYM_KEY: secrets.pseudonym_key,

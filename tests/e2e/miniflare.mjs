@@ -60,6 +60,7 @@ export async function startMiniflare({ persist, faults = [], build = "edge/build
         PSEUDONYM_KEY: secrets.pseudonym_key,
         TEST_CLOCK: "on",
         DEBUG: "off",
+        RATE_LIMITS: "off",
         ...vars,
         FAULTS: failing,
       },

@@ -8,10 +8,11 @@ use std::fs;
 use std::path::Path;
 
 /// Our packages and those of ours each may depend on, in any way (tests included).
-const ALLOWED: [(&str, &[&str]); 5] = [
+const ALLOWED: [(&str, &[&str]); 6] = [
     ("passalong-core", &[]),
     ("passalong-edge", &["passalong-core"]),
     ("passalong-fuzz", &["passalong-core", "passalong-edge"]),
+    ("passalong-sim", &["passalong-core", "passalong-edge"]),
     ("passalong-widget", &["passalong-core"]),
     ("xtask", &["passalong-core"]),
 ];
@@ -50,6 +51,25 @@ fn packages_depend_on_each_other_only_as_allowed() {
                 "{package} must not depend on {dependency}"
             );
         }
+    }
+}
+
+/// Each package that is built for this one, with the features it is built with.
+fn features_of(package: &str) -> String {
+    let mut cargo = project().cargo();
+    cargo.args(["tree", "--offline", "--package", package, "--prefix=none", "--format={p} {f}"]);
+    let output = cargo.args(["--edges=normal"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn what_is_deployed_has_no_deliberate_faults() {
+    assert!(features_of("passalong-sim").contains("mutations"), "the simulator has them");
+    for deployed in ["passalong-edge", "passalong-widget"] {
+        let features = features_of(deployed);
+        assert!(features.contains("passalong-core"), "{features}");
+        assert!(!features.contains("mutations"), "{deployed}: {features}");
     }
 }
 

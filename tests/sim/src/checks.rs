@@ -316,7 +316,7 @@ impl Story {
             }
         }
         if self.mode == Mode::Beyond && wrong.iter().any(|text| text.contains("the verdict on")) {
-            if self.breaches == 0 {
+            if self.breaches() == 0 {
                 self.violate(format!(
                     "the bound was passed, and nobody said so: {}",
                     wrong.join("; ")
@@ -327,6 +327,12 @@ impl Story {
         for text in wrong {
             self.violate(text);
         }
+    }
+
+    /// How often the log says that facts came too late for a verdict.
+    pub fn breaches(&self) -> usize {
+        let log = self.machine.log.borrow();
+        log.iter().filter(|line| line.contains("later than assumed")).count()
     }
 
     pub fn name(&self, program: usize, order: OrderPseudonym) -> String {
@@ -408,7 +414,8 @@ impl Story {
                 self.violate(format!("{} is gone", self.reports[index].order_id));
                 continue;
             };
-            let first = oracle.reports[&sent.order].first();
+            // Beyond the bound, two tries of one report may have been answered from two views.
+            let first = oracle.reports[&sent.order].first().filter(|_| self.mode == Mode::Inside);
             if first.is_none_or(|first| first.digest != sent.report.digest) {
                 continue;
             }

@@ -32,7 +32,7 @@ pub struct Outcome {
     pub reports: usize,
     pub events: usize,
     /// Verdicts of which the Worker said that facts came too late for them.
-    pub breaches: u32,
+    pub breaches: usize,
     /// A digest of everything that was ever written, and when.
     pub digest: u64,
     pub violations: Vec<String>,
@@ -55,7 +55,7 @@ pub fn run(seed: u64, mode: Mode) -> Outcome {
         steps: story.steps,
         reports: story.reports.len(),
         events: story.events.len(),
-        breaches: story.breaches,
+        breaches: story.breaches(),
         digest: story.machine.kv.borrow().digest(),
         violations: story.violations,
     }

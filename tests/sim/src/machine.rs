@@ -78,6 +78,8 @@ pub struct Machine {
     failures: RefCell<BTreeMap<(TaskId, String), u32>>,
     current: Cell<TaskId>,
     last_task: Cell<TaskId>,
+    /// When an operation last failed hard, or was slow: others on the isolate wait for it.
+    trouble: Cell<u64>,
     /// Tasks that were cut off and not asked for yet.
     pub cut: RefCell<Vec<TaskId>>,
     /// When each isolate died, or a task on it, which may have been the one to write a batch.
@@ -107,6 +109,7 @@ impl Machine {
             failures: RefCell::default(),
             current: Cell::new(0),
             last_task: Cell::new(0),
+            trouble: Cell::new(0),
             cut: RefCell::default(),
             died: RefCell::new(vec![Vec::new(); isolates]),
             log: RefCell::default(),
@@ -219,7 +222,13 @@ impl Machine {
         }
     }
 
+    /// Whether something failed hard a moment ago.
+    pub fn is_troubled(&self) -> bool {
+        self.trouble.get() + 30_000 > self.now.get()
+    }
+
     fn excuse(&self) {
+        self.trouble.set(self.now.get());
         if let Some(record) = self.records.borrow_mut().get_mut(&self.current.get()) {
             record.excused = true;
         }

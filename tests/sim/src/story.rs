@@ -130,7 +130,6 @@ pub(crate) struct Outbox {
     pub answers: Vec<Answer>,
     pub violations: Vec<String>,
     pub lost_batches: Vec<(TaskId, clicks::Target)>,
-    pub breaches: u32,
 }
 
 /// A visitor's click that was answered with `pa`.
@@ -156,7 +155,6 @@ pub struct Story {
     pub erased: BTreeMap<(usize, String), u64>,
     pub fulfilled: BTreeMap<(usize, String), Vec<Value>>,
     pub violations: Vec<String>,
-    pub breaches: u32,
     pub steps: u32,
     /// By digest: a program's reports and events.
     pub by_digest: BTreeMap<(usize, Digest), usize>,
@@ -277,7 +275,6 @@ impl Story {
             erased: BTreeMap::new(),
             fulfilled: BTreeMap::new(),
             violations: Vec::new(),
-            breaches: 0,
             steps: 0,
             by_digest: BTreeMap::new(),
             events_by_digest: BTreeMap::new(),
@@ -381,13 +378,10 @@ impl Story {
         let task = machine.spawn(isolate, async move {
             let place = Place { machine: Rc::clone(&inner), isolate };
             let cx = Context::new(&place, &memory, &inner.config, now);
-            let result = cron::run(&cx).await;
-            let mut outbox = outbox.borrow_mut();
+            let _goes_on_next_time = cron::run(&cx).await;
             if cx.spent() > BUDGET {
-                outbox.violations.push(format!("a cron run took {} operations", cx.spent()));
-            }
-            if let Ok(report) = result {
-                outbox.breaches += report.breaches;
+                let text = format!("a cron run took {} operations", cx.spent());
+                outbox.borrow_mut().violations.push(text);
             }
         });
         self.crons.insert(task);

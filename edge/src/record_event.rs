@@ -110,10 +110,16 @@ async fn answer<H: Host>(
     if let Some(advocate) = report.advocate {
         let customer = customers::load(cx, program, advocate).await?;
         let mut facts = orders::in_ledger(cx, program, advocate, order).await?;
-        // Those too that are not in the ledger yet: the cron joins them.
+        // Those too that are not in the ledger. A repeat joins them; else the cron does.
+        let mut missing = Vec::new();
         for (key, fact) in events {
+            let Fact::Event(_, event) = &fact else { continue };
+            if status == 200 && facts.event(event.event).is_none() {
+                missing.push(ledger_put(program, advocate, order, (key, &fact)));
+            }
             facts.add(key, fact);
         }
+        cx.put_all(&missing).await?;
         let known = &customer.known;
         let rewards = status::rewards(&facts, advocate, known, &program.versions, cx.now);
         if record.attributed {

@@ -386,6 +386,7 @@ impl Story {
             for order in &orders {
                 heard.push(self.merchant(program, isolate, &format!("/v1/conversions/{order}")));
             }
+            heard.push(self.merchant(program, isolate, "/v1/rewards"));
             for advocate in &advocates {
                 let mut answer = self.me(program, isolate, advocate);
                 answer.1["as_of"] = Value::Null;
@@ -426,10 +427,13 @@ impl Story {
                         "{}: {name} was {} and is {}",
                         sent.order_id, acked[name], told[name]
                     );
-                    // A report that two locations accepted was answered twice, each as it knew it.
-                    if told["reason"] != "friend_already_referred"
-                        && acked["reason"] != "friend_already_referred"
-                    {
+                    // What two locations accepted at once was answered twice, each as it knew who
+                    // else claims the friend and who the advocate is.
+                    let seen = |answer: &Value| {
+                        let reason = answer["reason"].as_str();
+                        matches!(reason, Some("friend_already_referred" | "self_referral"))
+                    };
+                    if !seen(told) && !seen(&acked) {
                         self.violations.push(text);
                     }
                 }

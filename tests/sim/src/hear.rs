@@ -48,7 +48,7 @@ impl Story {
         let what = self.errands[index].what.clone();
         let status = answer.status;
         if status >= 500 {
-            if status != 503 || !self.may_fail(&what, answer) {
+            if status != 503 || !self.may_fail(answer) {
                 self.violate(format!("{what:?} was answered with {status}: {}", answer.body));
             }
             self.again(index);
@@ -76,7 +76,7 @@ impl Story {
             },
             What::Click { program, advocate, visitor } => {
                 if answer.has_pa {
-                    let day = Instant::from_seconds(answer.minute.start().seconds() - 1).day();
+                    let day = answer.day;
                     let isolate = answer.isolate;
                     let click =
                         Clicked { program, advocate, visitor, day, at: now, isolate, lost: false };
@@ -112,12 +112,14 @@ impl Story {
     }
 
     /// A 503 needs a reason: a fault, or a store that shows a key without its value.
-    fn may_fail(&self, what: &What, answer: &Answer) -> bool {
+    fn may_fail(&self, answer: &Answer) -> bool {
         let on_its_way =
             answer.body["detail"].as_str().is_some_and(|text| text.contains("on its way"));
         let unseen =
             answer.body["detail"].as_str().is_some_and(|text| text.contains("not visible"));
-        let troubled = matches!(what, What::Click { .. }) && self.machine.is_troubled();
-        self.machine.record(answer.task).excused || troubled || on_its_way || unseen
+        self.machine.record(answer.task).excused
+            || self.machine.is_troubled()
+            || on_its_way
+            || unseen
     }
 }

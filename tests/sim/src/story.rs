@@ -122,6 +122,7 @@ pub(crate) struct Answer {
     pub body: Value,
     pub isolate: usize,
     pub minute: Minute,
+    pub day: Day,
 }
 
 /// What the tasks leave behind.
@@ -359,6 +360,7 @@ impl Story {
                 body: serde_json::from_slice(&response.body).unwrap_or_default(),
                 isolate,
                 minute: now.minute_up(),
+                day: now.day(),
             });
             if let Some(target) = after {
                 let cx = Context::new(&place, &memory, &inner.config, now);

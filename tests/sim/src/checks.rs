@@ -278,8 +278,10 @@ impl Story {
             let mut settled = oracle.verdicts(advocate);
             let kv = self.machine.kv.borrow();
             // What an erasure took away cannot refuse any more; a run before it still knew.
+            // Only what is known of advocates counts: their own, and those with a rival claim.
             let erased = kv.ever(&CustomerKey::prefix(&[&id])).any(|(key, _)| {
-                key.parse().is_ok_and(|key: CustomerKey| key.field == Field::Erased)
+                let key: CustomerKey = key.parse().unwrap();
+                key.field == Field::Erased && oracle.known.contains_key(&key.customer)
             });
             for (key, put) in kv.ever(&LedgerKey::prefix(&[&id, &advocate])) {
                 let key: LedgerKey = key.parse().unwrap();

@@ -278,10 +278,13 @@ impl Story {
             let mut settled = oracle.verdicts(advocate);
             let kv = self.machine.kv.borrow();
             // What an erasure took away cannot refuse any more; a run before it still knew.
-            // Only what is known of advocates counts: their own, and those with a rival claim.
+            // Only what is known of advocates counts: their own, and those with a rival claim. The
+            // audit, which reports beyond the bound, leaves all who were erased alone.
             let erased = kv.ever(&CustomerKey::prefix(&[&id])).any(|(key, _)| {
                 let key: CustomerKey = key.parse().unwrap();
-                key.field == Field::Erased && oracle.known.contains_key(&key.customer)
+                let is_missed =
+                    self.mode == Mode::Beyond || oracle.known.contains_key(&key.customer);
+                key.field == Field::Erased && is_missed
             });
             for (key, put) in kv.ever(&LedgerKey::prefix(&[&id, &advocate])) {
                 let key: LedgerKey = key.parse().unwrap();

@@ -11,6 +11,7 @@ use passalong_core::reward::{Reason, Role};
 use passalong_core::seal::Sealed;
 use passalong_core::settlement::{Remaining, attribute, friendship, rule_for, worth};
 use passalong_core::time::SETTLE;
+use passalong_core::wire::ConversionAnswer;
 
 use crate::authenticate::merchant;
 use crate::customers;
@@ -47,30 +48,39 @@ pub async fn record_conversion<H: Host>(
     let program = merchant(cx, request).await?;
     // 2
     let report = ConversionReport::parse(body(request)?, cx.now)?;
+    let (status, answer) = take(cx, &program, &report).await?;
+    Ok(Response::json(status, &answer))
+}
+
+/// Takes a report in, whoever brought it: 201 and what was decided, or 200 where it was known.
+pub async fn take<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    report: &ConversionReport,
+) -> Result<(u16, ConversionAnswer), Problem> {
     let order = program.keys.order(&report.order);
     let digest = program.keys.digest(report.content().as_bytes());
     // 3
-    let known = reports(cx, &program, order).await?;
+    let known = reports(cx, program, order).await?;
     if let Some(same) = known.iter().find(|known| known.key.digest == digest) {
-        let record = record(cx, &program, order, same.key).await?;
+        let record = record(cx, program, order, same.key).await?;
         let advocate = match same.advocate.filter(|_| record.attributed) {
-            Some(advocate) => customers::load(cx, &program, advocate).await?.open(&program),
+            Some(advocate) => customers::load(cx, program, advocate).await?.open(program),
             None => None,
         };
-        return Ok(Response::json(200, &record.answer(&report.order, order, advocate)));
+        return Ok((200, record.answer(&report.order, order, advocate)));
     }
     if !known.is_empty() {
         let detail = "this order_id was reported with other content; the first report stands. Report changes as events";
         return Err(Problem::conflict(detail));
     }
     // 4
-    let decision = decide(cx, &program, order, &report).await?;
+    let decision = decide(cx, program, order, report).await?;
     // 5
     let key = FactKey { accepted: cx.accepted(), kind: FactKind::Conversion, digest };
-    save(cx, &program, order, key, &report, &decision).await?;
+    save(cx, program, order, key, report, &decision).await?;
     // 6
-    let answer = decision.record.answer(&report.order, order, decision.advocate_id);
-    Ok(Response::json(201, &answer))
+    Ok((201, decision.record.answer(&report.order, order, decision.advocate_id)))
 }
 
 /// Who a proof names, and how.

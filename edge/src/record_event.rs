@@ -36,17 +36,27 @@ pub async fn record_event<H: Host>(
     // 2
     let order_id: OrderId = part("order_id", order_id)?;
     let report = EventReport::parse(body(request)?, cx.now)?;
-    let order = program.keys.order(&order_id);
-    let digest = program.keys.digest(report.content(&order_id).as_bytes());
+    take(cx, &program, &order_id, &report).await
+}
+
+/// Takes an event in, whoever brought it: 201, 200 where it was known, 202 where its order is not.
+pub async fn take<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    order_id: &OrderId,
+    report: &EventReport,
+) -> Result<Response, Problem> {
+    let order = program.keys.order(order_id);
+    let digest = program.keys.digest(report.content(order_id).as_bytes());
     let event = Event {
-        event: program.keys.event(&order_id, &report.id),
+        event: program.keys.event(order_id, &report.id),
         sealed: program.keys.seal(Sealed::Event, report.id.as_str()),
         amount: report.amount,
         occurred_at: report.occurred_at,
     };
     // 3
-    let known = reports(cx, &program, order).await?;
-    let mut events = orders::events(cx, &program, order).await?;
+    let known = reports(cx, program, order).await?;
+    let mut events = orders::events(cx, program, order).await?;
     let same_id = events
         .iter()
         .find(|(_, fact)| matches!(fact, Fact::Event(_, other) if other.event == event.event));
@@ -55,11 +65,11 @@ pub async fn record_event<H: Host>(
             let detail = "this event_id was reported with other content; the first report stands";
             return Err(Problem::conflict(detail));
         }
-        return answer(cx, &program, (&order_id, order), known.first(), events, 200).await;
+        return answer(cx, program, (order_id, order), known.first(), events, 200).await;
     }
     // 4
     if let (EventType::Refunded, Some(first)) = (report.kind, known.first()) {
-        let whole = record(cx, &program, order, first.key).await?.amount.unwrap_or(0);
+        let whole = record(cx, program, order, first.key).await?.amount.unwrap_or(0);
         // An event that came in twice has two keys; folded it is one.
         let mut folded = Order::default();
         for (key, fact) in &events {
@@ -81,16 +91,16 @@ pub async fn record_event<H: Host>(
     let advocates: BTreeSet<_> = known.iter().filter_map(|report| report.advocate).collect();
     if known.is_empty() || !advocates.is_empty() {
         let ledger = Ledger(known.iter().find_map(|report| report.advocate));
-        let due = due_put(&program, key.accepted.plus(SETTLE), ledger, order);
+        let due = due_put(program, key.accepted.plus(SETTLE), ledger, order);
         cx.put(&Put { metadata: Some(json!({ "again": true })), ..due }).await?;
     }
     let own = EventKey { program: program.id().clone(), order, fact: key };
     cx.put(&Put::listed(&own, fact.to_json())).await?;
-    let copy = |advocate: &_| ledger_put(&program, *advocate, order, (key, &fact));
+    let copy = |advocate: &_| ledger_put(program, *advocate, order, (key, &fact));
     cx.put_all(&advocates.iter().map(copy).collect::<Vec<_>>()).await?;
     // 6
     events.push((key, fact));
-    answer(cx, &program, (&order_id, order), known.first(), events, 201).await
+    answer(cx, program, (order_id, order), known.first(), events, 201).await
 }
 
 /// The conversion after the event; 202 where it is not visible yet.

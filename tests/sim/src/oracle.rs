@@ -242,9 +242,9 @@ impl Oracle {
                 (None, rule) => Self::value(rule.unwrap_or(any), left, terms, settles, before),
             };
             let trigger = rule.unwrap_or(any).trigger;
-            rewards.push(Decided { role, trigger, value: decided.ok(), reason: decided.err() });
+            rewards.push(Decided::plain(role, trigger, decided));
         }
-        Verdict { report: report.digest, rewards }
+        Verdict { report: report.digest, rewards, excluded: 0 }
     }
 
     fn value(

@@ -287,7 +287,7 @@ impl Story {
         } else {
             passalong_core::reward::Role::Friend
         };
-        let id = passalong_core::reward::RewardId { order, role }.to_string();
+        let id = passalong_core::reward::RewardId::Order { order, role }.to_string();
         let reference = self.random.below(2);
         self.errand(What::Fulfil { program, id, reference }, None, 0);
     }

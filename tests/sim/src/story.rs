@@ -160,6 +160,7 @@ pub struct Story {
     /// Ids of rewards, and of entries of them, that somebody has seen.
     pub seen: Vec<(usize, String)>,
     pub violations: Vec<String>,
+    pub decided: BTreeMap<String, u32>,
     pub steps: u32,
     /// By digest: a program's reports and events.
     pub by_digest: BTreeMap<(usize, Digest), usize>,
@@ -321,6 +322,7 @@ impl Story {
             fulfilled: BTreeMap::new(),
             seen: Vec::new(),
             violations: Vec::new(),
+            decided: BTreeMap::new(),
             steps: 0,
             by_digest: BTreeMap::new(),
             events_by_digest: BTreeMap::new(),

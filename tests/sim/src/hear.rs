@@ -115,6 +115,11 @@ impl Story {
                     self.erased.insert((program, customer), now);
                 }
             }
+            What::Claim { program, advocate } => {
+                if status == 201 || status == 200 {
+                    self.check_kept_claim(program, advocate);
+                }
+            }
             What::Terms { .. } | What::Codes { .. } | What::Share { .. } => {}
         }
     }

@@ -108,6 +108,7 @@ pub(crate) enum What {
     Terms { program: usize, terms: Value },
     Codes { program: usize },
     Share { program: usize, advocate: usize },
+    Claim { program: usize, advocate: usize },
 }
 
 pub(crate) struct Errand {
@@ -274,7 +275,8 @@ pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
         "landing_url": "https://shop.example/willkommen", "hold": hold,
         "paused": random.permille(30),
         "attribution": { "model": "last_click", "window_days": random.pick(&[1, 30]),
-                         "new_customers_only": random.permille(500), "bound_days": 0 },
+                         "new_customers_only": random.permille(500),
+                         "bound_days": random.pick(&[0, 0, 1, 30]) },
         "rewards": rules,
         "review": review,
         "excluded": { "categories": random.pick(&[json!([]), json!([]), json!(["medizin"])]) },

@@ -84,6 +84,14 @@ pub fn erase(customer: &str) -> Request {
 
 /// As a customer, by a template's signature.
 pub fn get_as(now: Instant, customer: &str, path: &str) -> Request {
+    request("GET", path, &template_identity(now, customer), None)
+}
+
+pub fn post_as(now: Instant, customer: &str, path: &str, body: &Value) -> Request {
+    request("POST", path, &template_identity(now, customer), Some(body))
+}
+
+fn template_identity(now: Instant, customer: &str) -> String {
     let expires = now.plus(HOUR).seconds().to_string();
     let message = ["passalong-identity-v1", PROGRAM, customer, &expires].join("\n");
     let mut mac = Hmac::<Sha256>::new_from_slice(secret("template_secret").as_bytes()).unwrap();
@@ -93,7 +101,7 @@ pub fn get_as(now: Instant, customer: &str, path: &str) -> Request {
         write!(hex, "{byte:02x}").unwrap();
     }
     let id = base64url(customer.as_bytes());
-    request("GET", path, &format!("t1.{PROGRAM}.{id}.{expires}.{hex}"), None)
+    format!("t1.{PROGRAM}.{id}.{expires}.{hex}")
 }
 
 pub fn me(now: Instant, customer: &str) -> Request {

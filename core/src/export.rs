@@ -98,10 +98,19 @@ pub const fn fields(table: Table) -> &'static [&'static str] {
     }
 }
 
-const fn columns(table: Table, set: ColumnSet) -> Option<Columns> {
-    Some(match (set, table) {
-        (ColumnSet::Default, _) => return None,
-        (ColumnSet::HubSpot, Table::Advocates) => &[
+fn columns(table: Table, set: ColumnSet) -> Option<Columns> {
+    match set {
+        ColumnSet::Default => None,
+        ColumnSet::HubSpot => Some(hubspot(table)),
+        ColumnSet::Salesforce => Some(salesforce(table)),
+        ColumnSet::Zoho => Some(zoho(table)),
+    }
+}
+
+/// Names of properties: contacts by `Customer ID`, deals, and a custom object for rewards.
+const fn hubspot(table: Table) -> Columns {
+    match table {
+        Table::Advocates => &[
             ("Customer ID", Field("customer_id")),
             ("Referral Code", Field("code")),
             ("Referral Link", Field("link")),
@@ -112,7 +121,7 @@ const fn columns(table: Table, set: ColumnSet) -> Option<Columns> {
             ("Referral Rewards Approved", Field("approved")),
             ("Referral Earnings", Field("earned")),
         ],
-        (ColumnSet::HubSpot, Table::Conversions) => &[
+        Table::Conversions => &[
             ("Deal Name", Field("order_id")),
             ("Pipeline", Fixed("Sales Pipeline")),
             ("Deal Stage", Field("stage")),
@@ -124,7 +133,7 @@ const fn columns(table: Table, set: ColumnSet) -> Option<Columns> {
             ("Referred By", Field("advocate_id")),
             ("Referral Reason", Field("reason")),
         ],
-        (ColumnSet::HubSpot, Table::Rewards) => &[
+        Table::Rewards => &[
             ("Reward ID", Field("reward_id")),
             ("Customer ID", Field("customer_id")),
             ("Order ID", Field("order_id")),
@@ -139,7 +148,14 @@ const fn columns(table: Table, set: ColumnSet) -> Option<Columns> {
             ("Reward Since", Field("since")),
             ("Reward Reference", Field("reference")),
         ],
-        (ColumnSet::Salesforce, Table::Advocates) => &[
+    }
+}
+
+/// API names of fields: contacts by the external id `Customer_ID__c`, opportunities, and a custom
+/// object for rewards.
+const fn salesforce(table: Table) -> Columns {
+    match table {
+        Table::Advocates => &[
             ("Customer_ID__c", Field("customer_id")),
             ("Referral_Code__c", Field("code")),
             ("Referral_Link__c", Field("link")),
@@ -150,7 +166,7 @@ const fn columns(table: Table, set: ColumnSet) -> Option<Columns> {
             ("Referral_Rewards_Approved__c", Field("approved")),
             ("Referral_Earnings__c", Field("earned")),
         ],
-        (ColumnSet::Salesforce, Table::Conversions) => &[
+        Table::Conversions => &[
             ("Name", Field("order_id")),
             ("StageName", Field("stage")),
             ("CloseDate", Field("day")),
@@ -161,7 +177,7 @@ const fn columns(table: Table, set: ColumnSet) -> Option<Columns> {
             ("Referred_By__c", Field("advocate_id")),
             ("Referral_Reason__c", Field("reason")),
         ],
-        (ColumnSet::Salesforce, Table::Rewards) => &[
+        Table::Rewards => &[
             ("Name", Field("reward_id")),
             ("Reward_ID__c", Field("reward_id")),
             ("Customer_ID__c", Field("customer_id")),
@@ -177,7 +193,13 @@ const fn columns(table: Table, set: ColumnSet) -> Option<Columns> {
             ("Reward_Since__c", Field("since")),
             ("Reward_Reference__c", Field("reference")),
         ],
-        (ColumnSet::Zoho, Table::Advocates) => &[
+    }
+}
+
+/// Labels of fields: contacts by the unique field `Customer ID`, deals, and a custom module for rewards.
+const fn zoho(table: Table) -> Columns {
+    match table {
+        Table::Advocates => &[
             ("Customer ID", Field("customer_id")),
             ("Referral Code", Field("code")),
             ("Referral Link", Field("link")),
@@ -188,7 +210,7 @@ const fn columns(table: Table, set: ColumnSet) -> Option<Columns> {
             ("Rewards Approved", Field("approved")),
             ("Referral Earnings", Field("earned")),
         ],
-        (ColumnSet::Zoho, Table::Conversions) => &[
+        Table::Conversions => &[
             ("Deal Name", Field("order_id")),
             ("Stage", Field("stage")),
             ("Closing Date", Field("day")),
@@ -198,7 +220,7 @@ const fn columns(table: Table, set: ColumnSet) -> Option<Columns> {
             ("Referred By", Field("advocate_id")),
             ("Referral Reason", Field("reason")),
         ],
-        (ColumnSet::Zoho, Table::Rewards) => &[
+        Table::Rewards => &[
             ("Reward Name", Field("reward_id")),
             ("Customer ID", Field("customer_id")),
             ("Order ID", Field("order_id")),
@@ -213,7 +235,7 @@ const fn columns(table: Table, set: ColumnSet) -> Option<Columns> {
             ("Reward Since", Field("since")),
             ("Reward Reference", Field("reference")),
         ],
-    })
+    }
 }
 
 /// How a table is to be written.

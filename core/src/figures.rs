@@ -3,17 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
 use crate::channel::Channel;
 use crate::fact::Order;
 use crate::ids::{CustomerPseudonym, Identity};
+use crate::metrics::{Metric, Seen, k_factor};
 use crate::money::Currency;
 use crate::reward::{ConversionKind, Reason, Status};
 use crate::settlement::remaining;
 use crate::status::Reward;
-use crate::time::Day;
+use crate::time::{Day, Instant};
 
 /// Clicks and shares of a day, of all advocates together: what is folded once the day is closed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -45,6 +46,19 @@ impl Reach {
     pub fn add_share(&mut self, channel: Channel) {
         self.shares += 1;
         *self.shares_by.entry(channel).or_default() += 1;
+    }
+
+    /// Several days together: visitors of different days cannot be told to be the same.
+    pub fn join(&mut self, other: &Self) {
+        for (channel, clicks) in &other.clicks_by {
+            self.add_clicks(*channel, *clicks);
+        }
+        self.unique = self.unique.zip(other.unique).map(|(one, two)| one + two);
+        self.shares += other.shares;
+        for (channel, shares) in &other.shares_by {
+            *self.shares_by.entry(*channel).or_default() += shares;
+        }
+        self.sharers += other.sharers;
     }
 }
 
@@ -100,8 +114,7 @@ impl Sum {
         others.map(|(.., count)| count).sum()
     }
 
-    /// `{"count": 2, "values": [{"kind": "credit", "amount": 1996, "currency": "EUR", "count": 2}]}`
-    pub fn message(&self) -> Json {
+    fn message(&self) -> Json {
         let value = |(rest, number, count): &(Json, i64, u64)| {
             let mut value = rest.clone();
             if let Some(object) = value.as_object_mut() {
@@ -115,6 +128,13 @@ impl Sum {
             value
         };
         json!({ "count": self.count, "values": self.values.values().map(value).collect::<Vec<_>>() })
+    }
+}
+
+/// `{"count": 2, "values": [{"kind": "credit", "amount": 1996, "currency": "EUR", "count": 2}]}`
+impl Serialize for Sum {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.message().serialize(serializer)
     }
 }
 
@@ -189,7 +209,10 @@ impl Tally {
         let counts = self.days.entry(day).or_default();
         for reward in rewards {
             let sum = counts.rewards.entry(reward.status).or_default();
-            sum.add(&reward.net().unwrap_or_else(|| reward.value.clone()));
+            match reward.net() {
+                Some(net) => sum.add(&net),
+                None => sum.add(&reward.value),
+            }
         }
         if is_refused(rewards, fact.again) {
             counts.refused += 1;
@@ -259,4 +282,88 @@ fn is_refused(rewards: &[Reward], again: bool) -> bool {
             }
     };
     !rewards.is_empty() && rewards.iter().all(refuses)
+}
+
+/// What is told of a day, or of several together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Figures {
+    /// Visitors of each advocate's links, each once a day.
+    pub clicks: u64,
+    /// Visitors of any link, each once a day.
+    pub unique: Option<u64>,
+    pub clicks_by_channel: BTreeMap<Channel, u64>,
+    pub shares: u64,
+    /// Customers who shared, each once a day.
+    pub sharers: u64,
+    pub shares_by_channel: BTreeMap<Channel, u64>,
+    pub signups: u64,
+    pub purchases: u64,
+    pub actions: u64,
+    pub refused: u64,
+    pub new_friends: u64,
+    /// Minor units of the program's currency.
+    pub revenue: i64,
+    pub refunded: i64,
+    pub rewards: BTreeMap<Status, Sum>,
+    /// In basis points.
+    pub k_factor: Option<i64>,
+}
+
+impl Figures {
+    pub fn new(reach: Reach, orders: Orders) -> Self {
+        let seen = Seen {
+            shares: reach.shares,
+            sharer_days: reach.sharers,
+            new_friends: orders.new_friends,
+            ..Seen::default()
+        };
+        Self {
+            clicks: reach.clicks,
+            unique: reach.unique,
+            clicks_by_channel: reach.clicks_by,
+            shares: reach.shares,
+            sharers: reach.sharers,
+            shares_by_channel: reach.shares_by,
+            signups: orders.signups,
+            purchases: orders.purchases,
+            actions: orders.actions,
+            refused: orders.refused,
+            new_friends: orders.new_friends,
+            revenue: orders.revenue,
+            refunded: orders.refunded,
+            rewards: orders.rewards,
+            k_factor: k_factor(&seen).value,
+        }
+    }
+}
+
+/// A day of `GET /v1/stats`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DayFigures {
+    pub day: String,
+    /// Clicks and shares may still come in.
+    pub open: bool,
+    /// There are more clicks or shares than were counted.
+    pub at_least: bool,
+    /// All orders of the day are counted; else the next page brings the others.
+    pub complete: bool,
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// `GET /v1/stats`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    pub from: String,
+    pub to: String,
+    pub as_of: Instant,
+    pub currency: Currency,
+    /// False where this answer ends before `to`: `cursor` goes on.
+    pub complete: bool,
+    pub cursor: Option<String>,
+    pub days: Vec<DayFigures>,
+    /// Of the days above, together.
+    pub total: Figures,
+    /// Of the days above.
+    pub metrics: Vec<Metric>,
 }

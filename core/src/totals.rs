@@ -104,6 +104,15 @@ impl TotalsReport {
     }
 }
 
+/// The answer to `POST /v1/totals`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TotalsKept {
+    pub day: String,
+    pub accepted_at: Instant,
+    #[serde(flatten)]
+    pub totals: DayTotals,
+}
+
 impl DayTotals {
     /// What contradicts itself would make every figure wrong.
     fn check(&self, f: &Fields) -> Result<(), Invalid> {

@@ -101,7 +101,7 @@ pub async fn read_conversion<H: Host>(
 }
 
 /// The merchant's ids of those who earn from an order.
-async fn owners<H: Host>(
+pub async fn owners<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     advocate: CustomerPseudonym,
@@ -115,7 +115,7 @@ async fn owners<H: Host>(
     Ok(advocate.into_iter().chain(friend).collect())
 }
 
-fn friend_of(facts: &Order) -> Option<CustomerPseudonym> {
+pub fn friend_of(facts: &Order) -> Option<CustomerPseudonym> {
     let identities = facts.conversion.iter().flat_map(|conversion| &conversion.fact.identities);
     identities.into_iter().find_map(|identity| match identity {
         Identity::Customer(customer) => Some(*customer),
@@ -123,7 +123,7 @@ fn friend_of(facts: &Order) -> Option<CustomerPseudonym> {
     })
 }
 
-fn message(
+pub fn message(
     program: &Loaded,
     (order, order_id): (OrderPseudonym, &str),
     state: &Reward,
@@ -225,7 +225,7 @@ pub async fn list_rewards<H: Host>(
 
 /// The orders of a day and all that follow in its month, where one list holds them; else of that
 /// day alone. And the day to go on with.
-async fn logged<H: Host>(
+pub async fn logged<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     day: Day,

@@ -79,7 +79,7 @@ test("a German file opens in a German Excel, an English one in an English one", 
   // A list for each month, one for the order, one for its advocate; one read for the friend's id.
   const { headers } = await program.server("GET", "/v1/exports/rewards");
   const months = new Set(Array.from({ length: 31 }, (_, back) => instant(noon() - back * DAY).slice(0, 7))).size;
-  assert.deepEqual(kvOperations({ headers }), { read: 0, write: 0, list: months + 2, all: months + 2 });
+  assert.deepEqual(kvOperations({ headers }), { read: 1, write: 0, list: months + 2, all: months + 3 });
 });
 
 test("amounts have the decimals of their currency", async () => {
@@ -145,7 +145,7 @@ test("nothing that shop or customer wrote is a formula, whatever program opens t
         for (const delimiter of [";", ",", "\t", "|"]) {
           for (const quoteChar of ['"', "\u0001"]) {
             const cells = Papa.parse(bytes.toString("utf8").replace(/^\ufeff/, ""), { delimiter, quoteChar }).data.flat();
-            assert.ok(cells.length > 50);
+            assert.ok(cells.length > attacks.length);
             const dangerous = cells.filter((cell) => FORMULA.test(cell) && !NUMBER.test(cell));
             assert.deepEqual(dangerous, [], `${table} ${locale} ${columns} ${delimiter} ${quoteChar}`);
           }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { DAY, HOUR, api, createProgram, instant, kvOperations, noon, runCronUntilDone, setClock } from "./harness.mjs";
+import { DAY, HOUR, api, createProgram, instant, kvOperations, noon, runCronUntilDone, setClock, until } from "./harness.mjs";
 import { startMiniflare } from "./miniflare.mjs";
 
 let worker;
@@ -43,6 +43,8 @@ before(async () => {
   await order({ order_id: "A-4", customer_id: "10023", amount: 700, token: tokens[2] });
   await order({ order_id: "A-5", customer_id: "f5", amount: 8000 });
   await order({ order_id: "S-1", customer_id: "f4", kind: "signup", amount: undefined, currency: undefined, token: tokens[3] });
+  // Clicks are written a second after they were answered.
+  await until(async () => (await stats(`from=${date(0)}`)).body.total.clicks === 6, { what: "the clicks" });
   await setClock(worker, noon() + 2 * HOUR);
   await runCronUntilDone(worker);
   const fulfil = await shop.server("POST", `/v1/rewards/${first.rewards[0].id}/fulfil`, { reference: "voucher 881" });

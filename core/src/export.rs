@@ -61,6 +61,7 @@ pub const fn fields(table: Table) -> &'static [&'static str] {
             "percent",
             "quantity",
             "label",
+            "milestone",
             "status",
             "reason",
             "since",

@@ -263,7 +263,9 @@ impl Tally {
 /// referral, and so does a friend's next order with the same advocate.
 fn is_refused(rewards: &[Reward], again: bool) -> bool {
     let refuses = |reward: &Reward| {
-        reward.status == Status::Refused
+        // The merchant's own word, on an order that was looked at.
+        let declined = reward.reason == Some(Reason::Declined);
+        let by_its_proof = reward.status == Status::Refused
             && match reward.reason {
                 Some(Reason::FriendAlreadyReferred) => !again,
                 Some(
@@ -275,11 +277,11 @@ fn is_refused(rewards: &[Reward], again: bool) -> bool {
                     | Reason::ExistingCustomer
                     | Reason::ProgramPaused
                     | Reason::BeforeProgram
-                    | Reason::ConflictingReport
-                    | Reason::Declined,
+                    | Reason::ConflictingReport,
                 ) => true,
                 _ => false,
-            }
+            };
+        declined || by_its_proof
     };
     !rewards.is_empty() && rewards.iter().all(refuses)
 }

@@ -7,7 +7,7 @@ use passalong_core::channel::Channel;
 use passalong_core::figures::{DayFigures, Figures, Orders, Reach, Stats, Sum, Tally};
 use passalong_core::metrics::{Seen, metrics};
 use passalong_core::report::EventType;
-use passalong_core::reward::{ConversionKind, Reason, Role, Status};
+use passalong_core::reward::{ConversionKind, Reason, Role, Status, Trigger};
 use passalong_core::status::Reward;
 use passalong_core::time::Day;
 use passalong_core::totals::{DayTotals, Posted, TotalsKept};
@@ -19,8 +19,16 @@ fn today() -> Day {
 }
 
 fn reward(role: Role, value: passalong_core::reward::Value, status: Status) -> Reward {
-    let (reason, until) = (None, None);
-    Reward { role, value, status, reason, since: ordered(), until, entries: Vec::new() }
+    Reward {
+        part: role.into(),
+        trigger: Trigger::FirstPurchase,
+        value,
+        status,
+        reason: None,
+        since: ordered(),
+        until: None,
+        entries: Vec::new(),
+    }
 }
 
 fn refused(reason: Reason) -> Vec<Reward> {
@@ -82,6 +90,10 @@ fn an_order_is_nobodys_referral_where_its_proof_is_refused_not_where_a_rule_gran
         assert_eq!((orders.purchases, orders.refused), (counts, 1 - counts), "{reason}");
         assert_eq!(orders.rewards[&Status::Refused].count, 1);
     }
+    // The merchant looked at it and said no.
+    let declined = reward(Role::Advocate, credit(0), Status::Reversed);
+    let declined = Reward { reason: Some(Reason::Declined), ..declined };
+    assert_eq!(one(&Scene::plain(), &[declined]).refused, 1);
     // The friend earns something, so it is a referral.
     let mut rewards = refused(Reason::SelfReferral);
     rewards.push(reward(Role::Friend, points(5), Status::Pending));

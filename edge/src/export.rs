@@ -25,8 +25,9 @@ use crate::keys::{LogKey, OrderKey};
 use crate::orders::{self, Record};
 use crate::problem::{Code, Problem};
 use crate::programs::{self, Loaded};
-use crate::read_rewards::{friend_of, logged, message};
+use crate::read_rewards::logged;
 use crate::requests::{only, part, query};
+use crate::rewards::{Told, friend_of};
 use crate::store::{Context, Host, StoreError};
 
 /// Orders in a page: two or three operations each.
@@ -208,8 +209,8 @@ fn states<H: Host>(
     program: &Loaded,
     order: &Referred<'_>,
 ) -> Vec<status::Reward> {
-    let known = &order.customer.known;
-    status::rewards(&order.facts, order.advocate, known, &program.versions, cx.now)
+    let view = order.customer.view(order.advocate, program, cx.now);
+    status::rewards(&order.facts, &view)
 }
 
 async fn rewards<H: Host>(
@@ -227,8 +228,9 @@ async fn rewards<H: Host>(
         let ordered_at =
             order.facts.conversion.as_ref().map(|conversion| conversion.fact.occurred_at);
         for state in states(cx, program, order) {
-            let at = (order.key.order, order.order_id);
-            let mut row = reward_row(message(program, at, &state, &order.facts, &owners));
+            let (advocate, facts) = (order.advocate, &order.facts);
+            let told = Told { program, advocate, order: order.key.order, facts };
+            let mut row = reward_row(told.message(&state, order.order_id, &owners));
             row.push(("ordered_at", ordered_at.map_or(Cell::Empty, Cell::Time)));
             rows.push(row);
         }
@@ -250,9 +252,13 @@ fn reward_row(reward: MerchantReward) -> Row {
         ("since", Cell::Time(reward.since)),
         ("until", reward.until.map_or(Cell::Empty, Cell::Time)),
         ("reference", Cell::text(reward.reference)),
-        ("label", Cell::text(text_of(&value, "label"))),
+        ("label", Cell::text(text_of(&value, "label").or_else(|| text_of(&value, "to")))),
+        ("milestone", reward.milestone.map_or(Cell::Empty, |at| Cell::Number(at.into()))),
     ];
     row.extend(number_of(&value));
+    // So many orders or fees a percentage is taken off.
+    let times = value.get("times").and_then(Value::as_i64);
+    row.extend(times.map(|times| ("quantity", Cell::Number(times))));
     // What reversals took from a fulfilled reward, together.
     let mut taken = Cell::Empty;
     for entry in &reward.entries {
@@ -379,7 +385,10 @@ fn conversion_row(
         let currency = record.currency.filter(|_| record.amount.is_some());
         currency.map_or(Cell::Empty, |currency| Cell::Money(amount, currency))
     };
-    let of = |role: Role| states.iter().find(|state| state.role == role).map(|state| state.status);
+    let of = |role: Role| {
+        let own = |state: &&status::Reward| state.part == role.into();
+        states.iter().find(own).map(|state| state.status)
+    };
     let stage = if left.reversed.is_some() { "Closed Lost" } else { "Closed Won" };
     // What was decided since it was recorded is said by the rewards.
     let reason = record.reason.or_else(|| {

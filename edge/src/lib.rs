@@ -27,6 +27,7 @@ pub mod days;
 pub mod export;
 pub mod export_advocates;
 pub mod fold;
+pub mod fulfil;
 pub mod http;
 pub mod isolate;
 pub mod keys;
@@ -35,6 +36,7 @@ pub mod me;
 pub mod offer;
 pub mod operate;
 pub mod orders;
+pub mod owed;
 #[cfg(target_arch = "wasm32")]
 pub mod platform;
 pub mod privacy;
@@ -46,6 +48,8 @@ pub mod record_conversion;
 pub mod record_event;
 pub mod redirect;
 pub mod requests;
+pub mod review;
+pub mod rewards;
 pub mod rotate_keys;
 pub mod stats;
 pub mod store;
@@ -85,6 +89,7 @@ pub enum Action {
     RecordEvent,
     ListRewards,
     Fulfil,
+    Review,
     ReadProgram,
     ChangeProgram,
     CreateProgram,
@@ -114,6 +119,7 @@ pub const ROUTES: &[(&str, &str, Who, Action)] = &[
     ("POST", "/v1/conversions/{order_id}/events", Who::Merchant, Action::RecordEvent),
     ("GET", "/v1/rewards", Who::Merchant, Action::ListRewards),
     ("POST", "/v1/rewards/{id}/fulfil", Who::Merchant, Action::Fulfil),
+    ("POST", "/v1/rewards/{id}/review", Who::Merchant, Action::Review),
     ("GET", "/v1/program", Who::Merchant, Action::ReadProgram),
     ("PUT", "/v1/program", Who::Merchant, Action::ChangeProgram),
     ("GET", "/v1/exports/{table}", Who::Merchant, Action::ExportTable),
@@ -212,7 +218,8 @@ async fn call<H: Host>(
         Action::ReadConversion => read_rewards::read_conversion(cx, request, first).await,
         Action::RecordEvent => record_event::record_event(cx, request, first).await,
         Action::ListRewards => read_rewards::list_rewards(cx, request).await,
-        Action::Fulfil => read_rewards::fulfil(cx, request, first).await,
+        Action::Fulfil => fulfil::fulfil(cx, request, first).await,
+        Action::Review => review::review(cx, request, first).await,
         Action::ReadProgram => administer::read_program(cx, request).await,
         Action::ChangeProgram => administer::change_program(cx, request).await,
         Action::CreateProgram => administer::create_program(cx, request).await,

@@ -13,11 +13,12 @@ use passalong_core::figures::{DayFigures, Figures, Orders, Reach, Stats, Tally};
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
 use passalong_core::metrics::{Seen, metrics};
 use passalong_core::money::Currency;
-use passalong_core::settlement::Known;
-use passalong_core::status;
+use passalong_core::reward::Trigger;
+use passalong_core::status::{self, View};
 use passalong_core::time::Day;
 
 use crate::authenticate::merchant;
+use crate::customers::{self, Customer};
 use crate::days::{Cursor, period};
 use crate::http::{Request, Response};
 use crate::keys::LogKey;
@@ -27,7 +28,7 @@ use crate::reach::{self, OfDay};
 use crate::read_rewards::logged;
 use crate::requests::{only, query};
 use crate::store::{Context, Host, StoreError};
-use crate::{customers, me, totals};
+use crate::{me, totals};
 
 /// Operations after which no further orders are looked at. What follows takes less than 150: a list
 /// for each month of totals and of closed days, and up to ten for each open day.
@@ -175,10 +176,11 @@ async fn count<H: Host>(
     Ok(counted)
 }
 
-/// An advocate's orders, and who the advocate is.
+/// An advocate's orders, how many referrals are approved, and who the advocate is.
 struct Account {
     orders: BTreeMap<OrderPseudonym, Order>,
-    known: Known,
+    approved: BTreeMap<Trigger, u32>,
+    customer: Customer,
 }
 
 /// Reads the ledgers that are not known yet, and of advocates with undecided orders who they are:
@@ -197,12 +199,13 @@ async fn read_accounts<H: Host>(
     let reads = unknown.iter().map(|advocate| async move {
         let orders = me::ledger(cx, program, *advocate).await?;
         let undecided = orders.values().any(|order| order.verdict.is_none());
-        let known = if undecided {
-            customers::load(cx, program, *advocate).await?.known
+        let customer = if undecided {
+            customers::load(cx, program, *advocate).await?
         } else {
-            Known::default()
+            Customer::default()
         };
-        Ok((*advocate, Account { orders, known }))
+        let approved = status::approved(&orders);
+        Ok((*advocate, Account { orders, approved, customer }))
     });
     for account in join_all(reads).await {
         let (advocate, account) = account?;
@@ -225,7 +228,9 @@ fn count_one<H: Host>(
     // An order that was reported for two days counts on the day that stands.
     let stands = order.conversion.as_ref().map(|conversion| conversion.fact.occurred_at.day());
     if stands == Some(key.day) {
-        let rewards = status::rewards(order, advocate, &account.known, &program.versions, cx.now);
+        let view = account.customer.view(advocate, program, cx.now);
+        let view = View { approved: Some(&account.approved), ..view };
+        let rewards = status::rewards(order, &view);
         tally.add(key.day, advocate, order, &rewards, currency);
     }
 }

@@ -67,7 +67,7 @@ test("a German file opens in a German Excel, an English one in an English one", 
     { ...reward, reward_id: "" },
     {
       reward_id: "", for: "advocate", customer_id: "10023", order_id: "A-1", ordered_at: instant(noon()).replace("T", " ").replace("Z", ""),
-      kind: "credit", amount: "9,98", currency: "EUR", percent: "", quantity: "", label: "", status: "approved", reason: "",
+      kind: "credit", amount: "9,98", currency: "EUR", percent: "", quantity: "", label: "", milestone: "", status: "approved", reason: "",
       since: instant(noon() + HOUR).replace("T", " ").replace("Z", ""), until: "", taken_back: "", reference: "",
     },
   );

@@ -86,7 +86,7 @@ pub fn remaining(
 }
 
 /// One more event.
-pub(crate) fn after(left: Remaining, whole: i64, (kind, event): &(EventType, Event)) -> Remaining {
+pub fn after(left: Remaining, whole: i64, (kind, event): &(EventType, Event)) -> Remaining {
     let reason = match kind {
         EventType::Delivered => return left,
         EventType::Refunded => Reason::Refunded,

@@ -420,6 +420,8 @@ pub struct CustomerExport {
     /// Pseudonyms of hints on record.
     pub hints: Vec<String>,
     pub clicks: u64,
+    /// Taps on share buttons, as long as they are kept, newest day first.
+    pub shares: Vec<ExportedShares>,
     /// As advocate.
     pub referrals: Vec<Referral>,
     /// As friend: the orders of this customer that claimed a referral.
@@ -435,6 +437,15 @@ pub struct ExportedOrder {
     pub amount: Option<i64>,
     pub currency: Option<Currency>,
     pub occurred_at: Instant,
+}
+
+/// How often a customer shared through a channel on a day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportedShares {
+    pub day: String,
+    pub channel: Channel,
+    pub count: u32,
 }
 
 /// `POST /v1/customers/erase`.

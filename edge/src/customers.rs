@@ -35,7 +35,8 @@ pub struct Claimed {
 }
 
 impl Customer {
-    fn read(entries: &[Entry]) -> Self {
+    /// Reads the listed fields of one customer.
+    pub fn read(entries: &[Entry]) -> Self {
         let mut customer = Self::default();
         for entry in entries {
             match entry.key.parse().map(|key: CustomerKey| key.field) {

@@ -123,6 +123,14 @@ key!(
     HandKey "hand" { program: ProgramId, order: OrderPseudonym, filed: Filed }
 );
 key!(
+    /// Clicks and shares of a closed day, of all advocates together.
+    StatsKey "stats" { program: ProgramId, day: Day }
+);
+key!(
+    /// What the merchant said of all customers on a day; the greatest key of a day counts.
+    TotalsKey "totals" { program: ProgramId, day: Day, report: Posted }
+);
+key!(
     /// A customer whose erasure is repeated.
     ErasedKey "todo.erased" { program: ProgramId, customer: CustomerPseudonym }
 );
@@ -177,6 +185,15 @@ part!(
     text,
     text.strip_prefix("revoked.").and_then(|text| text.parse().ok()).map(Self).ok_or(())
 );
+
+/// A report that supersedes earlier ones: the minute in which it was accepted, and its digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Posted(pub Minute, pub Digest);
+
+part!(Posted, self, f, write!(f, "{}.{}", self.0, self.1), text, {
+    let (minute, digest) = text.split_once('.').ok_or(())?;
+    Ok(Self(minute.parse().map_err(|_| ())?, digest.parse().map_err(|_| ())?))
+});
 
 /// A random name, so that two isolates never share a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -287,6 +304,8 @@ mod tests {
         check::<ShareKey>("share/teehaus/20261122/0123456789a0/0123456789abc");
         check::<HandKey>("hand/teehaus/0123456789abcdef/202611220800.0123456789a0");
         check::<CustomerKey>("customer/teehaus/0123456789a0/claim.202611220800.0123456789abcdef");
+        check::<StatsKey>("stats/teehaus/20261122");
+        check::<TotalsKey>("totals/teehaus/20261122/202611220800.0123456789abcdef");
         check::<ErasedKey>("todo.erased/teehaus/0123456789a0");
     }
 }

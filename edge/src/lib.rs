@@ -24,6 +24,9 @@ pub mod claim;
 pub mod clicks;
 pub mod cron;
 pub mod customers;
+pub mod days;
+pub mod export;
+pub mod export_advocates;
 pub mod fold;
 pub mod fulfil;
 pub mod http;
@@ -41,6 +44,7 @@ pub mod platform;
 pub mod privacy;
 pub mod problem;
 pub mod programs;
+pub mod reach;
 pub mod read_rewards;
 pub mod record_conversion;
 pub mod record_event;
@@ -49,7 +53,9 @@ pub mod requests;
 pub mod review;
 pub mod rewards;
 pub mod rotate_keys;
+pub mod stats;
 pub mod store;
+pub mod totals;
 
 use crate::http::{Request, Response};
 use crate::problem::{Code, Problem};
@@ -92,6 +98,9 @@ pub enum Action {
     CreateProgram,
     NextKeys,
     RevokeKeys,
+    ExportTable,
+    Stats,
+    PostTotals,
     Export,
     Erase,
     Health,
@@ -117,6 +126,9 @@ pub const ROUTES: &[(&str, &str, Who, Action)] = &[
     ("POST", "/v1/rewards/{id}/review", Who::Merchant, Action::Review),
     ("GET", "/v1/program", Who::Merchant, Action::ReadProgram),
     ("PUT", "/v1/program", Who::Merchant, Action::ChangeProgram),
+    ("GET", "/v1/exports/{table}", Who::Merchant, Action::ExportTable),
+    ("GET", "/v1/stats", Who::Merchant, Action::Stats),
+    ("POST", "/v1/totals", Who::Merchant, Action::PostTotals),
     ("POST", "/v1/customers/export", Who::Merchant, Action::Export),
     ("POST", "/v1/customers/erase", Who::Merchant, Action::Erase),
     ("POST", "/v1/programs", Who::Operator, Action::CreateProgram),
@@ -218,6 +230,9 @@ async fn call<H: Host>(
         Action::CreateProgram => administer::create_program(cx, request).await,
         Action::NextKeys => rotate_keys::next_keys(cx, request, first).await,
         Action::RevokeKeys => rotate_keys::revoke_keys(cx, request, first).await,
+        Action::ExportTable => export::export(cx, request, first).await,
+        Action::Stats => stats::stats(cx, request).await,
+        Action::PostTotals => totals::post_totals(cx, request).await,
         Action::Export => privacy::export(cx, request).await,
         Action::Erase => privacy::erase(cx, request).await,
         Action::Health => Ok(operate::health(cx)),

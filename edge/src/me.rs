@@ -42,7 +42,7 @@ const OPEN_BATCHES: usize = 100;
 /// Batches of yesterday whose values are read: one operation.
 const LONG_BATCHES: usize = 100;
 /// Shares are kept so long, for statistics.
-const SHARES_KEPT_DAYS: i64 = 90;
+pub const SHARES_KEPT_DAYS: i64 = 90;
 
 /// The buttons, in order.
 pub const CHANNELS: [Channel; 9] = [

@@ -8,7 +8,7 @@ use passalong_core::ids::{OrderId, OrderPseudonym};
 use passalong_core::report::{EventReport, EventType};
 use passalong_core::seal::Sealed;
 use passalong_core::status;
-use passalong_core::time::SETTLE;
+use passalong_core::time::{DAY, SETTLE};
 use passalong_core::wire::{ConversionAnswer, EventKept};
 
 use serde_json::json;
@@ -22,6 +22,10 @@ use crate::problem::Problem;
 use crate::programs::Loaded;
 use crate::requests::{body, part};
 use crate::store::{Context, Host, Put};
+
+/// What came in is kept so long: the statutory ten years, and the one it came in. Its copies in the
+/// ledgers are what counts.
+const KEPT: i64 = 11 * 366 * DAY;
 
 /// 1. Authenticate: 401. 2. Decode: 400, 413. 3. Load the order and its events: the same event is
 ///    answered again, the same id with other content is 409. 4. Decide: a refund beyond what is
@@ -95,7 +99,8 @@ pub async fn take<H: Host>(
         cx.put(&Put { metadata: Some(json!({ "again": true })), ..due }).await?;
     }
     let own = EventKey { program: program.id().clone(), order, fact: key };
-    cx.put(&Put::listed(&own, fact.to_json())).await?;
+    let kept = Put::listed(&own, fact.to_json()).until(cx.now.plus(KEPT), cx.now);
+    cx.put(&kept).await?;
     let copy = |advocate: &_| ledger_put(program, *advocate, order, (key, &fact));
     cx.put_all(&advocates.iter().map(copy).collect::<Vec<_>>()).await?;
     // 6

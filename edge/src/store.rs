@@ -79,6 +79,8 @@ pub trait Store {
     async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<Page, StoreError>;
     /// The first page of a list, with fewer keys than that may hold.
     async fn first(&self, prefix: &str, most: usize) -> Result<Page, StoreError> {
+        // Workers KV refuses a list of more.
+        debug_assert!(most <= PAGE, "a page of {most} keys");
         let mut page = self.list(prefix, None).await?;
         if page.entries.len() > most {
             page.entries.truncate(most);
@@ -182,7 +184,7 @@ impl<'a, H: Host> Context<'a, H> {
         least: usize,
     ) -> Result<(Vec<Entry>, bool), StoreError> {
         bump(&self.lists);
-        let page = self.host.first(prefix, least).await?;
+        let page = self.host.first(prefix, least.min(PAGE)).await?;
         self.follow(page, prefix, least).await
     }
 

@@ -63,6 +63,8 @@ test("what core pins of its messages fits the schemas", () => {
     Rewards: small.rewards,
     KeyGeneration: small.key_generation,
     KeysRevoked: small.keys_revoked,
+    Stats: pinned("stats"),
+    TotalsKept: small.totals_kept,
   };
   for (const [name, message] of Object.entries(messages)) {
     assert.deepEqual(violations({ $ref: `#/components/schemas/${name}` }, message), [], name);
@@ -99,7 +101,7 @@ const seen = new Map(operations.map(({ operationId }) => [operationId, new Set()
 
 // What looks like the id of a reward, of no order there is.
 const NO_REWARD = `rw_${"0".repeat(17)}4`;
-const fill = (path, values) => path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(values[name]));
+const fill = (path, values) => path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent({ table: "rewards", ...values }[name]));
 
 // Holds an answer against what the document says of it.
 function check(operation, answer, context) {
@@ -192,6 +194,16 @@ describe("the running Worker", () => {
     assert.equal((await call("listRewards", { query: "?status=lost" })).status, 400);
     const me = await call("getMe");
     assert.equal(me.body.totals.earned.length, 1);
+    for (const table of ["rewards", "conversions", "advocates"]) {
+      for (const query of ["", "?format=jsonl", "?columns=hubspot&locale=de"]) await call("exportTable", { path: { table }, query });
+    }
+    await call("exportTable", { path: { table: "friends" } });
+    await call("exportTable", { query: "?format=xlsx" });
+    await call("postTotals", { body: { day: instant(worker.now()).slice(0, 10), orders: 4, revenue: 20_000 } });
+    const stats = await call("getStats", { query: "?years=3" });
+    assert.equal(stats.body.total.purchases, 0, "the last month");
+    assert.equal((await call("getStats", { query: `?from=${instant(noon()).slice(0, 10)}` })).body.total.purchases, 1);
+    await call("getStats", { query: "?years=0" });
     for (const customer_id of ["10023", "20871"]) {
       await call("exportCustomer", { body: { customer_id } });
       await call("eraseCustomer", { body: { customer_id } });

@@ -19,6 +19,9 @@ export const GUARDED = [
   ["server", "POST", "/v1/rewards/rw_000000000000000004/fulfil", { reference: "voucher 881" }],
   ["server", "GET", "/v1/program"],
   ["server", "PUT", "/v1/program", {}],
+  ["server", "GET", "/v1/exports/rewards"],
+  ["server", "GET", "/v1/stats"],
+  ["server", "POST", "/v1/totals", { day: "2026-11-21", orders: 67 }],
   ["server", "POST", "/v1/customers/export", { customer_id: "20871" }],
   ["server", "POST", "/v1/customers/erase", { customer_id: "20871" }],
   ["operator", "POST", "/v1/programs", { id: "neu", preset: "20-10", name: "Neu", landing_url: "https://shop.example/" }],
@@ -37,7 +40,7 @@ export const OPEN = [
 
 // The path as the OpenAPI document writes it.
 export const documentedPath = (path) =>
-  path.replace("/A-1", "/{order_id}").replace("/rw_000000000000000004", "/{id}").replace("/programs/teehaus/", "/programs/{id}/");
+  path.replace("/A-1", "/{order_id}").replace("/rw_000000000000000004", "/{id}").replace("/programs/teehaus/", "/programs/{id}/").replace("/exports/rewards", "/exports/{table}");
 
 export const rightKey = (program, who) =>
   ({ customer: program.token("10023"), server: program.serverApiKey, operator: secrets.operator_key })[who];

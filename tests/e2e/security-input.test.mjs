@@ -335,7 +335,7 @@ test("another program's keys and tokens change nothing here, at any route", asyn
   const expected = {
     "GET /v1/me": 200, "POST /v1/me/shares": 204, "POST /v1/codes": 200, "POST /v1/conversions": 201, "GET /v1/conversions/A-1": 404,
     "POST /v1/conversions/A-1/events": 202, "GET /v1/rewards": 200, [`POST /v1/rewards/${id}/fulfil`]: 404, "GET /v1/program": 200,
-    "PUT /v1/program": 403, "POST /v1/customers/export": 200, "POST /v1/customers/erase": 200,
+    "GET /v1/exports/rewards": 200, "GET /v1/stats": 200, "POST /v1/totals": 201, "PUT /v1/program": 403, "POST /v1/customers/export": 200, "POST /v1/customers/erase": 200,
   };
   const routes = GUARDED.filter(([who]) => who !== "operator");
   assert.equal(routes.length, Object.keys(expected).length);
@@ -353,6 +353,8 @@ test("another program's keys and tokens change nothing here, at any route", asyn
     if (route === "POST /v1/codes") assert.notEqual(answer.body.links[0].code, before.code);
     if (route === "POST /v1/conversions") assert.equal(answer.body.reason, "invalid_token", "a click on another program's link");
     if (route === "GET /v1/rewards") assert.deepEqual(answer.body.rewards, []);
+    if (route === "GET /v1/stats") assert.equal(answer.body.total.purchases, 0);
+    if (route === "GET /v1/exports/rewards") assert.equal(answer.text.split("\r\n").length, 2, "the head alone");
   }
   assert.deepEqual(await state(), before);
   for (const id of [shop.id, other.id]) {

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 pub use memory::{Fault, Memory};
 pub use requests::{
     CONFLICT, conversion, erase, event, get, get_as, me, post, post_as, program_terms, read_order,
-    redirect, secret,
+    redirect, secret, share,
 };
 
 pub const PROGRAM: &str = "teehaus";
@@ -45,6 +45,8 @@ pub struct Answer {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: Value,
+    /// The body as it came.
+    pub text: String,
     pub operations: (u32, u32, u32),
 }
 
@@ -140,6 +142,7 @@ impl World {
             status: response.status,
             headers: response.headers,
             body: serde_json::from_slice(&response.body).unwrap_or_default(),
+            text: String::from_utf8(response.body).unwrap(),
             operations: cx.operations(),
         };
         if let Some(target) = after {

@@ -82,16 +82,22 @@ pub fn erase(customer: &str) -> Request {
     post("/v1/customers/erase", &json!({ "customer_id": customer }))
 }
 
-/// As a customer, by a template's signature.
+/// As a customer.
 pub fn get_as(now: Instant, customer: &str, path: &str) -> Request {
-    request("GET", path, &template_identity(now, customer), None)
+    request("GET", path, &identity(now, customer), None)
 }
 
 pub fn post_as(now: Instant, customer: &str, path: &str, body: &Value) -> Request {
-    request("POST", path, &template_identity(now, customer), Some(body))
+    request("POST", path, &identity(now, customer), Some(body))
 }
 
-fn template_identity(now: Instant, customer: &str) -> String {
+/// A tap on a share button.
+pub fn share(now: Instant, customer: &str, channel: &str) -> Request {
+    post_as(now, customer, "/v1/me/shares", &json!({ "channel": channel }))
+}
+
+/// Who a customer is, by a template's signature.
+fn identity(now: Instant, customer: &str) -> String {
     let expires = now.plus(HOUR).seconds().to_string();
     let message = ["passalong-identity-v1", PROGRAM, customer, &expires].join("\n");
     let mut mac = Hmac::<Sha256>::new_from_slice(secret("template_secret").as_bytes()).unwrap();

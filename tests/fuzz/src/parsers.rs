@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 use passalong_core::channel::Channel;
+use passalong_core::csv::{Cell, Dialect, Locale};
 use passalong_core::decode::{Invalid, InvalidKind};
 use passalong_core::fact::{Fact, FactKey, FactKind, Order};
 use passalong_core::ids::{
@@ -20,12 +21,14 @@ use passalong_core::reward::{Reason, RewardId, Status, Trigger};
 use passalong_core::status::View;
 use passalong_core::text::{base64url, from_base32, from_base64url};
 use passalong_core::time::{Day, Instant, Minute};
+use passalong_core::totals::TotalsReport;
 use passalong_core::visit::classify;
 use passalong_core::{settlement, status};
 use passalong_edge::clicks;
+use passalong_edge::days::Cursor;
 use passalong_edge::keys::{
     ClaimKey, ClickKey, ClicksKey, CustomerKey, DayKey, DueKey, ErasedKey, EventKey, FoldedKey,
-    LedgerKey, LogKey, OrderKey, ProgramKey, ShareKey,
+    LedgerKey, LogKey, OrderKey, ProgramKey, ShareKey, StatsKey, TotalsKey,
 };
 use passalong_edge::orders::Record;
 use passalong_edge::store::Entry;
@@ -244,6 +247,9 @@ fn store_keys() -> Vec<Parser> {
         reads_back::<OrderKey>("key order", KEYS),
         reads_back::<LogKey>("key log", KEYS),
         reads_back::<ShareKey>("key share", KEYS),
+        reads_back::<StatsKey>("key stats", KEYS),
+        reads_back::<TotalsKey>("key totals", KEYS),
+        reads_back::<Cursor>("cursor of a list", KEYS),
     ]
 }
 
@@ -271,6 +277,21 @@ fn bodies() -> Vec<Parser> {
                 Err(invalid) => names_its_field(&invalid).map(|()| false),
             },
         ),
+        parser("totals of a day", include_str!("../corpus/totals.txt"), |input| {
+            match TotalsReport::parse(input, now()) {
+                Ok(report) => {
+                    let again = TotalsReport::parse(&normalised(input), now());
+                    same(&again.as_ref(), &Ok(&report), "in another order")?;
+                    let stored = serde_json::to_value(&report.totals).unwrap_or_default();
+                    let read = serde_json::from_value(stored).ok();
+                    same(&read, &Some(report.totals), "as it is stored").map(|()| true)
+                }
+                Err(invalid) => names_its_field(&invalid).map(|()| false),
+            }
+        }),
+        parser("a cell of a table", include_str!("../corpus/cells.txt"), |input| {
+            harmless_cell(&text(input)).map(|()| true)
+        }),
         parser("program", include_str!("../corpus/program.txt"), |input| {
             terms(Program::parse(input))
         }),
@@ -278,6 +299,25 @@ fn bodies() -> Vec<Parser> {
             terms(Program::from_preset(input))
         }),
     ]
+}
+
+/// Whatever a text is, no reader finds a formula at the start of a cell, nor another number of cells.
+fn harmless_cell(given: &str) -> Result<(), String> {
+    for locale in [Locale::De, Locale::En] {
+        let dialect = Dialect { locale, rfc3339: false };
+        let cells = [Cell::Text(given.to_owned()), Cell::Number(-1)];
+        let row = dialect.row(cells.iter());
+        let parts = row.trim_end_matches("\r\n").split([',', ';', '|', '\t', '\r', '\n']);
+        let starts = parts.map(|part| {
+            part.trim_start_matches(|c: char| c == '"' || c.is_whitespace() || c.is_control())
+        });
+        let formula = |start: &str| start.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+        let dangerous = starts.filter(|start| formula(start) && *start != "-1").count();
+        same(&dangerous, &0, &row)?;
+        let quotes = row.matches('"').count();
+        same(&(quotes % 2), &0, "quotes are in pairs")?;
+    }
+    Ok(())
 }
 
 /// Terms are stored as they print.

@@ -216,9 +216,22 @@ impl FromStr for Url {
 }
 
 /// Terms to start from, one file each.
-const PRESETS: [(&str, &str); 1] = [("20-10", include_str!("../presets/20-10.json"))];
+const PRESETS: [(&str, &str); 7] = [
+    ("20-10", include_str!("../presets/20-10.json")),
+    ("dropbox", include_str!("../presets/dropbox.json")),
+    ("airbnb", include_str!("../presets/airbnb.json")),
+    ("zalando", include_str!("../presets/zalando.json")),
+    ("anytime-fitness", include_str!("../presets/anytime-fitness.json")),
+    ("anytime-fitness-free-month", include_str!("../presets/anytime-fitness-free-month.json")),
+    ("points", include_str!("../presets/points.json")),
+];
 
 impl Program {
+    /// The names of the presets.
+    pub fn presets() -> impl Iterator<Item = &'static str> {
+        PRESETS.iter().map(|(name, _)| *name)
+    }
+
     /// Reads and checks a whole program, as sent to `PUT /v1/program` or kept in the store.
     /// `version` and `valid_from`, which answers carry, are taken and ignored.
     pub fn parse(body: &[u8]) -> Result<Self, Invalid> {
@@ -234,7 +247,7 @@ impl Program {
                 field: String::new(),
                 detail: format!("the body is not a JSON object: {error}"),
             })?;
-        let names = || PRESETS.map(|(name, _)| name).join(", ");
+        let names = || Self::presets().collect::<Vec<_>>().join(", ");
         let preset = match given.remove("preset") {
             None => PRESETS.first(),
             Some(serde_json::Value::String(name)) => {

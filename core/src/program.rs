@@ -286,6 +286,7 @@ impl Program {
         let rewards = rules::read(&mut f, currency, coupon.is_some())?;
         let excluded = excluded(f.object("excluded")?)?;
         let yearly_ceiling = yearly_ceiling(&mut f, currency)?;
+        rules::check_ceiling(&rewards, yearly_ceiling)?;
         let review = review(f.object("review")?)?;
         let preview = preview(f.object("preview")?, &name)?;
         let paused = f.flag("paused")?.unwrap_or(false);
@@ -352,7 +353,15 @@ fn hold(fields: Option<Fields>) -> Result<Hold, Invalid> {
     if let Some(mut f) = fields {
         result.from = f.read("from")?.unwrap_or(result.from);
         result.days = days(&mut f, "days", 0)?.unwrap_or(result.days);
-        result.fallback_days = days(&mut f, "fallback_days", 0)?.unwrap_or(result.fallback_days);
+        let fallback = days(&mut f, "fallback_days", 0)?;
+        result.fallback_days = fallback.unwrap_or(result.fallback_days.max(result.days));
+        if result.from == HoldFrom::Delivered && result.fallback_days < result.days {
+            let problem = format!(
+                "must be at least {}, as days is: else an order without a report of its delivery is paid sooner",
+                result.days
+            );
+            return Err(f.invalid("fallback_days", problem));
+        }
         f.finish()?;
     }
     Ok(result)
@@ -518,5 +527,7 @@ impl Versions {
     }
 }
 
+#[cfg(test)]
+mod rules_tests;
 #[cfg(test)]
 mod tests;

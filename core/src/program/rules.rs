@@ -140,19 +140,12 @@ fn last_place(rule: &Rule) -> Option<u32> {
 
 /// A cap that fits the value.
 fn check_cap(f: &Fields, rule: &Rule) -> Result<(), Invalid> {
-    let Some(most) = rule.cap.and_then(|cap| cap.amount) else { return Ok(()) };
-    let values = || std::iter::once(rule.value).chain(rule.tiers.iter().map(|tier| tier.value));
-    if !values().all(|value| value.amount().is_some() || value.rate().is_some()) {
+    let is_countable = rule.value.amount().is_some() || rule.value.rate().is_some();
+    if rule.cap.is_some_and(|cap| cap.amount.is_some()) && !is_countable {
         let problem = "cannot limit the amount of a percentage or a gift; limit the count";
         return Err(f.invalid("cap", problem));
     }
-    match values().filter_map(Value::amount).max().filter(|amount| *amount > most) {
-        None => Ok(()),
-        Some(amount) => {
-            let problem = format!("must be at least {amount}, or that is never given in full");
-            Err(f.invalid("cap.amount", problem))
-        }
-    }
+    Ok(())
 }
 
 fn check_tiers(f: &Fields, rule: &Rule) -> Result<(), Invalid> {
@@ -361,9 +354,12 @@ fn check(rules: &[Rule]) -> Result<(), Invalid> {
 pub fn check_ceiling(rules: &[Rule], ceiling: Option<i64>) -> Result<(), Invalid> {
     let Some(ceiling) = ceiling else { return Ok(()) };
     for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.role == Role::Advocate) {
-        let values = std::iter::once(rule.value).chain(rule.tiers.iter().map(|tier| tier.value));
-        if let Some(worth) = values.filter_map(Value::money).max().filter(|worth| *worth > ceiling)
-        {
+        let mut values =
+            std::iter::once(rule.value).chain(rule.tiers.iter().map(|tier| tier.value));
+        let is_whole =
+            |value: &Value| value.amount().is_none() || rule.delivery == Delivery::Coupon;
+        let never = |value: &Value| is_whole(value) && value.money() > Some(ceiling);
+        if let Some(worth) = values.find(never).and_then(Value::money) {
             let problem =
                 format!("must be at least {worth}, or what rewards[{index}] gives never fits");
             return Err(Invalid::field("yearly_ceiling", problem));

@@ -85,9 +85,10 @@ trait Tongue {
     fn once(&self) -> String;
     fn window(&self, kinds: Kinds, days: u32, model: Model) -> String;
     fn bound(&self, kinds: Kinds, days: u32) -> String;
-    /// When purchases are decided.
+    /// From when on rewards for purchases are approved. Not later is nowhere said: the merchant may
+    /// look at one first.
     fn hold_of_purchases(&self, program: &Program) -> String;
-    /// When the rest is decided.
+    /// From when on the rest is.
     fn hold_of_others(&self, kinds: Kinds, days: u32) -> String;
     fn undone(&self, kinds: Kinds) -> String;
     fn shrunk(&self) -> String;

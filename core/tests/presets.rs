@@ -71,14 +71,14 @@ impl Ledger {
         scene.order = order(u8::try_from(self.earned.len()).unwrap());
         scene.digest = digest(50);
         scene.conversion.identities = vec![friend];
-        scene.earned = self.earned.clone();
+        scene.earned.clone_from(&self.earned);
         let (settled, verdict) = scene.settle();
         for decided in &verdict.rewards {
             let action = scene.conversion.action.clone();
             self.earned.push(Earned {
                 settled,
                 order: scene.order,
-                decided: decided.clone(),
+                decided: *decided,
                 action,
             });
         }

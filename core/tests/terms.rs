@@ -112,7 +112,7 @@ fn du_and_sie_are_never_mixed() {
                         .contains(&word.to_lowercase().as_str())
         };
         assert!(!sie.iter().any(of_du), "{sie:?}");
-        assert!(sie.iter().any(|word| word == "Sie") && du.iter().any(|word| word == "Du"));
+        assert!(sie.iter().any(|word| word == "Sie") && du.iter().any(|word| word == "du"));
     }
 }
 

@@ -71,7 +71,7 @@ impl German {
             When::AtOnce => format!("auf diesen Einkauf sofort {off} Rabatt"),
             When::Earned => format!("{off} Rabatt auf {whose}en nächsten Einkauf"),
         };
-        let is_voucher = rule.delivery == Delivery::Coupon && rule.when == When::Earned;
+        let is_voucher = rule.delivery != Delivery::Manual && rule.when == When::Earned;
         match value {
             Value::PercentOff { basis_points, times: None } => off(percent(basis_points, DE)),
             Value::PercentOff { basis_points, times: Some(times) } => {
@@ -153,22 +153,18 @@ impl German {
         }
     }
 
-    /// When what happened is decided, as "21 Tage nach …".
+    /// From when on what happened can be approved.
     fn hold(number: u32, after: &str) -> String {
-        if number == 0 {
-            format!("gleich nach {after}")
-        } else {
-            format!("{} nach {after}", days(number))
-        }
+        let length = if number == 0 { "eine Stunde".to_owned() } else { days(number) };
+        format!("frühestens {length} {after}")
     }
 }
 
 impl Tongue for German {
     fn roles(&self, shop: &str) -> String {
-        let (you, your) = (self.you("„Du“", "„Sie“"), self.you("deine", "Ihre"));
-        let verb = self.you("bist", "sind");
+        let you = self.you("du", "Sie");
         format!(
-            "{you} {verb} hier, wer {shop} weiterempfiehlt; „die geworbene Person“ ist, wer durch {your} Empfehlung zu {shop} kommt."
+            "Mit „{you}“ ist gemeint, wer {shop} weiterempfiehlt; „die geworbene Person“ ist, wer durch diese Empfehlung zu {shop} kommt."
         )
     }
 
@@ -262,7 +258,7 @@ impl Tongue for German {
     }
 
     fn year(&self) -> String {
-        "In welches Kalenderjahr eine Prämie fällt, richtet sich nach dem Tag ihrer Bestätigung (Weltzeit, UTC).".to_owned()
+        "In welches Kalenderjahr eine Prämie fällt, richtet sich nach dem Tag, an dem ihre Wartezeit endet (Weltzeit, UTC).".to_owned()
     }
 
     fn new_customers(&self, shop: &str) -> String {
@@ -298,34 +294,27 @@ impl Tongue for German {
     fn hold_of_purchases(&self, program: &Program) -> String {
         let hold = program.hold;
         match hold.from {
-            HoldFrom::Order => {
-                format!(
-                    "Über die Prämie für einen Einkauf wird {} entschieden.",
-                    Self::hold(hold.days, "der Bestellung")
-                )
-            }
+            HoldFrom::Order => format!(
+                "Die Prämie für einen Einkauf wird {} bestätigt.",
+                Self::hold(hold.days, "nach der Bestellung")
+            ),
             HoldFrom::Delivered => format!(
-                "Über die Prämie für einen Einkauf wird {} entschieden; wird keine Lieferung oder Leistung gemeldet, {}.",
-                Self::hold(hold.days, "der Lieferung oder Leistung"),
-                Self::hold(hold.fallback_days, "der Bestellung"),
+                "Die Prämie für einen Einkauf wird {} bestätigt; wird keine Lieferung oder Leistung gemeldet, {}.",
+                Self::hold(hold.days, "nach der Lieferung oder Leistung"),
+                Self::hold(hold.fallback_days, "nach der Bestellung"),
             ),
         }
     }
 
     fn hold_of_others(&self, kinds: Kinds, number: u32) -> String {
         let what = list(&kinds.pick(["eine Anmeldung", "einen Einkauf", "eine Aktion"]), "und für");
-        let when = if number == 0 {
-            "gleich danach".to_owned()
-        } else {
-            format!("{} danach", days(number))
-        };
-        format!("Über die Prämie für {what} wird {when} entschieden.")
+        format!("Die Prämie für {what} wird {} bestätigt.", Self::hold(number, "danach"))
     }
 
     fn undone(&self, kinds: Kinds) -> String {
         let what = list(&kinds.pick(["eine Anmeldung", "ein Einkauf", "eine Aktion"]), "oder");
         format!(
-            "Wird {what} ganz rückgängig gemacht, etwa durch Widerruf, Stornierung oder volle Erstattung, entfällt die Prämie dafür, auch noch nach der Bestätigung."
+            "Wird {what} ganz rückgängig gemacht, etwa durch Widerruf, Stornierung oder volle Erstattung, entfällt die Prämie dafür, auch wenn sie schon bestätigt oder übergeben ist."
         )
     }
 
@@ -334,7 +323,7 @@ impl Tongue for German {
     }
 
     fn minimum_counts(&self) -> String {
-        "Ein Mindestbestellwert muss auch nach Erstattungen, die bis zur Entscheidung erfolgen, noch erreicht sein.".to_owned()
+        "Ein Mindestbestellwert muss auch nach Erstattungen, die bis zum Ende der Wartezeit erfolgen, erreicht sein.".to_owned()
     }
 
     fn bonus_stays(&self) -> String {

@@ -67,7 +67,7 @@ impl English {
             When::AtOnce => format!("{off} off this purchase at once"),
             When::Earned => format!("{off} off {whose} next purchase"),
         };
-        let is_voucher = rule.delivery == Delivery::Coupon && rule.when == When::Earned;
+        let is_voucher = rule.delivery != Delivery::Manual && rule.when == When::Earned;
         match value {
             Value::PercentOff { basis_points, times: None } => off(percent(basis_points, EN)),
             Value::PercentOff { basis_points, times: Some(times) } => {
@@ -149,13 +149,10 @@ impl English {
         format!("if {who} to the customer group “{segment}”: ")
     }
 
-    /// When what happened is decided, as "21 days after …".
+    /// From when on what happened can be approved.
     fn hold(number: u32, after: &str) -> String {
-        if number == 0 {
-            format!("right after {after}")
-        } else {
-            format!("{} after {after}", days(number))
-        }
+        let length = if number == 0 { "an hour".to_owned() } else { days(number) };
+        format!("no sooner than {length} after {after}")
     }
 }
 
@@ -245,7 +242,8 @@ impl Tongue for English {
     }
 
     fn year(&self) -> String {
-        "The calendar year of a reward is that of the day of its approval (UTC).".to_owned()
+        "The calendar year of a reward is that of the day on which its waiting time ends (UTC)."
+            .to_owned()
     }
 
     fn new_customers(&self, shop: &str) -> String {
@@ -279,14 +277,12 @@ impl Tongue for English {
     fn hold_of_purchases(&self, program: &Program) -> String {
         let hold = program.hold;
         match hold.from {
-            HoldFrom::Order => {
-                format!(
-                    "The reward for a purchase is decided {}.",
-                    Self::hold(hold.days, "the order")
-                )
-            }
+            HoldFrom::Order => format!(
+                "The reward for a purchase is approved {}.",
+                Self::hold(hold.days, "the order")
+            ),
             HoldFrom::Delivered => format!(
-                "The reward for a purchase is decided {}; where no delivery or service is reported, {}.",
+                "The reward for a purchase is approved {}; where no delivery or service is reported, {}.",
                 Self::hold(hold.days, "the delivery or service"),
                 Self::hold(hold.fallback_days, "the order"),
             ),
@@ -295,13 +291,13 @@ impl Tongue for English {
 
     fn hold_of_others(&self, kinds: Kinds, number: u32) -> String {
         let what = list(&kinds.pick(["a sign-up", "a purchase", "an action"]), "and for");
-        format!("The reward for {what} is decided {}.", Self::hold(number, "it"))
+        format!("The reward for {what} is approved {}.", Self::hold(number, "it"))
     }
 
     fn undone(&self, kinds: Kinds) -> String {
         let what = list(&kinds.pick(["a sign-up", "a purchase", "an action"]), "or");
         format!(
-            "If {what} is wholly undone, as by withdrawal, cancellation or a full refund, the reward for it is lost, also after its approval."
+            "If {what} is wholly undone, as by withdrawal, cancellation or a full refund, the reward for it is lost, even if it has been approved or handed over."
         )
     }
 
@@ -311,7 +307,8 @@ impl Tongue for English {
     }
 
     fn minimum_counts(&self) -> String {
-        "A minimum order must still be reached after refunds made before the decision.".to_owned()
+        "A minimum order must still be reached after refunds made before the waiting time ends."
+            .to_owned()
     }
 
     fn bonus_stays(&self) -> String {

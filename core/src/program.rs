@@ -233,7 +233,7 @@ impl Program {
     }
 
     /// Reads and checks a whole program, as sent to `PUT /v1/program` or kept in the store.
-    /// `version` and `valid_from`, which answers carry, are taken and ignored.
+    /// `version`, `valid_from` and `plain_terms`, which answers carry, are taken and ignored.
     pub fn parse(body: &[u8]) -> Result<Self, Invalid> {
         Self::read(Fields::parse(body)?)
     }
@@ -292,6 +292,7 @@ impl Program {
         let paused = f.flag("paused")?.unwrap_or(false);
         f.integer("version", (0, i64::MAX), "must be a number, or left out")?;
         f.read::<Instant>("valid_from")?;
+        f.ignore("plain_terms");
         f.finish()?;
         Ok(Self {
             id,

@@ -75,12 +75,7 @@ impl Ledger {
         let (settled, verdict) = scene.settle();
         for decided in &verdict.rewards {
             let action = scene.conversion.action.clone();
-            self.earned.push(Earned {
-                settled,
-                order: scene.order,
-                decided: *decided,
-                action,
-            });
+            self.earned.push(Earned { settled, order: scene.order, decided: *decided, action });
         }
         (settled, verdict.rewards)
     }

@@ -70,6 +70,11 @@ impl Fields {
         self.map.remove(name).filter(|value| !value.is_null())
     }
 
+    /// Takes what answers carry and requests need not, whatever it is.
+    pub fn ignore(&mut self, name: &str) {
+        self.take(name);
+    }
+
     /// Whether a field that has not been read yet holds a text.
     pub fn is_text(&self, name: &str) -> bool {
         self.map.get(name).is_some_and(Value::is_string)

@@ -39,6 +39,7 @@ pub mod reward;
 pub mod seal;
 pub mod settlement;
 pub mod status;
+pub mod terms;
 pub mod text;
 pub mod time;
 pub mod totals;

@@ -375,6 +375,8 @@ pub struct ProgramVersion {
     pub terms: Program,
     pub version: u32,
     pub valid_from: Instant,
+    /// These terms in plain words, in the language of the program's locale.
+    pub plain_terms: Vec<String>,
     /// The version that takes over, if one has been accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upcoming: Option<Box<Self>>,

@@ -10,6 +10,7 @@ use passalong_core::generation::Generations;
 use passalong_core::ids::ProgramId;
 use passalong_core::keys::ProgramKeys;
 use passalong_core::program::{Program, Version, Versions};
+use passalong_core::terms::{Language, plain};
 use passalong_core::wire::ProgramVersion;
 use serde_json::{Value, json};
 
@@ -210,8 +211,10 @@ pub async fn revoke<H: Host>(
 
 /// A version as it is sent.
 pub fn message(version: &Version) -> ProgramVersion {
+    let terms = &version.terms;
     ProgramVersion {
-        terms: version.terms.clone(),
+        plain_terms: plain(terms, Language::of_locale(&terms.locale), terms.address),
+        terms: terms.clone(),
         version: version.number,
         valid_from: version.valid_from,
         upcoming: None,

@@ -221,6 +221,11 @@ pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
         json!({ "count": null, "amount": 1_500, "per": "total" }),
         json!({ "count": 1, "amount": null, "per": "year" }),
     ]);
+    if random.permille(250) {
+        return of_preset(random, id, &hold);
+    }
+    // Nothing may come after the end of a cap.
+    let ends = cap["count"].as_u64().filter(|_| cap["per"] == "total").unwrap_or(u64::MAX);
     let trigger = random.pick(&["first_purchase", "every_purchase"]);
     let friend = random.pick(&[
         json!({ "for": "friend", "trigger": "first_purchase", "when": "at_once",
@@ -237,8 +242,9 @@ pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
         "expires_days": random.pick(&[Value::Null, Value::Null, json!(1)]),
     });
     if random.permille(250) {
+        let tiers = [(2, 2_500), (4, 3_333)].into_iter().filter(|(from, _)| *from <= ends);
         plain["tiers"] =
-            json!([{ "from": 2, "value": share(2_500) }, { "from": 4, "value": share(3_333) }]);
+            tiers.map(|(from, rate)| json!({ "from": from, "value": share(rate) })).collect();
     }
     let mut rules = Vec::new();
     if random.permille(200) {
@@ -248,7 +254,7 @@ pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
     rules.push(plain);
     if random.permille(250) {
         let gift = json!({ "kind": "gift", "label": "Teeset", "worth": 1_500 });
-        rules.push(json!({ "for": "advocate", "trigger": trigger, "milestone": random.pick(&[2, 3]),
+        rules.push(json!({ "for": "advocate", "trigger": trigger, "milestone": random.pick(&[2, 3]).min(ends),
                            "value": random.pick(&[gift, json!({ "kind": "points", "points": 99 })]) }));
     }
     if random.permille(250) {
@@ -281,6 +287,17 @@ pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
         "review": review,
         "excluded": { "categories": random.pick(&[json!([]), json!([]), json!(["medizin"])]) },
         "yearly_ceiling": random.pick(&[Value::Null, Value::Null, json!(3_000)]),
+    })
+}
+
+/// The terms of a preset, with a hold that ends within the history.
+fn of_preset(random: &mut Random, id: &str, hold: &Value) -> Value {
+    let presets: Vec<&str> = passalong_core::program::Program::presets().collect();
+    json!({
+        "id": id, "preset": random.pick(&presets), "name": "Teehaus Nord",
+        "landing_url": "https://shop.example/willkommen", "hold": hold,
+        "attribution": { "model": "last_click", "window_days": 30,
+                         "new_customers_only": random.permille(500), "bound_days": 0 },
     })
 }
 

@@ -34,6 +34,7 @@ pub mod report;
 pub mod reward;
 pub mod seal;
 pub mod settlement;
+pub mod shop;
 pub mod status;
 pub mod text;
 pub mod time;

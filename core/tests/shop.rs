@@ -4,7 +4,7 @@
 
 use passalong_core::decode::Invalid;
 use passalong_core::report::{Item, Proof};
-use passalong_core::shop::{MOST, Report, Shop, Told, read};
+use passalong_core::shop::{Heard, MOST, Report, Shop, Told, read};
 use passalong_core::time::Instant;
 use serde_json::{Value, json};
 
@@ -609,6 +609,14 @@ fn shopware_a_refund_is_what_captures_or_credits_say_and_all_where_all_went_back
 #[test]
 fn what_a_shop_always_sends_is_asked_for_by_name() {
     for (shop, topic, payload, pointer, field) in [
+        (Shop::Shopify, "refunds/create", payload!("shopify_refunds_create"), "/id", "id"),
+        (
+            Shop::WooCommerce,
+            "order.updated",
+            payload!("woocommerce_order_refunded"),
+            "/refunds/0/id",
+            "id",
+        ),
         (Shop::Shopify, "orders/paid", payload!("shopify_orders_paid"), "/id", "id"),
         (Shop::Shopify, "orders/paid", payload!("shopify_orders_paid"), "/currency", "currency"),
         (
@@ -661,4 +669,11 @@ fn a_shops_clock_that_is_ahead_is_no_reason_to_refuse() {
     let told = told(Shop::Shopify, "orders/paid", &ahead).unwrap();
     assert_eq!(conversion(&told).occurred_at.to_string(), "2026-12-20T08:05:00Z");
     assert_eq!(conversion(&told).order.as_str(), SHOPIFY);
+}
+
+#[test]
+fn the_answer_to_a_shop_is_written_as_pinned() {
+    let pinned: Value = serde_json::from_str(include_str!("../fixtures/wire/heard.json")).unwrap();
+    let heard: Heard = serde_json::from_value(pinned.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&heard).unwrap(), pinned);
 }

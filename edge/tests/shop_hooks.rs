@@ -109,9 +109,12 @@ fn reward(world: &World, now: Instant, order: &str) -> (String, Value, Value) {
     )
 }
 
+/// The shop, the order's id in it, and what it sends: topic and payload.
+type Story = (&'static str, &'static str, [(&'static str, &'static str); 3]);
+
 /// Each shop's own words for: paid on 3 November, delivered on the 6th, 11.21 EUR of the goods paid
 /// back on the 10th.
-fn stories() -> [(&'static str, &'static str, [(&'static str, &'static str); 3]); 3] {
+fn stories() -> [Story; 3] {
     [
         (
             "shopify",

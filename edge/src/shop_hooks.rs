@@ -77,6 +77,7 @@ async fn take<H: Host>(
                 attributed: Some(answer.attributed),
                 reason: answer.reason,
                 repeated: status == 200,
+                order_known: None,
             })
         }
         Report::Event(order, report) => {
@@ -89,6 +90,7 @@ async fn take<H: Host>(
                 attributed: None,
                 reason: None,
                 repeated: status == 200,
+                order_known: (status == 202).then_some(false),
             })
         }
     }

@@ -245,6 +245,7 @@ fn a_refund_that_came_before_its_order_is_joined() {
     let now = at("2026-11-10T13:01:00Z");
     let refund = world.send(now, &shopify("refunds/create", payload!("shopify_refunds_create")));
     assert_eq!(facts(&refund), [fact("refunded", false)]);
+    assert_eq!(refund.body["recorded"][0]["order_known"], false);
     let paid = with_token(&world, payload!("shopify_orders_paid"));
     assert_eq!(world.send(now.plus(MINUTE), &shopify("orders/paid", &paid)).status, 200);
     world.cron_until_done(now.plus(HOUR));

@@ -520,6 +520,18 @@ fn shopware_amounts_proofs_and_customers_are_read_as_the_order_has_them() {
             .to_string(),
         "CHF"
     );
+    for (campaign, proof) in [
+        ("passalong", Proof::Token("another token".into())),
+        ("newsletter", Proof::Coupon("FREUNDE10".into())),
+    ] {
+        let brought = [
+            ("/data/payload/order/customFields", Value::Null),
+            ("/data/payload/order/campaignCode", json!(campaign)),
+            ("/data/payload/order/affiliateCode", json!("another token")),
+        ];
+        assert_eq!(report(&brought).proof, proof, "{campaign}");
+        assert_eq!(report(&brought[1..]).proof, Proof::Token("the click token".into()));
+    }
     let orders = "/data/payload/order/orderCustomer/customer/orderCount";
     assert_eq!(report(&[(orders, json!(3))]).first_order, Some(false));
     // An order that was completed before it was paid counts itself.

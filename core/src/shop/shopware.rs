@@ -98,10 +98,18 @@ fn purchase(order: &Value, now: Instant) -> Result<Told, Invalid> {
         email: text(customer, "email"),
         first_order: first_order(order, customer),
         at: required_time(order, "orderDateTime")?,
-        token: text(order.get("customFields").unwrap_or(&Value::Null), "passalong_pa"),
+        token: token(order),
         coupon: codes.find(|code| !code.is_empty()).unwrap_or_default(),
     };
     Ok(purchase.told(now))
+}
+
+/// The click token: from the custom field, or from where Shopware keeps what brought a customer, if our
+/// snippet put it there.
+fn token(order: &Value) -> &str {
+    let own = text(order.get("customFields").unwrap_or(&Value::Null), "passalong_pa");
+    let is_ours = text(order, "campaignCode") == "passalong";
+    if own.is_empty() && is_ours { text(order, "affiliateCode") } else { own }
 }
 
 fn currency(order: &Value) -> Result<Currency, Invalid> {

@@ -38,6 +38,7 @@ pub mod report;
 pub mod reward;
 pub mod seal;
 pub mod settlement;
+pub mod shop;
 pub mod status;
 pub mod terms;
 pub mod text;

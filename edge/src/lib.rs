@@ -53,6 +53,7 @@ pub mod requests;
 pub mod review;
 pub mod rewards;
 pub mod rotate_keys;
+pub mod shop_hooks;
 pub mod stats;
 pub mod store;
 pub mod totals;
@@ -71,6 +72,8 @@ pub enum Who {
     Customer,
     /// The merchant's server, by API key.
     Merchant,
+    /// The merchant's shop system, by its own signature.
+    Shop,
     /// Whoever runs this, by operator key.
     Operator,
     /// The operator, and only where the time is set by hand.
@@ -90,6 +93,7 @@ pub enum Action {
     RecordConversion,
     ReadConversion,
     RecordEvent,
+    ShopHook,
     ListRewards,
     Fulfil,
     Review,
@@ -121,6 +125,7 @@ pub const ROUTES: &[(&str, &str, Who, Action)] = &[
     ("POST", "/v1/conversions", Who::Merchant, Action::RecordConversion),
     ("GET", "/v1/conversions/{order_id}", Who::Merchant, Action::ReadConversion),
     ("POST", "/v1/conversions/{order_id}/events", Who::Merchant, Action::RecordEvent),
+    ("POST", "/v1/hooks/{shop}/{program}", Who::Shop, Action::ShopHook),
     ("GET", "/v1/rewards", Who::Merchant, Action::ListRewards),
     ("POST", "/v1/rewards/{id}/fulfil", Who::Merchant, Action::Fulfil),
     ("POST", "/v1/rewards/{id}/review", Who::Merchant, Action::Review),
@@ -222,6 +227,7 @@ async fn call<H: Host>(
         Action::RecordConversion => record_conversion::record_conversion(cx, request).await,
         Action::ReadConversion => read_rewards::read_conversion(cx, request, first).await,
         Action::RecordEvent => record_event::record_event(cx, request, first).await,
+        Action::ShopHook => shop_hooks::hear(cx, request, parts).await,
         Action::ListRewards => read_rewards::list_rewards(cx, request).await,
         Action::Fulfil => fulfil::fulfil(cx, request, first).await,
         Action::Review => review::review(cx, request, first).await,

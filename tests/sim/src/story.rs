@@ -10,6 +10,7 @@ use passalong_core::code;
 use passalong_core::ids::{CustomerPseudonym, Digest, OrderPseudonym};
 use passalong_core::keys::{ProgramKeys, Secrets};
 use passalong_core::report::EventType;
+use passalong_core::shop::ShopSecrets;
 use passalong_core::time::{Day, Instant, Minute};
 use passalong_edge::cron::{self, BUDGET};
 use passalong_edge::http::Request;
@@ -328,7 +329,8 @@ impl Story {
         });
         let programs: Vec<Program> = programs.collect();
         let kv = Kv::new(random.next(), staleness(&mut random, mode));
-        let config = Config { secrets, test_clock: false, debug: false };
+        let config =
+            Config { secrets, shops: ShopSecrets::default(), test_clock: false, debug: false };
         let machine = Rc::new(Machine::new(start, random.next(), kv, config));
         let mut story = Self {
             machine,

@@ -31,7 +31,7 @@ const PROXY: [&str; 5] = ["logged_in_customer_id", "path_prefix", "shop", "signa
 
 /// Why a shop's word is not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ShopProblem {
+pub enum IdentityProblem {
     /// Genuine, and it says that it has no customer.
     NotLoggedIn(&'static str),
     /// A parameter, header or claim is not there, with where it comes from.
@@ -52,7 +52,7 @@ pub enum ShopProblem {
     Customer(IdError),
 }
 
-impl fmt::Display for ShopProblem {
+impl fmt::Display for IdentityProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotLoggedIn(what) => write!(f, "nobody is logged in: {what}"),
@@ -87,7 +87,7 @@ impl fmt::Display for ShopProblem {
     }
 }
 
-impl std::error::Error for ShopProblem {}
+impl std::error::Error for IdentityProblem {}
 
 /// Where Shopify shows the secret.
 const SHOPIFY_SECRET: &str = "the client secret of the Shopify app that owns the proxy";
@@ -101,7 +101,7 @@ pub fn shopify_proxy(
     secrets: &[String],
     is_ours: impl Fn(&str) -> bool,
     now: Instant,
-) -> Result<CustomerId, ShopProblem> {
+) -> Result<CustomerId, IdentityProblem> {
     const SENT: &str = "Shopify's app proxy sends it; call the address of the shop, not this one";
     let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, value) in parameters {
@@ -111,8 +111,8 @@ pub fn shopify_proxy(
     for (slot, name) in once.iter_mut().zip(PROXY) {
         match named.get(name).map(Vec::as_slice) {
             Some([value]) => *slot = value,
-            Some(_) => return Err(ShopProblem::Twice(name)),
-            None => return Err(ShopProblem::Missing(name, SENT)),
+            Some(_) => return Err(IdentityProblem::Twice(name)),
+            None => return Err(IdentityProblem::Missing(name, SENT)),
         }
     }
     let [customer, _, shop, signature, timestamp] = once;
@@ -122,15 +122,15 @@ pub fn shopify_proxy(
     signed.sort();
     let genuine = hex_fits(secrets, signed.concat().as_bytes(), signature);
     if !genuine {
-        return Err(ShopProblem::WrongSignature(SHOPIFY_SECRET));
+        return Err(IdentityProblem::WrongSignature(SHOPIFY_SECRET));
     }
-    let at = timestamp.parse().map_err(|_| ShopProblem::Malformed("timestamp", "Unix seconds"))?;
+    let at = timestamp.parse().map_err(|_| IdentityProblem::Malformed("timestamp", "Unix seconds"))?;
     is_fresh(at, PROXY_LEEWAY, now)?;
     shop_is_ours(shop, is_ours)?;
     if customer.is_empty() {
-        return Err(ShopProblem::NotLoggedIn("Shopify names no customer of this session"));
+        return Err(IdentityProblem::NotLoggedIn("Shopify names no customer of this session"));
     }
-    customer.parse().map_err(ShopProblem::Customer)
+    customer.parse().map_err(IdentityProblem::Customer)
 }
 
 /// The customer of a session token, as Shopify gives it to extensions of customer accounts and of the
@@ -140,30 +140,30 @@ pub fn shopify_session(
     secrets: &[String],
     is_ours: impl Fn(&str) -> bool,
     now: Instant,
-) -> Result<CustomerId, ShopProblem> {
+) -> Result<CustomerId, IdentityProblem> {
     let claims = session(token, (secrets, SHOPIFY_SECRET), now)?;
     let text = |name| claims.get(name).and_then(Value::as_str);
     let shop =
-        text("dest").ok_or(ShopProblem::Missing("dest", "Shopify's session token has it"))?;
+        text("dest").ok_or(IdentityProblem::Missing("dest", "Shopify's session token has it"))?;
     shop_is_ours(shop.strip_prefix("https://").unwrap_or(shop), is_ours)?;
-    let subject = text("sub").ok_or(ShopProblem::NotLoggedIn(
+    let subject = text("sub").ok_or(IdentityProblem::NotLoggedIn(
         "the session token has no sub; if somebody is, give the app access to customer data",
     ))?;
     let customer = subject.strip_prefix("gid://shopify/Customer/").ok_or(
-        ShopProblem::Malformed("sub", "gid://shopify/Customer/ and the customer's number"),
+        IdentityProblem::Malformed("sub", "gid://shopify/Customer/ and the customer's number"),
     )?;
-    customer.parse().map_err(ShopProblem::Customer)
+    customer.parse().map_err(IdentityProblem::Customer)
 }
 
 /// The customer of the token that a Shopware shop (from 6.5.5) makes for our app:
 /// `POST /app-system/Passalong/generate-token`.
-pub fn shopware(token: &str, secrets: &[String], now: Instant) -> Result<CustomerId, ShopProblem> {
+pub fn shopware(token: &str, secrets: &[String], now: Instant) -> Result<CustomerId, IdentityProblem> {
     const GRANT: &str =
         "the shop adds it where the app's manifest has <read>customer</read> in its permissions";
     let claims = session(token, (secrets, SHOPWARE_SECRET), now)?;
     let customer = claims.get("customerId").and_then(Value::as_str);
-    let customer = customer.ok_or(ShopProblem::Missing("customerId", GRANT))?;
-    customer.parse().map_err(ShopProblem::Customer)
+    let customer = customer.ok_or(IdentityProblem::Missing("customerId", GRANT))?;
+    customer.parse().map_err(IdentityProblem::Customer)
 }
 
 /// The claims of a shop system's token, if it is good now.
@@ -171,37 +171,37 @@ fn session(
     token: &str,
     (secrets, place): (&[String], &'static str),
     now: Instant,
-) -> Result<Map<String, Value>, ShopProblem> {
+) -> Result<Map<String, Value>, IdentityProblem> {
     if token.is_empty() {
-        return Err(ShopProblem::Missing("the token", "send it as Authorization: Bearer …"));
+        return Err(IdentityProblem::Missing("the token", "send it as Authorization: Bearer …"));
     }
     if token.len() > MAX_BYTES {
-        return Err(ShopProblem::Token(TokenFlaw::TooLong));
+        return Err(IdentityProblem::Token(TokenFlaw::TooLong));
     }
-    let jwt = Jwt::of(token).map_err(ShopProblem::Token)?;
+    let jwt = Jwt::of(token).map_err(IdentityProblem::Token)?;
     if !secrets.iter().any(|secret| jwt.is_signed_with(secret)) {
-        return Err(ShopProblem::WrongSignature(place));
+        return Err(IdentityProblem::WrongSignature(place));
     }
     let time = |claim| match jwt.payload.get(claim) {
         None => Ok(None),
         Some(value) => match whole_seconds(value) {
             Some(seconds) => Ok(Some(seconds)),
-            None => Err(ShopProblem::Token(TokenFlaw::Time(claim))),
+            None => Err(IdentityProblem::Token(TokenFlaw::Time(claim))),
         },
     };
-    let expires = time("exp")?.ok_or(ShopProblem::Token(TokenFlaw::Time("exp")))?;
+    let expires = time("exp")?.ok_or(IdentityProblem::Token(TokenFlaw::Time("exp")))?;
     let begins = time("iat")?.max(time("nbf")?).unwrap_or(0);
     let late = now.seconds().saturating_sub(expires);
     if late >= LEEWAY {
-        return Err(ShopProblem::Stale { seconds: late, now });
+        return Err(IdentityProblem::Stale { seconds: late, now });
     }
     let ahead = begins.saturating_sub(now.seconds());
     if ahead > LEEWAY {
-        return Err(ShopProblem::Stale { seconds: -ahead, now });
+        return Err(IdentityProblem::Stale { seconds: -ahead, now });
     }
     // No shop system's token is good for longer, so one that is was not made by one.
     if late < -(HOUR + LEEWAY) {
-        return Err(ShopProblem::Token(TokenFlaw::Lifetime));
+        return Err(IdentityProblem::Token(TokenFlaw::Lifetime));
     }
     Ok(jwt.payload)
 }
@@ -214,17 +214,17 @@ fn whole_seconds(value: &Value) -> Option<i64> {
     whole.parse().ok().filter(|seconds| *seconds >= 0)
 }
 
-fn is_fresh(at: i64, leeway: i64, now: Instant) -> Result<(), ShopProblem> {
+fn is_fresh(at: i64, leeway: i64, now: Instant) -> Result<(), IdentityProblem> {
     let seconds = now.seconds().saturating_sub(at);
     if (-leeway..=leeway).contains(&seconds) {
         Ok(())
     } else {
-        Err(ShopProblem::Stale { seconds, now })
+        Err(IdentityProblem::Stale { seconds, now })
     }
 }
 
-fn shop_is_ours(shop: &str, is_ours: impl Fn(&str) -> bool) -> Result<(), ShopProblem> {
-    if is_ours(shop) { Ok(()) } else { Err(ShopProblem::OtherShop(shop.to_owned())) }
+fn shop_is_ours(shop: &str, is_ours: impl Fn(&str) -> bool) -> Result<(), IdentityProblem> {
+    if is_ours(shop) { Ok(()) } else { Err(IdentityProblem::OtherShop(shop.to_owned())) }
 }
 
 /// The secret whose HMAC over a message this is, in hexadecimal.
@@ -254,20 +254,20 @@ pub fn shopware_registration(
     signature: &str,
     secrets: &[String],
     now: Instant,
-) -> Result<Registered, ShopProblem> {
+) -> Result<Registered, IdentityProblem> {
     const SENT: &str = "a Shopware shop sends it when it registers an app";
     let parameter = |name: &'static str| {
         let found = parameters.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str()).ok_or(ShopProblem::Missing(name, SENT))
+        found.map(|(_, value)| value.as_str()).ok_or(IdentityProblem::Missing(name, SENT))
     };
     let (shop, url) = (parameter("shop-id")?, parameter("shop-url")?);
     let timestamp = parameter("timestamp")?;
     if signature.is_empty() {
-        return Err(ShopProblem::Missing("shopware-app-signature", SENT));
+        return Err(IdentityProblem::Missing("shopware-app-signature", SENT));
     }
     let secret = signer(secrets, query.as_bytes(), signature)
-        .ok_or(ShopProblem::WrongSignature(SHOPWARE_SECRET))?;
-    let at = timestamp.parse().map_err(|_| ShopProblem::Malformed("timestamp", "Unix seconds"))?;
+        .ok_or(IdentityProblem::WrongSignature(SHOPWARE_SECRET))?;
+    let at = timestamp.parse().map_err(|_| IdentityProblem::Malformed("timestamp", "Unix seconds"))?;
     is_fresh(at, HANDSHAKE, now)?;
     let proven = [shop, url, SHOPWARE_APP].concat();
     let proof: [u8; 32] = hmac_sha256_of(secret.as_bytes(), proven.as_bytes()).bytes();
@@ -280,10 +280,10 @@ pub fn shopware_confirmation(
     body: &[u8],
     signature: &str,
     secrets: &[String],
-) -> Result<(), ShopProblem> {
+) -> Result<(), IdentityProblem> {
     if hex_fits(secrets, body, signature) {
         Ok(())
     } else {
-        Err(ShopProblem::WrongSignature(SHOPWARE_SECRET))
+        Err(IdentityProblem::WrongSignature(SHOPWARE_SECRET))
     }
 }

@@ -307,7 +307,7 @@ pub struct IdentityIssued {
     pub expires_at: Instant,
 }
 
-/// `GET /v1/shops/shopware/{program}/register`, as Shopware asks for it.
+/// `GET /v1/hooks/shopware/{program}/register`, as Shopware asks for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShopwareRegistered {

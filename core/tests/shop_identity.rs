@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use passalong_core::identity_token::TokenFlaw;
 use passalong_core::ids::{CustomerId, IdError};
 use passalong_core::shop_identity::{
-    Registered, ShopProblem, shopify_proxy, shopify_session, shopware, shopware_confirmation,
+    Registered, IdentityProblem, shopify_proxy, shopify_session, shopware, shopware_confirmation,
     shopware_registration,
 };
 use passalong_core::text::base64url;
@@ -60,7 +60,7 @@ fn proxied(changes: &[(&str, &str)]) -> Vec<(String, String)> {
     all
 }
 
-fn ask(parameters: &[(String, String)]) -> Result<CustomerId, ShopProblem> {
+fn ask(parameters: &[(String, String)]) -> Result<CustomerId, IdentityProblem> {
     shopify_proxy(parameters, &secrets(), |shop| shop == SHOP, now())
 }
 
@@ -86,7 +86,7 @@ fn the_signature_is_the_one_shopify_documents() {
     for changed in 0..6 {
         let mut other = documented.clone();
         other[changed].1.push('0');
-        assert!(matches!(ask(&other), Err(ShopProblem::WrongSignature(_))), "{changed}");
+        assert!(matches!(ask(&other), Err(IdentityProblem::WrongSignature(_))), "{changed}");
     }
 }
 
@@ -100,7 +100,7 @@ fn a_customer_of_the_proxy_is_known_by_any_listed_secret_only() {
     };
     assert!(with(&["hush"]).is_ok());
     for wrong in [&[][..], &["newer"], &["hush\n"], &["Hush"]] {
-        assert!(matches!(with(wrong), Err(ShopProblem::WrongSignature(_))), "{wrong:?}");
+        assert!(matches!(with(wrong), Err(IdentityProblem::WrongSignature(_))), "{wrong:?}");
     }
 }
 
@@ -109,12 +109,12 @@ fn what_the_proxy_does_not_say_is_told_apart() {
     for name in ["shop", "logged_in_customer_id", "path_prefix", "timestamp", "signature"] {
         let mut without = proxied(&[]);
         without.retain(|(known, _)| known != name);
-        assert!(matches!(ask(&without), Err(ShopProblem::Missing(missing, _)) if missing == name));
+        assert!(matches!(ask(&without), Err(IdentityProblem::Missing(missing, _)) if missing == name));
         let mut twice = proxied(&[]);
         twice.insert(0, (name.to_owned(), "1".to_owned()));
         assert_eq!(
             ask(&twice),
-            Err(ShopProblem::Twice(match name {
+            Err(IdentityProblem::Twice(match name {
                 "shop" => "shop",
                 "logged_in_customer_id" => "logged_in_customer_id",
                 "path_prefix" => "path_prefix",
@@ -123,7 +123,7 @@ fn what_the_proxy_does_not_say_is_told_apart() {
             }))
         );
     }
-    let stale = |seconds| Err(ShopProblem::Stale { seconds, now: now() });
+    let stale = |seconds| Err(IdentityProblem::Stale { seconds, now: now() });
     for (at, result) in [
         (NOW - 91, stale(91)),
         (NOW - 90, Ok(id("7054389838"))),
@@ -135,11 +135,11 @@ fn what_the_proxy_does_not_say_is_told_apart() {
     for (change, problem) in [
         (
             ("logged_in_customer_id", ""),
-            ShopProblem::NotLoggedIn("Shopify names no customer of this session"),
+            IdentityProblem::NotLoggedIn("Shopify names no customer of this session"),
         ),
-        (("logged_in_customer_id", "0"), ShopProblem::Customer(IdError::Placeholder)),
-        (("timestamp", "soon"), ShopProblem::Malformed("timestamp", "Unix seconds")),
-        (("shop", "evil.myshopify.com"), ShopProblem::OtherShop("evil.myshopify.com".to_owned())),
+        (("logged_in_customer_id", "0"), IdentityProblem::Customer(IdError::Placeholder)),
+        (("timestamp", "soon"), IdentityProblem::Malformed("timestamp", "Unix seconds")),
+        (("shop", "evil.myshopify.com"), IdentityProblem::OtherShop("evil.myshopify.com".to_owned())),
     ] {
         assert_eq!(ask(&proxied(&[change])), Err(problem), "{change:?}");
     }
@@ -186,15 +186,15 @@ fn a_session_token_of_shopify_names_its_customer() {
     assert_eq!(ask(&session(&json!({}))), Ok(id("7054389838")));
     assert_eq!(ask(&session(&json!({"dest": format!("https://{SHOP}")}))), Ok(id("7054389838")));
     let other = ask(&session(&json!({"dest": "evil.myshopify.com"})));
-    assert_eq!(other, Err(ShopProblem::OtherShop("evil.myshopify.com".to_owned())));
-    assert!(matches!(ask(&session(&json!({"sub": null}))), Err(ShopProblem::NotLoggedIn(_))));
-    assert!(matches!(ask(&session(&json!({"dest": 1}))), Err(ShopProblem::Missing("dest", _))));
+    assert_eq!(other, Err(IdentityProblem::OtherShop("evil.myshopify.com".to_owned())));
+    assert!(matches!(ask(&session(&json!({"sub": null}))), Err(IdentityProblem::NotLoggedIn(_))));
+    assert!(matches!(ask(&session(&json!({"dest": 1}))), Err(IdentityProblem::Missing("dest", _))));
     for staff in ["548380009", "gid://shopify/StaffMember/1", "gid://shopify/Customer"] {
         let refused = ask(&session(&json!({"sub": staff})));
-        assert!(matches!(refused, Err(ShopProblem::Malformed("sub", _))), "{staff}");
+        assert!(matches!(refused, Err(IdentityProblem::Malformed("sub", _))), "{staff}");
     }
     let refused = ask(&session(&json!({"sub": "gid://shopify/Customer/"})));
-    assert_eq!(refused, Err(ShopProblem::Customer(IdError::Length)));
+    assert_eq!(refused, Err(IdentityProblem::Customer(IdError::Length)));
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn an_app_token_of_shopware_names_its_customer() {
     let ask = |claims: &Value| shopware(&jwt("hush", claims), &secrets(), now());
     assert_eq!(ask(&app_token(&json!({}))), Ok(id("018f5c2e9d7a7b3c8e4f1a2b3c4d5e6f")));
     let refused = ask(&app_token(&json!({"customerId": null})));
-    assert!(matches!(refused, Err(ShopProblem::Missing("customerId", _))));
+    assert!(matches!(refused, Err(IdentityProblem::Missing("customerId", _))));
     let detail = refused.unwrap_err().to_string();
     assert!(detail.contains("<read>customer</read>"), "{detail}");
 }
@@ -213,7 +213,7 @@ fn a_shops_token_is_good_for_its_minutes() {
         shopware(&jwt("hush", claims), &secrets(), Instant::from_seconds(now)).map(|_| ())
     };
     let stale =
-        |seconds, now: i64| Err(ShopProblem::Stale { seconds, now: Instant::from_seconds(now) });
+        |seconds, now: i64| Err(IdentityProblem::Stale { seconds, now: Instant::from_seconds(now) });
     let claims = app_token(&json!({}));
     for (now, result) in [
         (NOW - 61, stale(-61, NOW - 61)),
@@ -225,7 +225,7 @@ fn a_shops_token_is_good_for_its_minutes() {
     }
     let long = |seconds: i64| at(&app_token(&json!({"exp": NOW + seconds})), NOW);
     assert_eq!(long(3660), Ok(()));
-    assert_eq!(long(3661), Err(ShopProblem::Token(TokenFlaw::Lifetime)));
+    assert_eq!(long(3661), Err(IdentityProblem::Token(TokenFlaw::Lifetime)));
     for (claim, value) in [
         ("exp", json!("soon")),
         ("exp", json!(null)),
@@ -234,11 +234,11 @@ fn a_shops_token_is_good_for_its_minutes() {
         ("nbf", json!(true)),
     ] {
         let refused = at(&app_token(&json!({ claim: value })), NOW);
-        assert_eq!(refused, Err(ShopProblem::Token(TokenFlaw::Time(claim))), "{value}");
+        assert_eq!(refused, Err(IdentityProblem::Token(TokenFlaw::Time(claim))), "{value}");
     }
     let mut without = claims.clone();
     without.as_object_mut().unwrap().remove("exp");
-    assert_eq!(at(&without, NOW), Err(ShopProblem::Token(TokenFlaw::Time("exp"))));
+    assert_eq!(at(&without, NOW), Err(IdentityProblem::Token(TokenFlaw::Time("exp"))));
 }
 
 #[test]
@@ -249,17 +249,17 @@ fn a_shops_token_is_refused_unless_it_is_signed_with_its_secret() {
     let none = base64url(br#"{"alg":"none"}"#);
     let unsigned = format!("{none}.{}.", good.split('.').nth(1).unwrap());
     for (token, problem) in [
-        ("a".repeat(4097), ShopProblem::Token(TokenFlaw::TooLong)),
-        ("a.b".to_owned(), ShopProblem::Token(TokenFlaw::Parts)),
-        (unsigned, ShopProblem::Token(TokenFlaw::Algorithm)),
+        ("a".repeat(4097), IdentityProblem::Token(TokenFlaw::TooLong)),
+        ("a.b".to_owned(), IdentityProblem::Token(TokenFlaw::Parts)),
+        (unsigned, IdentityProblem::Token(TokenFlaw::Algorithm)),
     ] {
         assert_eq!(ask(&token), Err(problem), "{token}");
     }
-    assert!(matches!(ask(""), Err(ShopProblem::Missing(_, _))));
+    assert!(matches!(ask(""), Err(IdentityProblem::Missing(_, _))));
     for wrong in [jwt("hush2", &app_token(&json!({}))), jwt("", &app_token(&json!({})))] {
-        assert!(matches!(ask(&wrong), Err(ShopProblem::WrongSignature(_))));
+        assert!(matches!(ask(&wrong), Err(IdentityProblem::WrongSignature(_))));
     }
-    assert!(matches!(shopware(&good, &[], now()), Err(ShopProblem::WrongSignature(_))));
+    assert!(matches!(shopware(&good, &[], now()), Err(IdentityProblem::WrongSignature(_))));
 }
 
 /// The request of Shopware's documentation, with a signature made here.
@@ -282,21 +282,21 @@ fn a_shopware_shop_registers_with_proof_from_both_sides() {
     assert_eq!(ask(&signature, NOW), Ok(registered.clone()));
     assert_eq!(ask(&signature, NOW + 300), Ok(registered));
     let late = Instant::from_seconds(NOW + 301);
-    assert_eq!(ask(&signature, NOW + 301), Err(ShopProblem::Stale { seconds: 301, now: late }));
-    assert!(matches!(ask(&hex("x", &query), NOW), Err(ShopProblem::WrongSignature(_))));
-    assert!(matches!(ask("", NOW), Err(ShopProblem::Missing("shopware-app-signature", _))));
+    assert_eq!(ask(&signature, NOW + 301), Err(IdentityProblem::Stale { seconds: 301, now: late }));
+    assert!(matches!(ask(&hex("x", &query), NOW), Err(IdentityProblem::WrongSignature(_))));
+    assert!(matches!(ask("", NOW), Err(IdentityProblem::Missing("shopware-app-signature", _))));
     for left_out in 0..3 {
         let mut without = parameters.clone();
         without.remove(left_out);
         let refused = shopware_registration((&query, &without), &signature, &secrets(), now());
-        assert!(matches!(refused, Err(ShopProblem::Missing(_, _))), "{left_out}");
+        assert!(matches!(refused, Err(IdentityProblem::Missing(_, _))), "{left_out}");
     }
 
     let body = r#"{"apiKey":"SWIA","secretKey":"Q1Qy","shopId":"KIPf0Fz6BUkN"}"#;
     let confirm = |signature: &str| shopware_confirmation(body.as_bytes(), signature, &secrets());
     assert_eq!(confirm(&hex("hush", body)), Ok(()));
     for wrong in [hex("x", body), hex("hush", "{}"), String::new()] {
-        assert!(matches!(confirm(&wrong), Err(ShopProblem::WrongSignature(_))));
+        assert!(matches!(confirm(&wrong), Err(IdentityProblem::WrongSignature(_))));
     }
 }
 
@@ -305,17 +305,17 @@ fn a_refusal_says_what_to_do() {
     let now = now();
     for (problem, parts) in [
         (
-            ShopProblem::WrongSignature("the client secret"),
+            IdentityProblem::WrongSignature("the client secret"),
             &["the client secret", "SHOP_SECRETS"][..],
         ),
         (
-            ShopProblem::Stale { seconds: 91, now },
+            IdentityProblem::Stale { seconds: 91, now },
             &["91 seconds ago", "2026-11-22T08:00:00Z", "NTP"],
         ),
-        (ShopProblem::Stale { seconds: -91, now }, &["91 seconds ahead", "NTP"]),
-        (ShopProblem::OtherShop("a\nb".to_owned()), &["\"a\\nb\"", "allowed_hosts"]),
-        (ShopProblem::NotLoggedIn("x"), &["nobody is logged in"]),
-        (ShopProblem::Twice("shop"), &["shop was sent twice"]),
+        (IdentityProblem::Stale { seconds: -91, now }, &["91 seconds ahead", "NTP"]),
+        (IdentityProblem::OtherShop("a\nb".to_owned()), &["\"a\\nb\"", "allowed_hosts"]),
+        (IdentityProblem::NotLoggedIn("x"), &["nobody is logged in"]),
+        (IdentityProblem::Twice("shop"), &["shop was sent twice"]),
     ] {
         let text = problem.to_string();
         for part in parts {

@@ -25,6 +25,7 @@ pub mod cron;
 pub mod customers;
 pub mod fold;
 pub mod http;
+pub mod identify;
 pub mod isolate;
 pub mod keys;
 pub mod limits;
@@ -40,6 +41,7 @@ pub mod programs;
 pub mod read_rewards;
 pub mod record_conversion;
 pub mod record_event;
+pub mod record_signed;
 pub mod redirect;
 pub mod requests;
 pub mod rotate_keys;
@@ -75,6 +77,7 @@ pub enum Action {
     Share,
     Codes,
     RecordConversion,
+    RecordSigned,
     ReadConversion,
     RecordEvent,
     ListRewards,
@@ -86,6 +89,11 @@ pub enum Action {
     RevokeKeys,
     Export,
     Erase,
+    ShopifyProxy,
+    ShopifySession,
+    Shopware,
+    RegisterShopware,
+    ConfirmShopware,
     Health,
     OpenApi,
     Clock,
@@ -109,6 +117,12 @@ pub const ROUTES: &[(&str, &str, Who, Action)] = &[
     ("PUT", "/v1/program", Who::Merchant, Action::ChangeProgram),
     ("POST", "/v1/customers/export", Who::Merchant, Action::Export),
     ("POST", "/v1/customers/erase", Who::Merchant, Action::Erase),
+    ("POST", "/v1/signed/conversions", Who::Visitor, Action::RecordSigned),
+    ("GET", "/v1/identity/shopify/{program}", Who::Anyone, Action::ShopifyProxy),
+    ("POST", "/v1/identity/shopify/{program}", Who::Visitor, Action::ShopifySession),
+    ("POST", "/v1/identity/shopware/{program}", Who::Visitor, Action::Shopware),
+    ("GET", "/v1/hooks/shopware/{program}/register", Who::Anyone, Action::RegisterShopware),
+    ("POST", "/v1/hooks/shopware/{program}/confirm", Who::Anyone, Action::ConfirmShopware),
     ("POST", "/v1/programs", Who::Operator, Action::CreateProgram),
     ("POST", "/v1/programs/{id}/keys", Who::Operator, Action::NextKeys),
     ("POST", "/v1/programs/{id}/keys/revoke", Who::Operator, Action::RevokeKeys),
@@ -197,6 +211,7 @@ async fn call<H: Host>(
         Action::Share => me::share(cx, request).await,
         Action::Codes => administer::issue_codes(cx, request).await,
         Action::RecordConversion => record_conversion::record_conversion(cx, request).await,
+        Action::RecordSigned => record_signed::record_signed(cx, request).await,
         Action::ReadConversion => read_rewards::read_conversion(cx, request, first).await,
         Action::RecordEvent => record_event::record_event(cx, request, first).await,
         Action::ListRewards => read_rewards::list_rewards(cx, request).await,
@@ -208,6 +223,11 @@ async fn call<H: Host>(
         Action::RevokeKeys => rotate_keys::revoke_keys(cx, request, first).await,
         Action::Export => privacy::export(cx, request).await,
         Action::Erase => privacy::erase(cx, request).await,
+        Action::ShopifyProxy => identify::shopify_proxy(cx, request, first).await,
+        Action::ShopifySession => identify::shopify_session(cx, request, first).await,
+        Action::Shopware => identify::shopware(cx, request, first).await,
+        Action::RegisterShopware => identify::register_shopware(cx, request, first).await,
+        Action::ConfirmShopware => identify::confirm_shopware(cx, request, first).await,
         Action::Health => Ok(operate::health(cx)),
         Action::OpenApi => Ok(operate::openapi()),
         Action::Clock => operate::set_clock(cx, request).await,

@@ -36,6 +36,7 @@ pub mod report;
 pub mod reward;
 pub mod seal;
 pub mod settlement;
+pub mod shop;
 pub mod shop_identity;
 pub mod signed_conversion;
 pub mod status;

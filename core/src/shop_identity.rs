@@ -124,7 +124,8 @@ pub fn shopify_proxy(
     if !genuine {
         return Err(IdentityProblem::WrongSignature(SHOPIFY_SECRET));
     }
-    let at = timestamp.parse().map_err(|_| IdentityProblem::Malformed("timestamp", "Unix seconds"))?;
+    let at =
+        timestamp.parse().map_err(|_| IdentityProblem::Malformed("timestamp", "Unix seconds"))?;
     is_fresh(at, PROXY_LEEWAY, now)?;
     shop_is_ours(shop, is_ours)?;
     if customer.is_empty() {
@@ -157,7 +158,11 @@ pub fn shopify_session(
 
 /// The customer of the token that a Shopware shop (from 6.5.5) makes for our app:
 /// `POST /app-system/Passalong/generate-token`.
-pub fn shopware(token: &str, secrets: &[String], now: Instant) -> Result<CustomerId, IdentityProblem> {
+pub fn shopware(
+    token: &str,
+    secrets: &[String],
+    now: Instant,
+) -> Result<CustomerId, IdentityProblem> {
     const GRANT: &str =
         "the shop adds it where the app's manifest has <read>customer</read> in its permissions";
     let claims = session(token, (secrets, SHOPWARE_SECRET), now)?;
@@ -267,7 +272,8 @@ pub fn shopware_registration(
     }
     let secret = signer(secrets, query.as_bytes(), signature)
         .ok_or(IdentityProblem::WrongSignature(SHOPWARE_SECRET))?;
-    let at = timestamp.parse().map_err(|_| IdentityProblem::Malformed("timestamp", "Unix seconds"))?;
+    let at =
+        timestamp.parse().map_err(|_| IdentityProblem::Malformed("timestamp", "Unix seconds"))?;
     is_fresh(at, HANDSHAKE, now)?;
     let proven = [shop, url, SHOPWARE_APP].concat();
     let proof: [u8; 32] = hmac_sha256_of(secret.as_bytes(), proven.as_bytes()).bytes();

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use passalong_core::identity_token::TokenFlaw;
 use passalong_core::ids::{CustomerId, IdError};
 use passalong_core::shop_identity::{
-    Registered, IdentityProblem, shopify_proxy, shopify_session, shopware, shopware_confirmation,
+    IdentityProblem, Registered, shopify_proxy, shopify_session, shopware, shopware_confirmation,
     shopware_registration,
 };
 use passalong_core::text::base64url;
@@ -109,7 +109,9 @@ fn what_the_proxy_does_not_say_is_told_apart() {
     for name in ["shop", "logged_in_customer_id", "path_prefix", "timestamp", "signature"] {
         let mut without = proxied(&[]);
         without.retain(|(known, _)| known != name);
-        assert!(matches!(ask(&without), Err(IdentityProblem::Missing(missing, _)) if missing == name));
+        assert!(
+            matches!(ask(&without), Err(IdentityProblem::Missing(missing, _)) if missing == name)
+        );
         let mut twice = proxied(&[]);
         twice.insert(0, (name.to_owned(), "1".to_owned()));
         assert_eq!(
@@ -139,7 +141,10 @@ fn what_the_proxy_does_not_say_is_told_apart() {
         ),
         (("logged_in_customer_id", "0"), IdentityProblem::Customer(IdError::Placeholder)),
         (("timestamp", "soon"), IdentityProblem::Malformed("timestamp", "Unix seconds")),
-        (("shop", "evil.myshopify.com"), IdentityProblem::OtherShop("evil.myshopify.com".to_owned())),
+        (
+            ("shop", "evil.myshopify.com"),
+            IdentityProblem::OtherShop("evil.myshopify.com".to_owned()),
+        ),
     ] {
         assert_eq!(ask(&proxied(&[change])), Err(problem), "{change:?}");
     }
@@ -212,8 +217,9 @@ fn a_shops_token_is_good_for_its_minutes() {
     let at = |claims: &Value, now: i64| {
         shopware(&jwt("hush", claims), &secrets(), Instant::from_seconds(now)).map(|_| ())
     };
-    let stale =
-        |seconds, now: i64| Err(IdentityProblem::Stale { seconds, now: Instant::from_seconds(now) });
+    let stale = |seconds, now: i64| {
+        Err(IdentityProblem::Stale { seconds, now: Instant::from_seconds(now) })
+    };
     let claims = app_token(&json!({}));
     for (now, result) in [
         (NOW - 61, stale(-61, NOW - 61)),

@@ -65,12 +65,8 @@ pub async fn register_shopware<H: Host>(
     let (program, secrets) = connected(cx, Shop::Shopware, program).await?;
     let signature = request.header("shopware-app-signature").unwrap_or_default();
     let query = (request.query.as_str(), request.parameters());
-    let registered = shop_identity::shopware_registration(
-        (query.0, &query.1),
-        signature,
-        secrets,
-        cx.now,
-    );
+    let registered =
+        shop_identity::shopware_registration((query.0, &query.1), signature, secrets, cx.now);
     let registered = match registered {
         Ok(registered) => registered,
         Err(problem) => return Err(refused(cx, request, problem).await),
@@ -134,10 +130,16 @@ async fn issued<H: Host>(
 }
 
 /// Only those who send wrong signatures are limited: a shop's own servers send from few addresses.
-async fn refused<H: Host>(cx: &Context<'_, H>, request: &Request, problem: IdentityProblem) -> Problem {
+async fn refused<H: Host>(
+    cx: &Context<'_, H>,
+    request: &Request,
+    problem: IdentityProblem,
+) -> Problem {
     let is_genuine = matches!(
         problem,
-        IdentityProblem::NotLoggedIn(_) | IdentityProblem::OtherShop(_) | IdentityProblem::Stale { .. }
+        IdentityProblem::NotLoggedIn(_)
+            | IdentityProblem::OtherShop(_)
+            | IdentityProblem::Stale { .. }
     );
     if is_genuine || allow_address(cx, Limit::Keys, request, &[]).await {
         problem.into()

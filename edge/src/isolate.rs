@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 
 use passalong_core::keys::Secrets;
+use passalong_core::shop::ShopSecrets;
 
 use crate::clicks::Batches;
 use crate::limits::Asked;
@@ -14,6 +15,7 @@ use crate::programs::Programs;
 #[derive(Debug)]
 pub struct Config {
     pub secrets: Secrets,
+    pub shops: ShopSecrets,
     /// `TEST_CLOCK=on`: time can be set, and only loopback hosts are served.
     pub test_clock: bool,
     /// `DEBUG=on`: operations are shown in `Server-Timing`.

@@ -4,6 +4,7 @@
 use passalong_core::decode::{Invalid, InvalidKind};
 use passalong_core::identity_token::TokenProblem;
 use passalong_core::keys::KeyProblem;
+use passalong_core::shop::ShopProblem;
 use passalong_core::wire;
 
 use crate::http::Response;
@@ -138,6 +139,19 @@ impl From<StoreError> for Problem {
 impl From<KeyProblem> for Problem {
     fn from(problem: KeyProblem) -> Self {
         Self::new(Code::Unauthenticated, problem.to_string())
+    }
+}
+
+impl From<ShopProblem> for Problem {
+    fn from(problem: ShopProblem) -> Self {
+        let code = match problem {
+            ShopProblem::NotConnected(_) => Code::NotFound,
+            ShopProblem::Malformed => Code::Misconfigured,
+            ShopProblem::Missing(_) | ShopProblem::Encoding(_) | ShopProblem::WrongSignature(_) => {
+                Code::Unauthenticated
+            }
+        };
+        Self::new(code, problem.to_string())
     }
 }
 

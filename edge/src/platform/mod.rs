@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::task::{Context as Task, Poll, Waker};
 
 use passalong_core::keys::Secrets;
+use passalong_core::shop::ShopSecrets;
 use passalong_core::time::Instant;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -50,10 +51,26 @@ fn config(env: &Env) -> Result<Rc<Config>, String> {
                 .map_err(|error| error.to_string())?
                 .with_operator_generation(operator_generation(env)?);
             let on = |name: &str| env.var(name).is_ok_and(|value| value.to_string() == "on");
-            Ok(Rc::new(Config { secrets, test_clock: on("TEST_CLOCK"), debug: on("DEBUG") }))
+            Ok(Rc::new(Config {
+                secrets,
+                shops: shops(env),
+                test_clock: on("TEST_CLOCK"),
+                debug: on("DEBUG"),
+            }))
         })
         .clone()
     })
+}
+
+/// `SHOP_SECRETS`, which a deployment without a shop system does not have. What is wrong with it stops
+/// the shops' messages and nothing else.
+fn shops(env: &Env) -> ShopSecrets {
+    let Ok(text) = env.secret("SHOP_SECRETS") else { return ShopSecrets::Absent };
+    let shops = ShopSecrets::parse(&text.to_string());
+    if let Some(flaw) = shops.flaw() {
+        worker::console_error!("the secret SHOP_SECRETS {flaw}");
+    }
+    shops
 }
 
 /// `OPERATOR_GENERATION`, so that whoever deploys can take back an operator key that got lost.

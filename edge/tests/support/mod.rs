@@ -14,6 +14,7 @@ use std::task::Poll;
 
 use passalong_core::ids::CustomerId;
 use passalong_core::keys::{ProgramKeys, Secrets};
+use passalong_core::shop::ShopSecrets;
 use passalong_core::time::Instant;
 use passalong_core::wire::CronReport;
 use passalong_edge::http::Request;
@@ -81,7 +82,8 @@ impl World {
             Secrets::parse(&text("signing_keys"), &text("merchant_key"), &text("pseudonym_key"))
                 .unwrap();
         let keys = secrets.program(&PROGRAM.parse().unwrap());
-        let config = Config { secrets, test_clock: false, debug: false };
+        let config =
+            Config { secrets, shops: ShopSecrets::default(), test_clock: false, debug: false };
         let world = Self { memory: Memory::default(), config, isolate: Isolate::default(), keys };
         let answer = world.send(start(), &program_terms(terms));
         assert_eq!(answer.status, 201, "{answer:?}");
@@ -90,7 +92,8 @@ impl World {
 
     fn of(secrets: Secrets) -> Self {
         let keys = secrets.program(&PROGRAM.parse().unwrap());
-        let config = Config { secrets, test_clock: false, debug: false };
+        let config =
+            Config { secrets, shops: ShopSecrets::default(), test_clock: false, debug: false };
         Self { memory: Memory::default(), config, isolate: Isolate::default(), keys }
     }
 

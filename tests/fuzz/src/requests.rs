@@ -10,6 +10,7 @@ use std::task::{Context as Task, Poll, Waker};
 use passalong_core::channel::Channel;
 use passalong_core::click_token::ClickToken;
 use passalong_core::code;
+use passalong_core::shop::ShopSecrets;
 use passalong_core::text::base64url;
 use passalong_core::time::HOUR;
 use passalong_edge::http::{BODY_LIMIT, Request, Response, TooLarge};
@@ -125,7 +126,8 @@ impl Deployment {
             ("{customer}", signed_template(&format!("10023\n{expires}")).unwrap_or_default()),
             ("{id}", base64url(b"10023")),
         ];
-        let config = Config { secrets, test_clock: true, debug: true };
+        let config =
+            Config { secrets, shops: ShopSecrets::default(), test_clock: true, debug: true };
         let isolate = Isolate::default();
         let mut deployment = Self { store: Frozen::default(), config, isolate, age: 0, words };
         for text in BEGINNING {

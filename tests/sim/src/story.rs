@@ -264,7 +264,8 @@ impl Story {
         });
         let programs: Vec<Program> = programs.collect();
         let kv = Kv::new(random.next(), staleness(&mut random, mode));
-        let config = Config { secrets, test_clock: false, debug: false };
+        let config =
+            Config { secrets, shops: ShopSecrets::default(), test_clock: false, debug: false };
         let machine = Rc::new(Machine::new(start, random.next(), kv, config));
         let mut story = Self {
             machine,

@@ -4,7 +4,7 @@
 
 use passalong_core::decode::Invalid;
 use passalong_core::report::{Item, Proof};
-use passalong_core::shop::{MOST, Report, Shop, Told, read};
+use passalong_core::shop::{Heard, MOST, Report, Shop, Told, read};
 use passalong_core::time::Instant;
 use serde_json::{Value, json};
 
@@ -520,6 +520,18 @@ fn shopware_amounts_proofs_and_customers_are_read_as_the_order_has_them() {
             .to_string(),
         "CHF"
     );
+    for (campaign, proof) in [
+        ("passalong", Proof::Token("another token".into())),
+        ("newsletter", Proof::Coupon("FREUNDE10".into())),
+    ] {
+        let brought = [
+            ("/data/payload/order/customFields", Value::Null),
+            ("/data/payload/order/campaignCode", json!(campaign)),
+            ("/data/payload/order/affiliateCode", json!("another token")),
+        ];
+        assert_eq!(report(&brought).proof, proof, "{campaign}");
+        assert_eq!(report(&brought[1..]).proof, Proof::Token("the click token".into()));
+    }
     let orders = "/data/payload/order/orderCustomer/customer/orderCount";
     assert_eq!(report(&[(orders, json!(3))]).first_order, Some(false));
     // An order that was completed before it was paid counts itself.
@@ -609,6 +621,14 @@ fn shopware_a_refund_is_what_captures_or_credits_say_and_all_where_all_went_back
 #[test]
 fn what_a_shop_always_sends_is_asked_for_by_name() {
     for (shop, topic, payload, pointer, field) in [
+        (Shop::Shopify, "refunds/create", payload!("shopify_refunds_create"), "/id", "id"),
+        (
+            Shop::WooCommerce,
+            "order.updated",
+            payload!("woocommerce_order_refunded"),
+            "/refunds/0/id",
+            "id",
+        ),
         (Shop::Shopify, "orders/paid", payload!("shopify_orders_paid"), "/id", "id"),
         (Shop::Shopify, "orders/paid", payload!("shopify_orders_paid"), "/currency", "currency"),
         (
@@ -661,4 +681,11 @@ fn a_shops_clock_that_is_ahead_is_no_reason_to_refuse() {
     let told = told(Shop::Shopify, "orders/paid", &ahead).unwrap();
     assert_eq!(conversion(&told).occurred_at.to_string(), "2026-12-20T08:05:00Z");
     assert_eq!(conversion(&told).order.as_str(), SHOPIFY);
+}
+
+#[test]
+fn the_answer_to_a_shop_is_written_as_pinned() {
+    let pinned: Value = serde_json::from_str(include_str!("../fixtures/wire/heard.json")).unwrap();
+    let heard: Heard = serde_json::from_value(pinned.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&heard).unwrap(), pinned);
 }

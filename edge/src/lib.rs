@@ -45,6 +45,7 @@ pub mod record_signed;
 pub mod redirect;
 pub mod requests;
 pub mod rotate_keys;
+pub mod shop_hooks;
 pub mod store;
 
 use crate::http::{Request, Response};
@@ -61,6 +62,8 @@ pub enum Who {
     Customer,
     /// The merchant's server, by API key.
     Merchant,
+    /// The merchant's shop system, by its own signature.
+    Shop,
     /// Whoever runs this, by operator key.
     Operator,
     /// The operator, and only where the time is set by hand.
@@ -80,6 +83,7 @@ pub enum Action {
     RecordSigned,
     ReadConversion,
     RecordEvent,
+    ShopHook,
     ListRewards,
     Fulfil,
     ReadProgram,
@@ -111,6 +115,7 @@ pub const ROUTES: &[(&str, &str, Who, Action)] = &[
     ("POST", "/v1/conversions", Who::Merchant, Action::RecordConversion),
     ("GET", "/v1/conversions/{order_id}", Who::Merchant, Action::ReadConversion),
     ("POST", "/v1/conversions/{order_id}/events", Who::Merchant, Action::RecordEvent),
+    ("POST", "/v1/hooks/{shop}/{program}", Who::Shop, Action::ShopHook),
     ("GET", "/v1/rewards", Who::Merchant, Action::ListRewards),
     ("POST", "/v1/rewards/{id}/fulfil", Who::Merchant, Action::Fulfil),
     ("GET", "/v1/program", Who::Merchant, Action::ReadProgram),
@@ -214,6 +219,7 @@ async fn call<H: Host>(
         Action::RecordSigned => record_signed::record_signed(cx, request).await,
         Action::ReadConversion => read_rewards::read_conversion(cx, request, first).await,
         Action::RecordEvent => record_event::record_event(cx, request, first).await,
+        Action::ShopHook => shop_hooks::hear(cx, request, parts).await,
         Action::ListRewards => read_rewards::list_rewards(cx, request).await,
         Action::Fulfil => read_rewards::fulfil(cx, request, first).await,
         Action::ReadProgram => administer::read_program(cx, request).await,

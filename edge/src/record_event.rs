@@ -46,6 +46,27 @@ pub async fn take<H: Host>(
     order_id: &OrderId,
     report: &EventReport,
 ) -> Result<Response, Problem> {
+    take_refund(cx, program, order_id, report, Refund::UpToWhatIsLeft).await
+}
+
+/// How much a refund may pay back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refund {
+    /// More is the caller's mistake.
+    UpToWhatIsLeft,
+    /// More is possible where the shop does not tell goods and shipping apart. The settlement counts
+    /// no more than there was.
+    AsTold,
+}
+
+/// The same, for refunds as they are told.
+pub async fn take_refund<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    order_id: &OrderId,
+    report: &EventReport,
+    refund: Refund,
+) -> Result<Response, Problem> {
     let order = program.keys.order(order_id);
     let digest = program.keys.digest(report.content(order_id).as_bytes());
     let event = Event {
@@ -68,7 +89,8 @@ pub async fn take<H: Host>(
         return answer(cx, program, (order_id, order), known.first(), events, 200).await;
     }
     // 4
-    if let (EventType::Refunded, Some(first)) = (report.kind, known.first()) {
+    let is_checked = report.kind == EventType::Refunded && refund == Refund::UpToWhatIsLeft;
+    if let Some(first) = known.first().filter(|_| is_checked) {
         let whole = record(cx, program, order, first.key).await?.amount.unwrap_or(0);
         // An event that came in twice has two keys; folded it is one.
         let mut folded = Order::default();

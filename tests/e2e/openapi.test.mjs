@@ -2,6 +2,7 @@
 // documents is provoked, and every request and answer is held against its closed schemas.
 
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -56,6 +57,7 @@ test("what core pins of its messages fits the schemas", () => {
     Problem: pinned("problem"),
     Codes: small.codes,
     EventKept: small.event_kept,
+    Heard: pinned("heard"),
     Erased: small.erased,
     Health: small.health,
     Clock: small.clock,
@@ -74,7 +76,7 @@ test("the operations are those of the URL table, for the same callers", () => {
   const table = /pub const ROUTES[^=]*= &\[([\s\S]*?)\];/.exec(source)[1];
   const rows = [...table.matchAll(/\("(\w+)", "([^"]+)", Who::(\w+),/g)].map(([, method, path, who]) => [`${method} ${path}`, who]);
   assert.ok(rows.length > 15, "the table was found");
-  const scheme = { Visitor: undefined, Anyone: undefined, Customer: "identity", Merchant: "apiKey", Operator: "operator", TestClock: "operator" };
+  const scheme = { Visitor: undefined, Anyone: undefined, Customer: "identity", Merchant: "apiKey", Shop: "shopify", Operator: "operator", TestClock: "operator" };
   const expected = rows.map(([operation, who]) => [operation, scheme[who]]).sort();
   const documented = operations.map(({ method, path, security }) => [`${method} ${path}`, security.flatMap(Object.keys)[0]]).sort();
   assert.deepEqual(documented, expected);
@@ -96,6 +98,15 @@ test("every $ref leads somewhere, and every component is used", () => {
 let worker;
 let program;
 const seen = new Map(operations.map(({ operationId }) => [operationId, new Set()]));
+
+// The program that a shop system is connected to, and the shop's signature.
+const CONNECTED = "mit-shop";
+const SHOP_SECRETS = JSON.stringify({ [CONNECTED]: { shopify: ["what the shop and we know"] } });
+const signed = (operation, body) => {
+  if (operation.operationId !== "hearShop") return {};
+  const mac = createHmac("sha256", "what the shop and we know").update(body).digest("base64");
+  return { "x-shopify-topic": "fulfillment_events/create", "x-shopify-hmac-sha256": mac };
+};
 
 // What looks like the id of a reward, of no order there is.
 const NO_REWARD = `rw_${"0".repeat(17)}4`;
@@ -120,7 +131,8 @@ async function call(operationId, { path = {}, query = "", body, headers, key } =
     assert.deepEqual(violations(operation.requestBody.content["application/json"].schema, body), [], operationId);
   }
   const client = api(worker, key === undefined ? keyFor(operation) : key);
-  const answer = await client(operation.method, fill(operation.path, path) + query, body, { headers });
+  const all = { ...signed(operation, JSON.stringify(body)), ...headers };
+  const answer = await client(operation.method, fill(operation.path, path) + query, body, { headers: all });
   check(operation, answer, JSON.stringify(body ?? query));
   return answer;
 }
@@ -130,9 +142,9 @@ const NOT_FROM_HERE = { setClock: ["404"], runCron: ["404"], getMe: ["400"], get
 
 describe("the running Worker", () => {
   before(async () => {
-    worker = await startWorker();
+    worker = await startWorker({ vars: { SHOP_SECRETS } });
     await setClock(worker, noon());
-    program = await createProgram(worker);
+    program = await createProgram(worker, { id: CONNECTED });
   });
   after(() => worker?.stop());
 
@@ -200,6 +212,17 @@ describe("the running Worker", () => {
     await call("getConversion", { path: { order_id: "A-1" } });
   });
 
+  test("a shop system", async () => {
+    const { fulfillment_id, ...body } = document.paths["/v1/hooks/{shop}/{program}"].post.requestBody.content["application/json"].examples.delivered.value;
+    const tell = (more, path = {}) => call("hearShop", { path: { shop: "shopify", program: program.id, ...path }, body: { ...body, ...more } });
+    assert.equal((await tell({ fulfillment_id })).body.recorded[0].order_known, false);
+    await program.order({ order_id: String(body.order_id), token: await program.click("10023") });
+    assert.equal((await tell({ fulfillment_id })).body.recorded[0].repeated, true);
+    assert.equal((await tell({ status: "in_transit" })).body.recorded.length, 0);
+    assert.equal((await tell({ order_id: null, fulfillment_id })).body.field, "order_id");
+    assert.equal((await tell({ fulfillment_id }, { program: "nirgends" })).status, 404);
+  });
+
   test("programs and the operator", async () => {
     const { version, valid_from, ...terms } = (await call("getProgram")).body;
     assert.ok(version && valid_from);
@@ -223,16 +246,16 @@ describe("the running Worker", () => {
   });
 
   test("every operation refuses as documented", async () => {
-    const path = { program: program.id, code: "x", channel: "x", order_id: "A-1", id: NO_REWARD };
+    const path = { shop: "shopify", program: program.id, code: "x", channel: "x", order_id: "A-1", id: NO_REWARD };
     for (const operation of operations) {
       const client = api(worker, keyFor(operation));
       const url = fill(operation.path, path);
       const body = operation.requestBody && Object.values(operation.requestBody.content["application/json"].examples)[0].value;
       const provoke = {
-        400: () => client(operation.method, url, "{", { raw: true }),
+        400: () => client(operation.method, url, "{", { raw: true, headers: signed(operation, "{") }),
         401: () => api(worker)(operation.method, url, body),
         405: () => client("DELETE", url),
-        413: () => client(operation.method, url, JSON.stringify({ ...body, padding: "x".repeat(66_000) }), { raw: true }),
+        413: () => client(operation.method, url, JSON.stringify({ ...body, padding: "x".repeat(operation.operationId === "hearShop" ? 530_000 : 66_000) }), { raw: true }),
       };
       for (const [status, send] of Object.entries(provoke)) {
         if (!(status in operation.responses)) continue;
@@ -245,14 +268,14 @@ describe("the running Worker", () => {
   });
 
   test("every operation that is limited refuses as documented", async () => {
-    const limited = await startWorker({ vars: { RATE_LIMITS: "on" } });
+    const limited = await startWorker({ vars: { RATE_LIMITS: "on", SHOP_SECRETS } });
     try {
-      const shop = await createProgram(limited);
+      const shop = await createProgram(limited, { id: CONNECTED });
       const headers = { "cf-connecting-ip": "203.0.113.7", "user-agent": PERSON };
       for (const operation of operations.filter(({ responses }) => "429" in responses)) {
         const [scheme] = operation.security.flatMap((entry) => Object.keys(entry));
         const client = api(limited, { identity: shop.token("10023"), apiKey: "sk_wrong", operator: "op_wrong" }[scheme] ?? null);
-        const url = fill(operation.path, { program: shop.id, code: "wrong", channel: "x", order_id: "A-1", id: NO_REWARD });
+        const url = fill(operation.path, { shop: "shopify", program: shop.id, code: "wrong", channel: "x", order_id: "A-1", id: NO_REWARD });
         const ask = () => client(operation.method, url, operation.method === "GET" ? undefined : {}, { headers });
         let answer;
         for (let asked = 0; asked < 400 && !answer; asked += 20) {
@@ -269,7 +292,7 @@ describe("the running Worker", () => {
 
   test("the methods of each path are those the Worker allows", async () => {
     for (const [path, item] of Object.entries(document.paths)) {
-      const url = fill(path, { program: program.id, code: "x", channel: "x", order_id: "A-1", id: NO_REWARD });
+      const url = fill(path, { shop: "shopify", program: program.id, code: "x", channel: "x", order_id: "A-1", id: NO_REWARD });
       const answer = await api(worker, secrets.operator_key)("DELETE", url);
       const allowed = answer.headers.get("allow").split(/,\s*/).filter((method) => !["HEAD", "OPTIONS"].includes(method));
       assert.deepEqual(allowed.sort(), METHODS.filter((method) => method in item).map((method) => method.toUpperCase()).sort(), path);

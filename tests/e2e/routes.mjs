@@ -31,6 +31,8 @@ export const OPEN = [
   ["GET", "/r/{program}/{code}"],
   ["GET", "/r/{program}/{code}/{channel}"],
   ["GET", "/v1/offer"],
+  // Signed by the shop system: shop-hooks.test.mjs.
+  ["POST", "/v1/hooks/{shop}/{program}"],
   ["GET", "/healthz"],
   ["GET", "/openapi.json"],
 ];

@@ -144,8 +144,11 @@ pub struct Recorded {
     pub attributed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// It was known before.
+    /// It was known before; not told of an event whose order is not known.
     pub repeated: bool,
+    /// Present, and false, where the order of an event is not known: it is kept, and joined later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_known: Option<bool>,
 }
 
 #[cfg(test)]

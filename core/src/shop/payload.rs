@@ -13,11 +13,20 @@ pub(super) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value.get(name).and_then(Value::as_str).unwrap_or_default().trim()
 }
 
-/// An id, which one shop writes as a number and another as a text; empty where there is none.
+/// An id, which one shop writes as a number and another as a text; empty where there is none. A
+/// number that is not whole, or too large to be kept exactly, is none.
 pub(super) fn id(value: &Value, name: &str) -> String {
-    match value.get(name) {
-        Some(Value::Number(number)) => number.to_string(),
-        _ => text(value, name).to_owned(),
+    match value.get(name).and_then(Value::as_u64) {
+        Some(number) => number.to_string(),
+        None => text(value, name).to_owned(),
+    }
+}
+
+/// The id of what happened, as our id of the event: the same for whatever tells it again.
+pub(super) fn event_id(prefix: &str, value: &Value, name: &str) -> Result<String, Invalid> {
+    match id(value, name) {
+        id if id.is_empty() => Err(Invalid::field(name, "is required: the shop's own id")),
+        id => Ok(format!("{prefix}-{id}")),
     }
 }
 

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::amount::Decimal;
-use super::payload::{currency, decimal, id, list, money, order_id, required_time, text};
+use super::payload::{currency, decimal, event_id, id, list, money, order_id, required_time, text};
 use super::purchase::{Line, Purchase};
 use super::{Told, event};
 use crate::decode::Invalid;
@@ -115,7 +115,7 @@ fn refunded(body: &Value, now: Instant) -> Result<Told, Invalid> {
     let order = order_id(body, "order_id")?;
     let amount = amount.minor(refund_currency(body)?).filter(|amount| *amount > 0);
     let Some(amount) = amount else { return Ok(Told::nothing("nothing was paid back for goods")) };
-    let id = format!("refund-{}", id(body, "id"));
+    let id = event_id("refund", body, "id")?;
     let at = required_time(body, "created_at")?;
     Ok(Told::of(vec![event(&order, &id, (EventType::Refunded, Some(amount)), at, now)?]))
 }
@@ -156,7 +156,7 @@ fn delivered(
         return Ok(Told::nothing("the parcel is not delivered yet"));
     }
     let order = order_id(body, "order_id")?;
-    let id = format!("delivered-{}", id(body, shipment));
+    let id = event_id("delivered", body, shipment)?;
     let at = required_time(body, at)?;
     Ok(Told::of(vec![event(&order, &id, (EventType::Delivered, None), at, now)?]))
 }
@@ -169,7 +169,7 @@ fn disputed(body: &Value, now: Instant) -> Result<Told, Invalid> {
         return Ok(Told::nothing("the dispute names no order"));
     }
     let order = order_id(body, "order_id")?;
-    let dispute = format!("dispute-{}", id(body, "id"));
+    let dispute = event_id("dispute", body, "id")?;
     // When it was lost is a day at most, and not always said.
     let at = required_time(body, "initiated_at")?;
     Ok(Told::of(vec![event(&order, &dispute, (EventType::Chargeback, None), at, now)?]))

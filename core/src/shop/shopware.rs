@@ -4,10 +4,11 @@
 use serde_json::Value;
 
 use super::amount::Decimal;
-use super::payload::{currency, id, list, money, order_id, required_time, text, time};
+use super::payload::{event_id, id, list, money, order_id, required_time, text, time};
 use super::purchase::{Line, Purchase};
 use super::{MOST, Report, Told, event};
 use crate::decode::Invalid;
+use crate::money::Currency;
 use crate::report::EventType;
 use crate::time::Instant;
 
@@ -90,18 +91,30 @@ fn purchase(order: &Value, now: Instant) -> Result<Told, Invalid> {
     let mut codes = codes.map(|line| text(payload(line), "code"));
     let purchase = Purchase {
         order: order_id(order, "id")?,
-        currency: currency(order.get("currency").unwrap_or(&Value::Null), "isoCode")
-            .map_err(|invalid| Invalid { field: "currency.isoCode".to_owned(), ..invalid })?,
+        currency: currency(order)?,
         lines: goods.into_iter().map(|line| self::line(line, is_net)).collect(),
         discount: discounts.into_iter().map(|line| -amount(line, is_net)).sum(),
         customer: id(customer, "customerId"),
         email: text(customer, "email"),
         first_order: first_order(order, customer),
         at: required_time(order, "orderDateTime")?,
-        token: text(order.get("customFields").unwrap_or(&Value::Null), "passalong_pa"),
+        token: token(order),
         coupon: codes.find(|code| !code.is_empty()).unwrap_or_default(),
     };
     Ok(purchase.told(now))
+}
+
+/// The click token: from the custom field, or from where Shopware keeps what brought a customer, if our
+/// snippet put it there.
+fn token(order: &Value) -> &str {
+    let own = text(order.get("customFields").unwrap_or(&Value::Null), "passalong_pa");
+    let is_ours = text(order, "campaignCode") == "passalong";
+    if own.is_empty() && is_ours { text(order, "affiliateCode") } else { own }
+}
+
+fn currency(order: &Value) -> Result<Currency, Invalid> {
+    let code = text(order.get("currency").unwrap_or(&Value::Null), "isoCode");
+    code.parse().map_err(|error| Invalid::field("currency.isoCode", error))
 }
 
 fn payload(line: &Value) -> &Value {
@@ -145,8 +158,7 @@ fn first_order(order: &Value, customer: &Value) -> Option<bool> {
 /// credit lines the merchant put on the order; `refunded` as such is all of it.
 fn refunded(order: &Value, all: bool, at: Instant, now: Instant) -> Result<Told, Invalid> {
     let order_id = order_id(order, "id")?;
-    let iso = currency(order.get("currency").unwrap_or(&Value::Null), "isoCode")
-        .map_err(|invalid| Invalid { field: "currency.isoCode".to_owned(), ..invalid })?;
+    let currency = currency(order)?;
     let is_net = tax_is_missing(order);
     let mut parts: Vec<(String, Decimal)> = Vec::new();
     for payment in list(order, "transactions") {
@@ -154,26 +166,26 @@ fn refunded(order: &Value, all: bool, at: Instant, now: Instant) -> Result<Told,
             for refund in list(capture, "refunds") {
                 let amount = money(refund.get("amount").unwrap_or(&Value::Null), "totalPrice");
                 if state(refund) == "completed" {
-                    parts.push((id(refund, "id"), amount));
+                    parts.push((event_id("refund", refund, "id")?, amount));
                 }
             }
         }
     }
     let lines = list(order, "lineItems");
     if parts.is_empty() {
-        let credits = lines.iter().filter(|line| text(line, "type") == "credit");
-        parts.extend(credits.map(|line| (id(line, "id"), -amount(line, is_net))));
+        for line in lines.iter().filter(|line| text(line, "type") == "credit") {
+            parts.push((event_id("refund", line, "id")?, -amount(line, is_net)));
+        }
     }
     if all {
         let whole = lines
             .iter()
             .filter(|line| text(line, "parentId").is_empty() && text(line, "type") != "credit");
-        parts.push(("all".to_owned(), whole.map(|line| amount(line, is_net)).sum()));
+        parts.push(("refund-all".to_owned(), whole.map(|line| amount(line, is_net)).sum()));
     }
     let mut reports: Vec<Report> = Vec::new();
     for (id, amount) in parts {
-        let Some(amount) = amount.minor(iso).filter(|amount| *amount > 0) else { continue };
-        let id = format!("refund-{id}");
+        let Some(amount) = amount.minor(currency).filter(|amount| *amount > 0) else { continue };
         reports.push(event(&order_id, &id, (EventType::Refunded, Some(amount)), at, now)?);
     }
     if reports.is_empty() {

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::amount::Decimal;
-use super::payload::{currency, decimal, id, list, money, order_id, text};
+use super::payload::{currency, decimal, event_id, id, list, money, order_id, text};
 use super::purchase::{Line, Purchase};
 use super::{MOST, Report, Told, event};
 use crate::decode::Invalid;
@@ -116,14 +116,13 @@ fn refunds(body: &Value, order: &OrderId, now: Instant) -> Result<Vec<Report>, I
     all.sort_by_key(|refund| refund.get("id").and_then(Value::as_u64));
     let mut reports = Vec::new();
     for refund in all {
-        let id = id(refund, "id");
-        let more = known.get(&id).unwrap_or(&Value::Null);
+        let more = known.get(id(refund, "id")).unwrap_or(&Value::Null);
         let total = money(refund, "total");
         let total = if total < Decimal::default() { -total } else { total };
         let amount = decimal(more, "goods").unwrap_or(total).minor(currency);
         let Some(amount) = amount.filter(|amount| *amount > 0) else { continue };
         let at = time(more, "at").or_else(|_| time(body, "date_modified_gmt"))?;
-        let id = format!("refund-{id}");
+        let id = event_id("refund", refund, "id")?;
         reports.push(event(order, &id, (EventType::Refunded, Some(amount)), at, now)?);
     }
     Ok(reports)

@@ -30,7 +30,7 @@ use passalong_edge::orders::Record;
 use passalong_edge::store::Entry;
 use serde_json::{Value, json};
 
-use crate::{Parser, requests, tokens};
+use crate::{Parser, requests, shops, tokens};
 
 /// One of the fixed secrets that all tests run with.
 pub fn known(name: &str) -> String {
@@ -120,7 +120,7 @@ pub fn explained(what: &str, detail: &str) -> Result<(), String> {
 }
 
 /// A refusal of a body names the field, except where there is none to name.
-fn names_its_field(invalid: &Invalid) -> Result<(), String> {
+pub fn names_its_field(invalid: &Invalid) -> Result<(), String> {
     let names = !invalid.field.is_empty() && invalid.detail.starts_with(&invalid.field);
     if names || invalid.kind == InvalidKind::Json {
         Ok(())
@@ -138,7 +138,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// The body with its fields in another order means the same.
-fn normalised(body: &[u8]) -> Vec<u8> {
+pub fn normalised(body: &[u8]) -> Vec<u8> {
     let json: Option<Value> = serde_json::from_slice(body).ok();
     json.map(|json| json.to_string().into_bytes()).unwrap_or_default()
 }
@@ -148,6 +148,7 @@ pub fn all() -> Vec<Parser> {
     all.extend(store_keys());
     all.extend(tokens::all());
     all.extend(bodies());
+    all.extend(shops::all());
     all.extend(stored());
     all.push(parser("user agents", include_str!("../corpus/agents.txt"), |input| {
         let text = text(input);

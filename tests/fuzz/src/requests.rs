@@ -13,7 +13,7 @@ use passalong_core::code;
 use passalong_core::shop::ShopSecrets;
 use passalong_core::text::base64url;
 use passalong_core::time::HOUR;
-use passalong_edge::http::{BODY_LIMIT, Request, Response, TooLarge};
+use passalong_edge::http::{Request, Response, TooLarge, body_limit};
 use passalong_edge::isolate::{Config, Isolate};
 use passalong_edge::respond;
 use passalong_edge::store::{Context, Entry, Host, Page, Put, Store, StoreError};
@@ -126,8 +126,8 @@ impl Deployment {
             ("{customer}", signed_template(&format!("10023\n{expires}")).unwrap_or_default()),
             ("{id}", base64url(b"10023")),
         ];
-        let config =
-            Config { secrets, shops: ShopSecrets::default(), test_clock: true, debug: true };
+        let shops = ShopSecrets::parse(r#"{"teehaus":{"woocommerce":["a secret of the shop"]}}"#);
+        let config = Config { secrets, shops, test_clock: true, debug: true };
         let isolate = Isolate::default();
         let mut deployment = Self { store: Frozen::default(), config, isolate, age: 0, words };
         for text in BEGINNING {
@@ -161,7 +161,7 @@ impl Deployment {
             path: path.to_owned(),
             query: query.to_owned(),
             headers: lines.filter_map(header).collect(),
-            body: if body.len() > BODY_LIMIT {
+            body: if body.len() > body_limit(path) {
                 Err(TooLarge)
             } else {
                 Ok(body.as_bytes().to_vec())

@@ -10,6 +10,7 @@ use passalong_core::code;
 use passalong_core::ids::{CustomerPseudonym, Digest, OrderPseudonym};
 use passalong_core::keys::{ProgramKeys, Secrets};
 use passalong_core::report::EventType;
+use passalong_core::shop::ShopSecrets;
 use passalong_core::time::{Day, Instant, Minute};
 use passalong_edge::cron::{self, BUDGET};
 use passalong_edge::http::Request;

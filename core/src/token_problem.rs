@@ -150,7 +150,7 @@ impl fmt::Display for AudienceFlaw {
             Self::Missing => f.write_str("aud is missing")?,
             Self::NotText => f.write_str("aud is not a string")?,
             Self::NotSlug(text) => {
-                write!(f, "aud is {}, which is no program id", unexpected(text))?
+                write!(f, "aud is {}, which is no program id", unexpected(text))?;
             }
             Self::NoProgram(id) => write!(f, "aud is {id}, and there is no such program here")?,
         }

@@ -304,6 +304,37 @@ fn what_the_shop_did_not_sign_is_not_taken_in() {
 }
 
 #[test]
+fn the_generations_of_keys_hold_for_shops_and_pages_too() {
+    let world = world();
+    let program: passalong_core::ids::ProgramId = PROGRAM.parse().unwrap();
+    let made_with = |generation: u32, order: &str| {
+        let key = world.config.secrets.conversion_secret(&program, generation);
+        send_signed(&world, &signed(&key, order, 4990, ""))
+    };
+    assert_eq!(made_with(1, "A-1").status, 201);
+    assert_eq!(made_with(2, "A-2").status, 201, "the next is good before it is handed out");
+    assert_eq!(made_with(3, "A-3").status, 401);
+    let mut revoke =
+        bearer(&format!("/v1/programs/{PROGRAM}/keys/revoke"), &secret("operator_key"));
+    revoke.body = Ok(br#"{"generation": 1}"#.to_vec());
+    assert_eq!(world.send(noon(), &revoke).status, 200);
+    let refused = made_with(1, "A-4");
+    assert_eq!(status_and_code(&refused), (401, "unauthenticated"));
+    let detail = refused.body["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("generation 1 of the conversion_secret, which was revoked"),
+        "{detail}"
+    );
+    assert_eq!(made_with(3, "A-5").status, 201);
+
+    let asked = proxied(PROGRAM, SHOP, "7", SHOPIFY);
+    let token = world.send(noon(), &asked).body["token"].as_str().unwrap().to_owned();
+    let mut me = bearer("/v1/me", &token);
+    me.method = "GET".to_owned();
+    assert_eq!(world.send(noon(), &me).status, 200, "made with the generation in use");
+}
+
+#[test]
 fn a_signed_order_is_not_sent_without_end() {
     let world = world();
     world.memory.limiter.set(None);

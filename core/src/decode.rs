@@ -70,6 +70,11 @@ impl Fields {
         self.map.remove(name).filter(|value| !value.is_null())
     }
 
+    /// Whether a field that has not been read yet holds a text.
+    pub fn is_text(&self, name: &str) -> bool {
+        self.map.get(name).is_some_and(Value::is_string)
+    }
+
     /// A text of 1 to `most` characters without control characters.
     pub fn text(&mut self, name: &str, most: usize) -> Result<Option<String>, Invalid> {
         match self.take(name) {

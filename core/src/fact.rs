@@ -12,9 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::channel::Channel;
 use crate::ids::{Digest, IdError, Identity};
-use crate::money::Currency;
+use crate::money::{BasisPoints, Currency};
 use crate::report::EventType;
-use crate::reward::{ConversionKind, Reason, Role, Trigger, Value};
+use crate::reward::{ConversionKind, Label, Part, Reason, Role, Trigger, Value};
 use crate::time::{Instant, Minute};
 use crate::words::words;
 
@@ -29,6 +29,7 @@ words!(
         Chargeback = "chargeback",
         Verdict = "verdict",
         Fulfilled = "fulfilled",
+        Reviewed = "reviewed",
     }
 );
 
@@ -82,8 +83,17 @@ pub enum Via {
         at: Instant,
         #[serde(rename = "ch")]
         channel: Channel,
+        /// What tells two clicks of one second apart.
+        #[serde(rename = "cn", skip_serializing_if = "Option::is_none", default)]
+        nonce: Option<u32>,
     },
     Code,
+    Alias,
+    Coupon,
+    /// By an earlier order of the friend that brought its proof.
+    Bound,
+    /// A customer said so, and the merchant decides.
+    Hand,
 }
 
 /// A conversion with its proof, as its advocate's ledger holds it.
@@ -101,6 +111,11 @@ pub struct Conversion {
     pub first_order: Option<bool>,
     #[serde(rename = "o", with = "seconds")]
     pub occurred_at: Instant,
+    /// The friend's segment, as the order said.
+    #[serde(rename = "s", skip_serializing_if = "Option::is_none", default)]
+    pub segment: Option<String>,
+    #[serde(rename = "ac", skip_serializing_if = "Option::is_none", default)]
+    pub action: Option<String>,
     #[serde(flatten)]
     pub via: Via,
     /// What the edge could see when it accepted: shown until the verdict, which ignores it.
@@ -109,6 +124,14 @@ pub struct Conversion {
     /// As far as visible then, the friend had converted for this advocate before.
     #[serde(rename = "g", skip_serializing_if = "std::ops::Not::not", default)]
     pub again: bool,
+    /// What of the amount is excluded, by the terms that were known then: shown until the verdict.
+    #[serde(rename = "ex", skip_serializing_if = "is_zero", default)]
+    pub excluded: i64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
+fn is_zero(amount: &i64) -> bool {
+    *amount == 0
 }
 
 /// Something that happened to an order; its type is the kind in the key.
@@ -137,6 +160,42 @@ pub struct Decided {
     pub value: Option<Value>,
     #[serde(rename = "x", skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<Reason>,
+    /// Of a bonus: for how many referrals.
+    #[serde(rename = "m", skip_serializing_if = "Option::is_none", default)]
+    pub milestone: Option<u32>,
+    /// Why the merchant is to look at it first.
+    #[serde(rename = "q", skip_serializing_if = "Option::is_none", default)]
+    pub review: Option<Reason>,
+    /// Of a share of the order: the rate that applied.
+    #[serde(rename = "b", skip_serializing_if = "Option::is_none", default)]
+    pub rate: Option<BasisPoints>,
+    /// How many days it can be had.
+    #[serde(rename = "u", skip_serializing_if = "Option::is_none", default)]
+    pub expires_days: Option<u32>,
+    /// Where its coupon comes from.
+    #[serde(rename = "p", skip_serializing_if = "Option::is_none", default)]
+    pub pool: Option<Label>,
+}
+
+impl Decided {
+    /// A plain decision: no bonus, no review, no end.
+    pub fn plain(role: Role, trigger: Trigger, decided: Result<Value, Reason>) -> Self {
+        Self {
+            role,
+            trigger,
+            value: decided.ok(),
+            reason: decided.err(),
+            milestone: None,
+            review: None,
+            rate: None,
+            expires_days: None,
+            pool: None,
+        }
+    }
+
+    pub const fn part(&self) -> Part {
+        Part { role: self.role, milestone: self.milestone }
+    }
 }
 
 /// The decision on an order's rewards; accepted, by definition, at its settlement instant.
@@ -147,18 +206,40 @@ pub struct Verdict {
     pub report: Digest,
     #[serde(rename = "r")]
     pub rewards: Vec<Decided>,
+    /// What of the amount earns nothing.
+    #[serde(rename = "e", skip_serializing_if = "is_zero", default)]
+    pub excluded: i64,
 }
 
-/// The merchant has handed a reward over.
+/// The merchant has handed a reward over, or settled what was taken from one that had been.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fulfilment {
     #[serde(rename = "w")]
     pub role: Role,
+    #[serde(rename = "m", skip_serializing_if = "Option::is_none", default)]
+    pub milestone: Option<u32>,
+    /// The event whose negative entry is settled.
+    #[serde(rename = "y", skip_serializing_if = "Option::is_none", default, with = "some_text")]
+    pub entry: Option<Digest>,
     #[serde(rename = "v")]
     pub value: Value,
     /// The merchant's reference, sealed.
     #[serde(rename = "s")]
     pub sealed: String,
+}
+
+/// The merchant has looked at a reward.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reviewed {
+    #[serde(rename = "w")]
+    pub role: Role,
+    #[serde(rename = "m", skip_serializing_if = "Option::is_none", default)]
+    pub milestone: Option<u32>,
+    #[serde(rename = "k")]
+    pub approved: bool,
+    /// The merchant's note, sealed.
+    #[serde(rename = "s", skip_serializing_if = "Option::is_none", default)]
+    pub sealed: Option<String>,
 }
 
 /// The content of a fact. The kind in its key says which it is.
@@ -168,6 +249,7 @@ pub enum Fact {
     Event(EventType, Event),
     Verdict(Verdict),
     Fulfilment(Fulfilment),
+    Reviewed(Reviewed),
 }
 
 impl Fact {
@@ -177,6 +259,7 @@ impl Fact {
             Self::Event(kind, _) => (*kind).into(),
             Self::Verdict(_) => FactKind::Verdict,
             Self::Fulfilment(_) => FactKind::Fulfilled,
+            Self::Reviewed(_) => FactKind::Reviewed,
         }
     }
 
@@ -186,6 +269,7 @@ impl Fact {
             Self::Event(_, fact) => serde_json::to_value(fact),
             Self::Verdict(fact) => serde_json::to_value(fact),
             Self::Fulfilment(fact) => serde_json::to_value(fact),
+            Self::Reviewed(fact) => serde_json::to_value(fact),
         };
         json.unwrap_or_default()
     }
@@ -201,6 +285,7 @@ impl Fact {
             FactKind::Chargeback => event(EventType::Chargeback),
             FactKind::Verdict => Verdict::deserialize(json).map(Self::Verdict),
             FactKind::Fulfilled => Fulfilment::deserialize(json).map(Self::Fulfilment),
+            FactKind::Reviewed => Reviewed::deserialize(json).map(Self::Reviewed),
         }
         .ok()
     }
@@ -232,8 +317,10 @@ pub struct Order {
     pub verdict: Option<Accepted<Verdict>>,
     /// Verdicts differ: one of them was reached before all its facts were visible.
     pub differs: bool,
-    /// By role; of several the one accepted first.
-    fulfilments: BTreeMap<Role, Accepted<Fulfilment>>,
+    /// By what was handed over and the merchant's reference: of repeats the one accepted first.
+    fulfilments: BTreeMap<(Part, Option<Digest>), BTreeMap<String, Accepted<Fulfilment>>>,
+    /// Of several the one accepted first.
+    reviews: BTreeMap<Part, Accepted<Reviewed>>,
 }
 
 fn keep_first<T>(slot: &mut Option<Accepted<T>>, new: Accepted<T>) {
@@ -266,10 +353,18 @@ impl Order {
                 self.events.extend(slot.map(|kept| (id, kept)));
             }
             Fact::Fulfilment(fact) => {
-                let role = fact.role;
-                let mut slot = self.fulfilments.remove(&role);
+                let part = Part { role: fact.role, milestone: fact.milestone };
+                let paid = self.fulfilments.entry((part, fact.entry)).or_default();
+                let reference = fact.sealed.clone();
+                let mut slot = paid.remove(&reference);
                 keep_first(&mut slot, Accepted { at, digest, fact });
-                self.fulfilments.extend(slot.map(|kept| (role, kept)));
+                paid.extend(slot.map(|kept| (reference, kept)));
+            }
+            Fact::Reviewed(fact) => {
+                let part = Part { role: fact.role, milestone: fact.milestone };
+                let mut slot = self.reviews.remove(&part);
+                keep_first(&mut slot, Accepted { at, digest, fact });
+                self.reviews.extend(slot.map(|kept| (part, kept)));
             }
         }
     }
@@ -325,8 +420,26 @@ impl Order {
         self.events.get(&id)
     }
 
-    pub fn fulfilment(&self, role: Role) -> Option<&Accepted<Fulfilment>> {
-        self.fulfilments.get(&role)
+    /// How a reward was handed over, the first time in front: any other time it was paid too often.
+    pub fn fulfilments(&self, part: Part) -> Vec<&Accepted<Fulfilment>> {
+        self.paid(part, None)
+    }
+
+    /// How the negative entry of an event was settled.
+    pub fn settlement(&self, part: Part, event: Digest) -> Option<&Accepted<Fulfilment>> {
+        self.paid(part, Some(event)).into_iter().next()
+    }
+
+    fn paid(&self, part: Part, entry: Option<Digest>) -> Vec<&Accepted<Fulfilment>> {
+        let paid = self.fulfilments.get(&(part, entry)).into_iter().flatten();
+        let mut paid: Vec<_> = paid.map(|(_, paid)| paid).collect();
+        paid.sort_by_key(|paid| paid.rank());
+        paid
+    }
+
+    /// What the merchant decided on a reward.
+    pub fn review(&self, part: Part) -> Option<&Accepted<Reviewed>> {
+        self.reviews.get(&part)
     }
 }
 
@@ -359,6 +472,29 @@ mod text {
         deserializer: D,
     ) -> Result<T, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A value as its text, where there is one.
+mod some_text {
+    use super::{Deserialize, Deserializer, FromStr, Serializer, fmt};
+
+    #[allow(clippy::ref_option, reason = "serde asks for this signature")]
+    pub fn serialize<S: Serializer>(
+        value: &Option<impl fmt::Display>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => serializer.collect_str(value),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(
+        deserializer: D,
+    ) -> Result<Option<T>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
     }
 }
 

@@ -1,6 +1,8 @@
 //! A program: one merchant's terms, read from JSON with every mistake explained, and the choice of
 //! the version that applies to an order.
 
+mod rules;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::decode::{Fields, Invalid};
 use crate::ids::{Digest, ProgramId};
-use crate::money::{BasisPoints, Currency, MAX_AMOUNT};
-use crate::reward::{Cap, CapPeriod, Role, Rule, Trigger, Value, When};
+use crate::money::{Currency, MAX_AMOUNT};
+use crate::report::Item;
+use crate::reward::{Role, Rule};
 use crate::time::Instant;
 use crate::words::words;
 
@@ -43,8 +46,8 @@ pub struct Attribution {
     /// How long after a click an order still counts, to the second.
     pub window_days: u32,
     pub new_customers_only: bool,
-    /// How long a friend stays with the advocate without new proof. Only 0 is taken so far: every
-    /// order brings its own.
+    /// How long after an order that brought its proof the friend's orders need none; 0: each needs
+    /// its own.
     pub bound_days: u32,
 }
 
@@ -55,6 +58,49 @@ pub struct Hold {
     /// After the order, where no delivery is reported.
     pub fallback_days: u32,
 }
+
+/// Goods that earn nothing: rewards on some, as medicines, are unlawful.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Excluded {
+    pub skus: Vec<String>,
+    pub categories: Vec<String>,
+}
+
+impl Excluded {
+    fn is_empty(&self) -> bool {
+        self.skus.is_empty() && self.categories.is_empty()
+    }
+
+    /// What of an order is excluded, in minor units.
+    pub fn amount(&self, items: &[Item]) -> i64 {
+        let is_excluded = |item: &&Item| {
+            let category = item.category.as_ref();
+            self.skus.contains(&item.sku) || category.is_some_and(|it| self.categories.contains(it))
+        };
+        items.iter().filter(is_excluded).fold(0, |sum, item| sum.saturating_add(item.amount))
+    }
+}
+
+/// When a reward waits for the merchant's eyes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Review {
+    /// More orders of one advocate within 24 hours than these wait.
+    pub orders_per_day: Option<u32>,
+    /// More orders that come from one click than these wait.
+    pub orders_per_click: Option<u32>,
+}
+
+/// The code that gives a friend the discount, one for the whole program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coupon {
+    pub code: String,
+    /// Where the shop applies it: `{code}` and `{to}` stand for the code and the page to go to.
+    pub link: Option<String>,
+}
+
+/// The most a private person can earn by recommendations in a year so that nothing of it is taxed in
+/// Germany (§ 22 Nr. 3 EStG: from 256 EUR on all of it is).
+const TAX_FREE_DE: i64 = 25_599;
 
 /// What a link preview shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,8 +125,21 @@ pub struct Program {
     pub attribution: Attribution,
     pub hold: Hold,
     pub rewards: Vec<Rule>,
+    #[serde(skip_serializing_if = "Excluded::is_empty")]
+    pub excluded: Excluded,
+    /// The most money an advocate can earn in a (UTC) year, in minor units.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yearly_ceiling: Option<i64>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub review: Review,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coupon: Option<Coupon>,
     pub preview: Preview,
     pub paused: bool,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn as_text<S: serde::Serializer>(id: &ProgramId, serializer: S) -> Result<S::Ok, S::Error> {
@@ -210,14 +269,11 @@ impl Program {
             f.read::<TimeZone>("time_zone")?.map_or_else(|| "Europe/Berlin".to_owned(), |z| z.0);
         let attribution = attribution(f.object("attribution")?)?;
         let hold = hold(f.object("hold")?)?;
-        let rules = f.objects("rewards", 20)?;
-        let rules =
-            f.required("rewards", rules, "a list of rules, for example of the preset 20-10")?;
-        let rewards = rules
-            .into_iter()
-            .map(|fields| rule(fields, currency))
-            .collect::<Result<Vec<_>, _>>()?;
-        check_rules(&rewards)?;
+        let coupon = f.object("coupon")?.map(coupon).transpose()?;
+        let rewards = rules::read(&mut f, currency, coupon.is_some())?;
+        let excluded = excluded(f.object("excluded")?)?;
+        let yearly_ceiling = yearly_ceiling(&mut f, currency)?;
+        let review = review(f.object("review")?)?;
         let preview = preview(f.object("preview")?, &name)?;
         let paused = f.flag("paused")?.unwrap_or(false);
         f.integer("version", (0, i64::MAX), "must be a number, or left out")?;
@@ -235,14 +291,23 @@ impl Program {
             attribution,
             hold,
             rewards,
+            excluded,
+            yearly_ceiling,
+            review,
+            coupon,
             preview,
             paused,
         })
     }
 
-    /// The rules for one role, in order.
-    pub fn rules(&self, role: Role) -> impl Iterator<Item = &Rule> {
-        self.rewards.iter().filter(move |rule| rule.role == role)
+    /// The rules for one role, in order, without those for milestones.
+    pub fn rules(&self, role: Role) -> impl Iterator<Item = &Rule> + Clone {
+        self.rewards.iter().filter(move |rule| rule.role == role && rule.milestone.is_none())
+    }
+
+    /// The rules for milestones.
+    pub fn milestones(&self) -> impl Iterator<Item = &Rule> {
+        self.rewards.iter().filter(|rule| rule.milestone.is_some())
     }
 }
 
@@ -257,8 +322,7 @@ fn attribution(fields: Option<Fields>) -> Result<Attribution, Invalid> {
         result.model = f.read("model")?.unwrap_or(result.model);
         result.window_days = days(&mut f, "window_days", 1)?.unwrap_or(result.window_days);
         result.new_customers_only = f.flag("new_customers_only")?.unwrap_or(true);
-        let right = "must be 0: so far every order brings its own proof of referral";
-        f.integer("bound_days", (0, 0), right)?;
+        result.bound_days = days(&mut f, "bound_days", 0)?.unwrap_or(0);
         f.finish()?;
     }
     Ok(result)
@@ -281,98 +345,6 @@ fn hold(fields: Option<Fields>) -> Result<Hold, Invalid> {
     Ok(result)
 }
 
-fn rule(mut f: Fields, program: Currency) -> Result<Rule, Invalid> {
-    let role = f.read("for")?;
-    let role = f.required("for", role, "advocate or friend")?;
-    let trigger = f.read("trigger")?;
-    let trigger = f.required("trigger", trigger, "for example first_purchase")?;
-    let fields = f.object("value")?;
-    let fields = f.required("value", fields, "for example a percent_of_order")?;
-    let value = value(fields, program)?;
-    let minimum_order = f.amount("minimum_order")?;
-    let when = f.read("when")?.unwrap_or(When::Earned);
-    let cap =
-        f.object("cap")?.map(cap).transpose()?.filter(|c| c.count.is_some() || c.amount.is_some());
-    let no_amount = matches!(value, Value::PercentOff { .. });
-    if cap.is_some_and(|cap| cap.amount.is_some()) && no_amount {
-        return Err(f.invalid("cap", "cannot limit the amount of a percentage; limit the count"));
-    }
-    if when == When::AtOnce && role == Role::Advocate {
-        return Err(f.invalid("when", "at_once is for friends; an advocate's reward is earned"));
-    }
-    if when == When::AtOnce && !matches!(value, Value::PercentOff { .. } | Value::AmountOff { .. })
-    {
-        return Err(f.invalid("when", "at_once takes a percent_off or an amount_off"));
-    }
-    if trigger == Trigger::Action && !matches!(value, Value::Points { .. }) {
-        return Err(f.invalid("value", "must be points, because the trigger is action"));
-    }
-    if trigger == Trigger::Signup {
-        if matches!(value, Value::PercentOfOrder { .. }) {
-            return Err(f.invalid("value", "cannot be percent_of_order: a sign-up has no amount"));
-        }
-        if minimum_order.is_some() {
-            return Err(f.invalid("minimum_order", "does not fit: a sign-up has no amount"));
-        }
-    }
-    f.finish()?;
-    Ok(Rule { role, trigger, value, minimum_order, cap, when })
-}
-
-fn value(mut f: Fields, program: Currency) -> Result<Value, Invalid> {
-    let kind = f.text("kind", 40)?;
-    let kind = f.required("kind", kind, "for example percent_of_order")?;
-    let result = match kind.as_str() {
-        "percent_off" => Value::PercentOff { basis_points: basis_points(&mut f)? },
-        "percent_of_order" => Value::PercentOfOrder { basis_points: basis_points(&mut f)? },
-        "amount_off" => Value::AmountOff {
-            amount: positive(&mut f, "amount")?,
-            currency: currency(&mut f, program)?,
-        },
-        "credit" => Value::Credit {
-            amount: positive(&mut f, "amount")?,
-            currency: currency(&mut f, program)?,
-        },
-        "points" => Value::Points { points: positive(&mut f, "points")? },
-        _ => {
-            let known = "percent_off, amount_off, credit, percent_of_order, points";
-            return Err(f.invalid("kind", format!("must be one of {known}")));
-        }
-    };
-    f.finish()?;
-    Ok(result)
-}
-
-fn basis_points(f: &mut Fields) -> Result<BasisPoints, Invalid> {
-    let right = "must be basis points from 1 to 10000, for example 2000 for 20 %";
-    let rate = f.integer("basis_points", (1, 10_000), right)?;
-    let rate = rate.and_then(|rate| u16::try_from(rate).ok()).map(BasisPoints);
-    f.required("basis_points", rate, "for example 2000 for 20 %")
-}
-
-fn positive(f: &mut Fields, name: &str) -> Result<i64, Invalid> {
-    let amount = f.integer(name, (1, MAX_AMOUNT), "must be a whole number above zero")?;
-    f.required(name, amount, "a whole number above zero")
-}
-
-fn currency(f: &mut Fields, program: Currency) -> Result<Currency, Invalid> {
-    let currency = f.read("currency")?.unwrap_or(program);
-    if currency == program {
-        Ok(currency)
-    } else {
-        Err(f.invalid("currency", format!("must be the program's, {program}")))
-    }
-}
-
-fn cap(mut f: Fields) -> Result<Cap, Invalid> {
-    let count = f.integer("count", (1, 1_000_000), "must be a whole number above zero, or null")?;
-    let amount =
-        f.integer("amount", (1, MAX_AMOUNT), "must be a whole number above zero, or null")?;
-    let per = f.read("per")?.unwrap_or(CapPeriod::Total);
-    f.finish()?;
-    Ok(Cap { count: count.and_then(|count| u32::try_from(count).ok()), amount, per })
-}
-
 fn preview(fields: Option<Fields>, name: &str) -> Result<Preview, Invalid> {
     let Some(mut f) = fields else {
         return Ok(Preview { title: name.to_owned(), text: None, image: None });
@@ -384,25 +356,65 @@ fn preview(fields: Option<Fields>, name: &str) -> Result<Preview, Invalid> {
     Ok(Preview { title, text, image })
 }
 
-/// A rule after one that always fits first can never apply: that is a mistake worth naming.
-fn check_rules(rules: &[Rule]) -> Result<(), Invalid> {
-    for (index, rule) in rules.iter().enumerate() {
-        let hidden = rules.iter().take(index).any(|before| {
-            before.role == rule.role
-                && (before.trigger == rule.trigger
-                    || (before.trigger == Trigger::EveryPurchase
-                        && rule.trigger == Trigger::FirstPurchase))
-        });
-        if hidden {
-            let problem = "never applies, because an earlier rule for the same role fits first";
-            return Err(Invalid::field(&format!("rewards[{index}]"), problem));
+fn excluded(fields: Option<Fields>) -> Result<Excluded, Invalid> {
+    let Some(mut f) = fields else { return Ok(Excluded::default()) };
+    let mut texts = |name: &str| -> Result<Vec<String>, Invalid> {
+        let mut texts: Vec<String> =
+            f.read_list::<Word>(name, 200)?.into_iter().map(|word| word.0).collect();
+        texts.sort();
+        texts.dedup();
+        Ok(texts)
+    };
+    let (skus, categories) = (texts("skus")?, texts("categories")?);
+    f.finish()?;
+    Ok(Excluded { skus, categories })
+}
+
+/// A number of minor units, or the name of a known ceiling.
+fn yearly_ceiling(f: &mut Fields, currency: Currency) -> Result<Option<i64>, Invalid> {
+    if f.is_text("yearly_ceiling") {
+        let name = f.any_text("yearly_ceiling")?.unwrap_or_default();
+        if name != "tax_free_de" {
+            let right = "must be a whole number of minor units, or \"tax_free_de\" for 25599";
+            return Err(f.invalid("yearly_ceiling", right));
+        }
+        if currency.to_string() != "EUR" {
+            return Err(f.invalid("yearly_ceiling", "tax_free_de is in EUR, as the program is not"));
+        }
+        return Ok(Some(TAX_FREE_DE));
+    }
+    let right = "must be a whole number of minor units above zero, or null";
+    f.integer("yearly_ceiling", (1, MAX_AMOUNT), right)
+}
+
+fn review(fields: Option<Fields>) -> Result<Review, Invalid> {
+    let Some(mut f) = fields else { return Ok(Review::default()) };
+    let mut most = |name: &str| -> Result<Option<u32>, Invalid> {
+        let right = "must be a whole number from 1 to 100, or null";
+        let most = f.integer(name, (1, 100), right)?;
+        Ok(most.and_then(|most| u32::try_from(most).ok()))
+    };
+    let review = Review {
+        orders_per_day: most("orders_per_day")?,
+        orders_per_click: most("orders_per_click")?,
+    };
+    f.finish()?;
+    Ok(review)
+}
+
+fn coupon(mut f: Fields) -> Result<Coupon, Invalid> {
+    let code = f.read::<CouponCode>("code")?.map(|code| code.0);
+    let code = f.required("code", code, "what is typed at the checkout, for example FREUND10")?;
+    let link = f.text("link", 500)?;
+    if let Some(link) = &link {
+        let filled = link.replace("{code}", "A").replace("{to}", "a");
+        if !link.contains("{code}") || filled.parse::<Url>().is_err() {
+            let right = "must be an https URL with {code} in it, for example https://shop.example/discount/{code}?redirect={to}";
+            return Err(f.invalid("link", right));
         }
     }
-    if rules.iter().any(|rule| rule.role == Role::Advocate) {
-        Ok(())
-    } else {
-        Err(Invalid::field("rewards", "must have a rule for the advocate"))
-    }
+    f.finish()?;
+    Ok(Coupon { code, link })
 }
 
 /// Declares a checked text used only while reading a program.
@@ -425,6 +437,13 @@ macro_rules! checked {
 checked!(Host, "must be a host name in lower case, for example shop.example", |text| {
     format!("https://{text}").parse::<Url>().is_ok_and(|url| url.authority() == text)
         && !text.contains('/')
+});
+checked!(Word, "must be 1 to 128 characters without line breaks", |text| {
+    (1..=128).contains(&text.chars().take(129).count()) && !text.chars().any(char::is_control)
+});
+checked!(CouponCode, "must be 2 to 40 letters, digits, - or _, for example FREUND10", |text| {
+    (2..=40).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 });
 checked!(Locale, "must be a language tag, for example de-DE", |text| {
     (2..=35).contains(&text.len())
@@ -471,6 +490,10 @@ impl Versions {
     /// What applies now, or, before it began, the first version.
     pub fn current(&self, now: Instant) -> Option<&Version> {
         self.at(now).or_else(|| self.0.first())
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Version> {
+        self.0.iter()
     }
 
     pub fn first(&self) -> Option<&Version> {

@@ -1,7 +1,7 @@
 //! What a shop reports: conversions and their events, read from JSON and normalised, so that
 //! "identical" means equal after reading.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::decode::{Fields, Invalid};
@@ -27,7 +27,7 @@ pub enum Proof {
 }
 
 /// A line of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     pub sku: String,
     pub category: Option<String>,

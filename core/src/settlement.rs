@@ -7,12 +7,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::fact::{Accepted, Conversion, Decided, Event, Order, Verdict};
+use crate::fact::{Accepted, Conversion, Decided, Event, Order, Verdict, Via};
 use crate::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use crate::program::{HoldFrom, Program, Versions};
-use crate::report::{CLOCK_LEEWAY, EventType};
-use crate::reward::{CapPeriod, ConversionKind, Reason, Role, Rule, Trigger, Value, When};
-use crate::time::{DAY, HOUR, Minute};
+use crate::report::{CLOCK_LEEWAY, EventType, Item};
+use crate::reward::{
+    CapPeriod, ConversionKind, Delivery, Part, Reason, Role, Rule, Trigger, Value, When,
+};
+use crate::time::{DAY, HOUR, Instant, Minute};
 
 /// When an order settles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +65,7 @@ pub fn settling(order: &Order, conversion: &Accepted<Conversion>, terms: &Progra
 pub struct Remaining {
     pub amount: i64,
     /// Why, and by which fact, nothing is left.
-    pub reversed: Option<(Reason, crate::time::Instant)>,
+    pub reversed: Option<(Reason, Instant)>,
 }
 
 /// What is left after the events accepted up to `until`, or after all.
@@ -101,13 +103,25 @@ pub(crate) fn after(left: Remaining, whole: i64, (kind, event): &(EventType, Eve
 }
 
 /// Who an advocate is, and since which minute we know.
-pub type Known = Vec<(Minute, Identity)>;
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Known {
+    pub identities: Vec<(Minute, Identity)>,
+    pub segments: Vec<(Minute, String)>,
+}
+
+impl Known {
+    /// The segment an advocate was in then.
+    pub fn segment(&self, at: Minute) -> Option<&str> {
+        let before = self.segments.iter().filter(|(since, _)| *since <= at);
+        before.max().map(|(_, segment)| segment.as_str())
+    }
+}
 
 /// Why a conversion cannot earn for this advocate, from itself and the terms alone.
 pub fn attribute(
     conversion: &Conversion,
     advocate: CustomerPseudonym,
-    known: &[(Minute, Identity)],
+    known: &Known,
     versions: &Versions,
     until: Minute,
 ) -> Result<(), Reason> {
@@ -123,12 +137,12 @@ pub fn attribute(
     }
     let own = |identity: &Identity| {
         *identity == Identity::Customer(advocate)
-            || known.iter().any(|(since, known)| *since <= until && known == identity)
+            || known.identities.iter().any(|(since, own)| *since <= until && own == identity)
     };
     if conversion.identities.iter().any(own) {
         return Err(Reason::SelfReferral);
     }
-    if let crate::fact::Via::Click { at, .. } = conversion.via {
+    if let Via::Click { at, .. } = conversion.via {
         let window = i64::from(terms.attribution.window_days) * DAY;
         let age = conversion.occurred_at.seconds() - at.seconds();
         if age > window || age < -CLOCK_LEEWAY {
@@ -141,13 +155,48 @@ pub fn attribute(
     Ok(())
 }
 
+/// What of a conversion a rule looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Facets<'a> {
+    pub kind: ConversionKind,
+    pub action: Option<&'a str>,
+    pub advocate_segment: Option<&'a str>,
+    pub friend_segment: Option<&'a str>,
+}
+
+impl<'a> Facets<'a> {
+    pub fn new(conversion: &'a Conversion, known: &'a Known, accepted: Minute) -> Self {
+        Self {
+            kind: conversion.kind,
+            action: conversion.action.as_deref(),
+            advocate_segment: known.segment(accepted),
+            friend_segment: conversion.segment.as_deref(),
+        }
+    }
+
+    fn fit(&self, rule: &Rule) -> bool {
+        let segment = match rule.role {
+            Role::Advocate => self.advocate_segment,
+            Role::Friend => self.friend_segment,
+        };
+        rule.trigger.kind() == self.kind
+            && (rule.action.is_none() || rule.action.as_deref() == self.action)
+            && (rule.segment.is_none() || rule.segment.as_deref() == segment)
+    }
+}
+
 /// The rule by which a role earns from this conversion: the first that fits, unless the shop gives
 /// its value at once. `again` says that the friend has converted in this way for this advocate
 /// before.
-pub fn rule_for(terms: &Program, role: Role, kind: ConversionKind, again: bool) -> Option<&Rule> {
+pub fn rule_for<'t>(
+    terms: &'t Program,
+    role: Role,
+    facets: &Facets<'_>,
+    again: bool,
+) -> Option<&'t Rule> {
     let fits = |rule: &&Rule| {
         let once = matches!(rule.trigger, Trigger::FirstPurchase | Trigger::Signup);
-        rule.trigger.kind() == kind && !(once && again)
+        facets.fit(rule) && !(once && again)
     };
     terms.rules(role).find(fits).filter(|rule| rule.when == When::Earned)
 }
@@ -233,12 +282,25 @@ pub fn friendship(
     Friendship { taken, again }
 }
 
-/// A reward that was approved before, as far as caps are concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A reward that was decided before, as far as caps, tiers and milestones are concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Earned {
     pub settled: Minute,
     pub order: OrderPseudonym,
     pub decided: Decided,
+    /// The action its order reported.
+    pub action: Option<String>,
+}
+
+/// Another order of the same advocate, as far as the pace of orders is concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pace {
+    pub order: OrderPseudonym,
+    /// When it was recorded.
+    pub accepted: Minute,
+    pub kind: ConversionKind,
+    pub occurred_at: Instant,
+    pub via: Via,
 }
 
 /// Everything a verdict depends on.
@@ -246,8 +308,10 @@ pub struct Earned {
 pub struct Case<'a> {
     pub order: OrderPseudonym,
     pub advocate: CustomerPseudonym,
-    pub known: &'a [(Minute, Identity)],
+    pub known: &'a Known,
     pub facts: &'a Order,
+    /// What was ordered, as far as the shop said.
+    pub items: &'a [Item],
     pub versions: &'a Versions,
     pub reports: &'a [(Minute, Digest)],
     /// The minutes of this order's own claims.
@@ -255,6 +319,8 @@ pub struct Case<'a> {
     pub claims: &'a [Claim],
     /// What the advocate's orders that settled before this one earned.
     pub earned: &'a [Earned],
+    /// The advocate's other orders, where their pace counts.
+    pub pace: &'a [Pace],
 }
 
 /// Decides an order: `S` and the verdict. Nothing where there is no conversion.
@@ -277,65 +343,215 @@ pub fn settle(case: &Case<'_>) -> Option<(Minute, Verdict)> {
         let taken = if friendship.taken { Err(Reason::FriendAlreadyReferred) } else { Ok(()) };
         attribute(fact, case.advocate, case.known, case.versions, at).and(taken)
     };
-    let left = remaining(case.facts, conversion, Some(at));
-    let rewards = [Role::Advocate, Role::Friend]
-        .into_iter()
-        .filter_map(|role| {
-            let rule = rule_for(terms, role, fact.kind, friendship.again);
-            let named = rule.or_else(|| rule_for(terms, role, fact.kind, false))?;
-            let decided = whole
-                .and_then(|()| rule.ok_or(Reason::FriendAlreadyReferred))
-                .and_then(|rule| earn(rule, left, terms, case, at));
-            Some(Decided {
-                role,
-                trigger: named.trigger,
-                value: decided.ok(),
-                reason: decided.err(),
-            })
-        })
-        .collect();
-    Some((at, Verdict { report: conversion.digest, rewards }))
+    let excluded = terms.excluded.amount(case.items);
+    let bench = Bench {
+        case,
+        terms,
+        at,
+        base: Base { left: remaining(case.facts, conversion, Some(at)), excluded },
+        facets: Facets::new(fact, case.known, conversion.at),
+        review: suspicion(case, conversion, terms),
+    };
+    let mut rewards: Vec<Decided> = Vec::new();
+    for role in [Role::Advocate, Role::Friend] {
+        let rule = rule_for(terms, role, &bench.facets, friendship.again);
+        let named = rule.or_else(|| rule_for(terms, role, &bench.facets, false));
+        let Some(named) = named else { continue };
+        let value = whole
+            .and_then(|()| rule.ok_or(Reason::FriendAlreadyReferred))
+            .and_then(|rule| bench.earn(rule));
+        let decided = bench.decided(named, value);
+        let reached = bench.milestone(&decided, named.trigger);
+        rewards.push(decided);
+        rewards.extend(reached);
+    }
+    Some((at, Verdict { report: conversion.digest, rewards, excluded }))
 }
 
-/// What a rule gives for what is left, within its cap.
-fn earn(
-    rule: &Rule,
-    left: Remaining,
-    terms: &Program,
+/// Why the merchant is to look at this order's rewards first.
+fn suspicion(
     case: &Case<'_>,
-    at: Minute,
-) -> Result<Value, Reason> {
-    let value = worth(rule, left, terms)?;
-    let Some(cap) = rule.cap else { return Ok(value) };
-    let year = |minute: Minute| minute.start().day().year();
-    let used = case.earned.iter().filter(|earned| {
-        (earned.settled, earned.order) < (at, case.order)
-            && earned.decided.role == rule.role
-            && earned.decided.trigger == rule.trigger
-            && earned.decided.value.is_some()
-            && (cap.per == CapPeriod::Total || year(earned.settled) == year(at))
-    });
-    let (count, sum) = used.fold((0_u32, 0_i64), |(count, sum), earned| {
-        let amount = earned.decided.value.and_then(Value::amount).unwrap_or(0);
-        (count.saturating_add(1), sum.saturating_add(amount))
-    });
-    if cap.count.is_some_and(|most| count >= most) {
-        return Err(Reason::CapReached);
+    conversion: &Accepted<Conversion>,
+    terms: &Program,
+) -> Option<Reason> {
+    let fact = &conversion.fact;
+    if fact.via == Via::Hand {
+        return Some(Reason::ClaimedByHand);
     }
-    match (cap.amount, value.amount()) {
-        (Some(most), _) if sum >= most => Err(Reason::CapReached),
-        (Some(most), Some(amount)) => Ok(value.with_amount(amount.min(most - sum))),
-        _ => Ok(value),
+    // Whatever came later counts against itself.
+    let earlier = |other: &&Pace| {
+        other.kind == fact.kind && (other.accepted, other.order) < (conversion.at, case.order)
+    };
+    let is_beyond =
+        |most: Option<u32>, count: usize| most.is_some_and(|most| count >= most as usize);
+    let earlier = case.pace.iter().filter(earlier);
+    let same_click = |other: &&Pace| matches!(fact.via, Via::Click { .. }) && other.via == fact.via;
+    if is_beyond(terms.review.orders_per_click, earlier.clone().filter(same_click).count()) {
+        return Some(Reason::ManyOrdersOneClick);
+    }
+    let until = fact.occurred_at;
+    let same_day =
+        |other: &&Pace| other.occurred_at > until.plus(-DAY) && other.occurred_at <= until;
+    let is_fast = is_beyond(terms.review.orders_per_day, earlier.filter(same_day).count());
+    is_fast.then_some(Reason::Velocity)
+}
+
+/// One order on the bench: what its rewards are decided by.
+struct Bench<'a> {
+    case: &'a Case<'a>,
+    terms: &'a Program,
+    at: Minute,
+    base: Base,
+    facets: Facets<'a>,
+    review: Option<Reason>,
+}
+
+impl Bench<'_> {
+    /// What was decided before, in the order in which places are given.
+    fn before(&self) -> impl Iterator<Item = &Earned> {
+        let place = (self.at, self.case.order);
+        self.case.earned.iter().filter(move |earned| {
+            (earned.settled, earned.order) < place && earned.decided.value.is_some()
+        })
+    }
+
+    /// The number of the referral this one is for the advocate, if it is approved.
+    fn number(&self, trigger: Trigger) -> u32 {
+        let counts = |earned: &&Earned| {
+            earned.decided.part() == Part::from(Role::Advocate) && earned.decided.trigger == trigger
+        };
+        u32::try_from(self.before().filter(counts).count()).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    /// What the merchant decided in time.
+    fn reviewed(&self, part: Part) -> Option<bool> {
+        let review = self.case.facts.review(part).filter(|review| review.at <= self.at);
+        review.map(|review| review.fact.approved)
+    }
+
+    /// What a rule gives for what is left, within its cap and the ceiling.
+    fn earn(&self, rule: &Rule) -> Result<Value, Reason> {
+        if self.reviewed(rule.role.into()) == Some(false) {
+            return Err(Reason::Declined);
+        }
+        let value = worth(rule, self.number(rule.trigger), self.base, self.terms)?;
+        let value = self.within_cap(rule, value)?;
+        self.within_ceiling(rule, value, 0)
+    }
+
+    fn within_cap(&self, rule: &Rule, value: Value) -> Result<Value, Reason> {
+        let Some(cap) = rule.cap else { return Ok(value) };
+        let used = self.before().filter(|earned| {
+            earned.decided.part() == Part::from(rule.role)
+                && earned.decided.trigger == rule.trigger
+                && (rule.action.is_none() || earned.action == rule.action)
+                && (cap.per == CapPeriod::Total || year(earned.settled) == year(self.at))
+        });
+        let (count, sum) = used.fold((0_u32, 0_i64), |(count, sum), earned| {
+            let amount = earned.decided.value.and_then(Value::amount).unwrap_or(0);
+            (count.saturating_add(1), sum.saturating_add(amount))
+        });
+        if cap.count.is_some_and(|most| count >= most) {
+            return Err(Reason::CapReached);
+        }
+        limit(rule, value, value.amount(), cap.amount, sum)
+    }
+
+    /// What an advocate earns in a year in money is limited, whatever it is earned by. `own` is what
+    /// this order gave already.
+    fn within_ceiling(&self, rule: &Rule, value: Value, own: i64) -> Result<Value, Reason> {
+        if rule.role == Role::Friend {
+            return Ok(value);
+        }
+        let this_year = |earned: &&Earned| {
+            earned.decided.role == Role::Advocate && year(earned.settled) == year(self.at)
+        };
+        let money = |earned: &Earned| earned.decided.value.and_then(Value::money);
+        let sum = self.before().filter(this_year).filter_map(money).fold(own, i64::saturating_add);
+        limit(rule, value, value.money(), self.terms.yearly_ceiling, sum)
+    }
+
+    fn decided(&self, rule: &Rule, value: Result<Value, Reason>) -> Decided {
+        let part = Part { role: rule.role, milestone: rule.milestone };
+        let waits = self.review.filter(|_| value.is_ok() && self.reviewed(part).is_none());
+        let number = self.number(rule.trigger);
+        let value_of_rule = rule.value_at(number);
+        Decided {
+            milestone: rule.milestone,
+            review: waits,
+            rate: value_of_rule.rate().filter(|_| value.is_ok()),
+            expires_days: rule.expires_days.filter(|_| value.is_ok()),
+            pool: rule.pool.filter(|_| value.is_ok() && rule.delivery == Delivery::Coupon),
+            ..Decided::plain(rule.role, rule.trigger, value)
+        }
+    }
+
+    /// The bonus that this referral reaches, once in an advocate's life.
+    fn milestone(&self, decided: &Decided, trigger: Trigger) -> Option<Decided> {
+        let approved = decided.value.filter(|_| decided.role == Role::Advocate)?;
+        let number = self.number(trigger);
+        let reached = |rule: &&Rule| {
+            rule.milestone == Some(number) && rule.trigger == trigger && self.facets.fit(rule)
+        };
+        let rule = self.terms.milestones().find(reached)?;
+        let paid = |earned: &Earned| {
+            earned.decided.milestone == Some(number) && earned.decided.trigger == trigger
+        };
+        if self.before().any(paid) {
+            return None;
+        }
+        let value = self.within_ceiling(rule, rule.value, approved.money().unwrap_or(0));
+        Some(self.decided(rule, value))
     }
 }
 
-/// What a rule gives for what is left, caps aside.
-pub fn worth(rule: &Rule, left: Remaining, terms: &Program) -> Result<Value, Reason> {
-    if let Some((reason, _)) = left.reversed {
+fn year(minute: Minute) -> i16 {
+    minute.start().day().year()
+}
+
+/// As much of a value as fits under a limit of which `sum` is used.
+fn limit(
+    rule: &Rule,
+    value: Value,
+    amount: Option<i64>,
+    most: Option<i64>,
+    sum: i64,
+) -> Result<Value, Reason> {
+    let (Some(most), Some(amount)) = (most, amount) else { return Ok(value) };
+    let left = most.saturating_sub(sum);
+    if amount <= left && left > 0 {
+        return Ok(value);
+    }
+    // A gift or a coupon is given whole or not at all.
+    let is_whole = value.amount().is_none() || rule.delivery == Delivery::Coupon;
+    if left <= 0 || is_whole { Err(Reason::CapReached) } else { Ok(value.with_amount(left)) }
+}
+
+/// What rewards of an order are computed from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Base {
+    pub left: Remaining,
+    /// What of the amount earns nothing, in minor units. A refund counts against the rest first: a
+    /// reward on excluded goods would be unlawful.
+    pub excluded: i64,
+}
+
+impl Base {
+    pub fn amount(&self) -> i64 {
+        self.left.amount.saturating_sub(self.excluded).max(0)
+    }
+}
+
+/// What a rule gives the advocate's so many-th referral for what is left, caps aside.
+pub fn worth(rule: &Rule, number: u32, base: Base, terms: &Program) -> Result<Value, Reason> {
+    if let Some((reason, _)) = base.left.reversed {
         return Err(reason);
     }
-    if rule.minimum_order.is_some_and(|least| left.amount < least) {
+    if base.excluded > 0 && base.amount() == 0 {
+        return Err(Reason::ExcludedItem);
+    }
+    if rule.minimum_order.is_some_and(|least| base.amount() < least) {
         return Err(Reason::BelowMinimum);
     }
-    Ok(rule.value.earned(left.amount, terms.currency))
+    Ok(rule.value_at(number).earned(base.amount(), terms.currency))
 }

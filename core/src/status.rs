@@ -2,19 +2,24 @@
 //! stored. Before the verdict everything here is provisional; after it only reversals, fulfilment
 //! and expiry change what is shown.
 
-use crate::fact::{Accepted, Conversion, Decided, Event, Order};
-use crate::ids::{CustomerPseudonym, Identity};
+use std::collections::BTreeMap;
+
+use crate::fact::{Accepted, Conversion, Decided, Event, Order, Verdict};
+use crate::ids::{CustomerPseudonym, Digest, OrderPseudonym};
 use crate::mutation::{self, Mutation};
 use crate::program::{Program, Versions};
 use crate::report::EventType;
-use crate::reward::{ConversionKind, Reason, Role, Rule, Status, Trigger, Value};
-use crate::settlement::{Remaining, after, attribute, remaining, rule_for, settling, worth};
-use crate::time::{Instant, Minute, SETTLE};
+use crate::reward::{ConversionKind, Part, Reason, RewardId, Role, Rule, Status, Trigger, Value};
+use crate::settlement::{
+    Base, Facets, Known, Remaining, after, attribute, remaining, rule_for, settling, worth,
+};
+use crate::time::{Instant, SETTLE};
 
 /// A reward of an order, as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reward {
-    pub role: Role,
+    pub part: Part,
+    pub trigger: Trigger,
     pub value: Value,
     pub status: Status,
     pub reason: Option<Reason>,
@@ -27,13 +32,25 @@ pub struct Reward {
 /// What a reversal took from a fulfilled reward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
+    /// The event that took it.
+    pub event: Digest,
     pub value: Value,
     pub reason: Reason,
     pub since: Instant,
+    /// When the merchant settled it.
+    pub settled: Option<Instant>,
 }
 
 impl Reward {
-    /// What the advocate has for good, entries taken off. A percentage is taken back as a whole.
+    pub const fn id(&self, order: OrderPseudonym, advocate: CustomerPseudonym) -> RewardId {
+        match self.part.milestone {
+            None => RewardId::Order { order, role: self.part.role },
+            Some(at) => RewardId::Milestone { advocate, trigger: self.trigger, at },
+        }
+    }
+
+    /// What whoever earned it has for good, entries taken off. A percentage or a gift is taken back
+    /// as a whole.
     pub fn net(&self) -> Option<Value> {
         if !matches!(self.status, Status::Approved | Status::Fulfilled) {
             return None;
@@ -45,146 +62,279 @@ impl Reward {
             None => self.entries.is_empty().then_some(self.value),
         }
     }
+
+    /// What the merchant still has to give, or, below zero, to get back.
+    pub fn owed(&self) -> Vec<Value> {
+        match self.status {
+            Status::Approved => vec![self.value],
+            Status::Fulfilled => {
+                let open = self.entries.iter().filter(|entry| entry.settled.is_none());
+                open.map(|entry| entry.value).filter(|value| value.amount().is_some()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
 }
 
-/// The rewards an order brings, as of `now`. `known` is who its advocate is.
-pub fn rewards(
-    order: &Order,
-    advocate: CustomerPseudonym,
-    known: &[(Minute, Identity)],
-    versions: &Versions,
-    now: Instant,
-) -> Vec<Reward> {
+/// What an order is looked at with.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    pub advocate: CustomerPseudonym,
+    /// Who the advocate is.
+    pub known: &'a Known,
+    pub versions: &'a Versions,
+    pub now: Instant,
+    /// Referrals approved so far, where tiers are to be foreseen.
+    pub approved: Option<&'a BTreeMap<Trigger, u32>>,
+}
+
+/// The advocate's referrals that were approved.
+pub fn approved(orders: &BTreeMap<OrderPseudonym, Order>) -> BTreeMap<Trigger, u32> {
+    let mut approved = BTreeMap::new();
+    for decided in orders.values().filter_map(|order| order.verdict.as_ref()) {
+        for one in &decided.fact.rewards {
+            if one.value.is_some() && one.part() == Part::from(Role::Advocate) {
+                *approved.entry(one.trigger).or_insert(0) += 1;
+            }
+        }
+    }
+    approved
+}
+
+/// The rewards an order brings.
+pub fn rewards(order: &Order, view: &View<'_>) -> Vec<Reward> {
     let Some(conversion) = order.conversion.as_ref() else { return Vec::new() };
     let fact = &conversion.fact;
+    let versions = view.versions;
     let Some(version) = versions.at(fact.occurred_at).or_else(|| versions.first()) else {
         return Vec::new();
     };
-    let terms = &version.terms;
+    let looked_at = Looked { order, conversion, terms: &version.terms, view };
     if let Some(verdict) = &order.verdict {
         let decided = verdict.fact.rewards.iter();
-        return decided
-            .map(|reward| decided_reward(order, conversion, terms, reward, verdict.at))
-            .collect();
+        return decided.map(|decided| looked_at.decided(verdict, decided)).collect();
     }
     // What becomes known of an advocate after settlement no longer counts.
-    let until = now.minute_up().min(settling(order, conversion, terms).at);
-    let whole = attribute(fact, advocate, known, versions, until)
+    let until = view.now.minute_up().min(settling(order, conversion, &version.terms).at);
+    let whole = attribute(fact, view.advocate, view.known, versions, until)
         .and_then(|()| fact.noted.map_or(Ok(()), Err));
+    let facets = Facets::new(fact, view.known, conversion.at);
     [Role::Advocate, Role::Friend]
         .into_iter()
         .filter_map(|role| {
-            let rule = rule_for(terms, role, fact.kind, fact.again);
-            let named = rule.or_else(|| rule_for(terms, role, fact.kind, false))?;
+            let rule = rule_for(&version.terms, role, &facets, fact.again);
+            let named = rule.or_else(|| rule_for(&version.terms, role, &facets, false))?;
             let refusal = whole.and_then(|()| rule.ok_or(Reason::FriendAlreadyReferred)).err();
-            Some(provisional_reward(order, conversion, terms, named, refusal, now))
+            Some(looked_at.provisional(named, refusal))
         })
         .collect()
 }
 
-fn provisional_reward(
-    order: &Order,
-    conversion: &Accepted<Conversion>,
-    terms: &Program,
-    rule: &Rule,
-    refusal: Option<Reason>,
-    now: Instant,
-) -> Reward {
-    let occurred_at = conversion.fact.occurred_at;
-    let left = remaining(order, conversion, None);
-    let nothing = zero(rule.value.earned(0, terms.currency));
-    let mut reward = Reward {
-        role: rule.role,
-        value: nothing,
-        status: Status::Refused,
-        reason: refusal,
-        since: occurred_at,
-        until: None,
-        entries: Vec::new(),
-    };
-    if refusal.is_some() {
-        return reward;
-    }
-    match worth(rule, left, terms) {
-        Err(reason) => {
-            reward.reason = Some(reason);
-            if let Some((_, at)) = left.reversed {
-                reward.status = Status::Reversed;
-                reward.since = at;
-            }
-        }
-        Ok(value) => {
-            let settling = settling(order, conversion, terms);
-            reward.value = value;
-            reward.status = Status::Pending;
-            let end = settling.at.start();
-            if mutation::is_on(Mutation::ApprovedWithoutVerdict) && now >= end.plus(SETTLE) {
-                reward.status = Status::Approved;
-                return reward;
-            }
-            if now >= end {
-                reward.reason = Some(Reason::Checking);
-                reward.until = Some(end.plus(SETTLE)).filter(|until| *until > now);
-            } else {
-                let waits = if settling.fixed { Reason::Hold } else { Reason::AwaitingDelivery };
-                reward.reason = Some(waits);
-                reward.until = Some(end);
-            }
-        }
-    }
-    reward
+/// An order that is looked at.
+struct Looked<'a> {
+    order: &'a Order,
+    conversion: &'a Accepted<Conversion>,
+    terms: &'a Program,
+    view: &'a View<'a>,
 }
 
-fn decided_reward(
-    order: &Order,
-    conversion: &Accepted<Conversion>,
-    terms: &Program,
-    decided: &Decided,
-    settled: Minute,
-) -> Reward {
-    let rule = rule_of(terms, decided.role, decided.trigger);
-    let mut reward = Reward {
-        role: decided.role,
-        value: decided.value.unwrap_or_else(|| {
-            let value = rule.map_or(Value::Points { points: 0 }, |rule| rule.value);
-            zero(value.earned(0, terms.currency))
-        }),
-        status: Status::Approved,
-        reason: decided.reason,
-        since: settled.start(),
-        until: None,
-        entries: Vec::new(),
-    };
-    let Some(approved) = decided.value else {
-        let reversal = decided.reason.is_some_and(Reason::is_reversal);
-        reward.status = if reversal { Status::Reversed } else { Status::Refused };
-        if reversal && let Some((_, at)) = remaining(order, conversion, Some(settled)).reversed {
-            reward.since = at;
+impl Looked<'_> {
+    fn provisional(&self, rule: &Rule, refusal: Option<Reason>) -> Reward {
+        let now = self.view.now;
+        let left = remaining(self.order, self.conversion, None);
+        let part = Part::from(rule.role);
+        let mut reward = Reward {
+            part,
+            trigger: rule.trigger,
+            value: zero(rule.value.earned(0, self.terms.currency)),
+            status: Status::Refused,
+            reason: refusal,
+            since: self.conversion.fact.occurred_at,
+            until: None,
+            entries: Vec::new(),
+        };
+        if refusal.is_some() {
+            return reward;
         }
-        return reward;
-    };
-    let Some(paid) = order.fulfilment(decided.role) else {
-        for taking in takings(order, conversion, rule, approved, approved) {
+        let declined = self.order.review(part).filter(|review| !review.fact.approved);
+        if let Some(declined) = declined {
+            reward.status = Status::Reversed;
+            reward.reason = Some(Reason::Declined);
+            reward.since = declined.at.start();
+            return reward;
+        }
+        let base = Base { left, excluded: self.conversion.fact.excluded };
+        let approved = self.view.approved.and_then(|approved| approved.get(&rule.trigger));
+        let number = approved.copied().unwrap_or(0).saturating_add(1);
+        match worth(rule, number, base, self.terms) {
+            Err(reason) => {
+                reward.reason = Some(reason);
+                if let Some((_, at)) = left.reversed {
+                    reward.status = Status::Reversed;
+                    reward.since = at;
+                }
+            }
+            Ok(value) => {
+                let settling = settling(self.order, self.conversion, self.terms);
+                reward.value = value;
+                reward.status = Status::Pending;
+                let end = settling.at.start();
+                if mutation::is_on(Mutation::ApprovedWithoutVerdict) && now >= end.plus(SETTLE) {
+                    reward.status = Status::Approved;
+                    return reward;
+                }
+                if now >= end {
+                    reward.reason = Some(Reason::Checking);
+                    reward.until = Some(end.plus(SETTLE)).filter(|until| *until > now);
+                } else {
+                    let waits =
+                        if settling.fixed { Reason::Hold } else { Reason::AwaitingDelivery };
+                    reward.reason = Some(waits);
+                    reward.until = Some(end);
+                }
+            }
+        }
+        reward
+    }
+
+    fn decided(&self, verdict: &Accepted<Verdict>, decided: &Decided) -> Reward {
+        let part = decided.part();
+        let settled = verdict.at;
+        let rule = rule_of(self.terms, decided);
+        let mut reward = Reward {
+            part,
+            trigger: decided.trigger,
+            value: decided.value.unwrap_or_else(|| {
+                let value = rule.map_or(Value::Points { points: 0 }, |rule| rule.value);
+                zero(value.earned(0, self.terms.currency))
+            }),
+            status: Status::Approved,
+            reason: decided.reason,
+            since: settled.start(),
+            until: None,
+            entries: Vec::new(),
+        };
+        let review = self.order.review(part);
+        let Some(approved) = decided.value else {
+            let reversal = decided.reason.is_some_and(Reason::is_reversal);
+            reward.status = if reversal { Status::Reversed } else { Status::Refused };
+            let left = remaining(self.order, self.conversion, Some(settled));
+            if let (true, Some((_, at))) = (reversal, left.reversed) {
+                reward.since = at;
+            } else if let (Some(Reason::Declined), Some(review)) = (decided.reason, review) {
+                reward.since = review.at.start();
+            }
+            return reward;
+        };
+        let lost = Lost { looked_at: self, verdict, decided, approved };
+        if let Some(paid) = self.order.fulfilments(part).first() {
+            reward.status = Status::Fulfilled;
+            reward.value = paid.fact.value;
+            reward.since = paid.at.start();
+            let entries = lost.takings(paid.fact.value).into_iter().map(|taking| {
+                let settled = self.order.settlement(part, taking.event);
+                taking.entry(settled.map(|settled| settled.at.start()))
+            });
+            reward.entries = entries.filter(|entry| entry.value.amount() != Some(0)).collect();
+            return reward;
+        }
+        match (decided.review, review) {
+            (_, Some(review)) if !review.fact.approved => {
+                reward.status = Status::Reversed;
+                reward.reason = Some(Reason::Declined);
+                reward.since = review.at.start();
+                reward.value = zero(approved);
+                return reward;
+            }
+            (Some(waits), None) => {
+                reward.status = Status::Review;
+                reward.reason = Some(waits);
+            }
+            (Some(_), Some(review)) => reward.since = review.at.max(settled).start(),
+            (None, _) => {}
+        }
+        if reward.status == Status::Approved
+            && let Some(days) = decided.expires_days
+        {
+            let end = reward.since.plus_days(days);
+            if end <= self.view.now {
+                reward.status = Status::Expired;
+                reward.since = end;
+                return reward;
+            }
+            reward.until = Some(end);
+        }
+        for taking in lost.takings(approved) {
             reward.value = taking.after;
-            reward.reason = Some(taking.reason);
+            if reward.status != Status::Review || taking.gone {
+                reward.reason = Some(taking.reason);
+            }
             if taking.gone {
                 reward.status = Status::Reversed;
                 reward.since = taking.since;
+                reward.until = None;
             }
         }
-        return reward;
-    };
-    reward.status = Status::Fulfilled;
-    reward.value = paid.fact.value;
-    reward.since = paid.at.start();
-    let takings = takings(order, conversion, rule, approved, paid.fact.value);
-    let entries = takings.into_iter().map(Taking::entry);
-    reward.entries = entries.filter(|entry| entry.value.amount() != Some(0)).collect();
-    reward
+        reward
+    }
+}
+
+/// What an approved value can lose.
+struct Lost<'a> {
+    looked_at: &'a Looked<'a>,
+    verdict: &'a Accepted<Verdict>,
+    decided: &'a Decided,
+    approved: Value,
+}
+
+impl Lost<'_> {
+    /// What the events took, one by one, from `start`. What was reached by many orders is not lost
+    /// with one.
+    fn takings(&self, start: Value) -> Vec<Taking> {
+        if self.decided.milestone.is_some() {
+            return Vec::new();
+        }
+        let Looked { order, conversion, .. } = self.looked_at;
+        let whole = conversion.fact.amount.unwrap_or(0);
+        let mut left = Remaining { amount: whole, reversed: None };
+        let mut before = start;
+        let mut gone = false;
+        let mut result = Vec::new();
+        for event in order.events() {
+            left = after(left, whole, &event.fact);
+            let next = self.shrunk(left);
+            // An order can be undone without taking anything: a percentage, or a value of nothing.
+            if next.amount() < before.amount() || (left.reversed.is_some() && !gone) {
+                gone = left.reversed.is_some() || next.amount() == Some(0);
+                let (reason, since) = taken_by(&event.fact);
+                let event = event.fact.1.event;
+                result.push(Taking { event, before, after: next, gone, reason, since });
+                before = next;
+            }
+        }
+        result
+    }
+
+    /// What is left of an approved value. A share of the order shrinks with it; a fixed value stays
+    /// until the order is wholly reversed.
+    fn shrunk(&self, left: Remaining) -> Value {
+        let approved = self.approved;
+        if left.reversed.is_some() {
+            return zero(approved);
+        }
+        match (self.decided.rate, approved.amount()) {
+            (Some(rate), Some(amount)) => {
+                let base = Base { left, excluded: self.verdict.fact.excluded };
+                approved.with_amount(amount.min(rate.of(base.amount())))
+            }
+            _ => approved,
+        }
+    }
 }
 
 /// An event that left less of a value.
 struct Taking {
+    event: Digest,
     before: Value,
     after: Value,
     /// Nothing is left.
@@ -194,53 +344,12 @@ struct Taking {
 }
 
 impl Taking {
-    fn entry(self) -> Entry {
+    fn entry(self, settled: Option<Instant>) -> Entry {
         let value = match (self.before.amount(), self.after.amount()) {
             (Some(before), Some(after)) => self.before.with_amount(after.saturating_sub(before)),
             _ => self.before,
         };
-        Entry { value, reason: self.reason, since: self.since }
-    }
-}
-
-/// What the events took, one by one, from `start`, of which `approved` was approved.
-fn takings(
-    order: &Order,
-    conversion: &Accepted<Conversion>,
-    rule: Option<&Rule>,
-    approved: Value,
-    start: Value,
-) -> Vec<Taking> {
-    let whole = conversion.fact.amount.unwrap_or(0);
-    let mut left = Remaining { amount: whole, reversed: None };
-    let mut before = start;
-    let mut gone = false;
-    let mut result = Vec::new();
-    for event in order.events() {
-        left = after(left, whole, &event.fact);
-        let next = shrunk(rule, approved, left);
-        // An order can be undone without taking anything: a percentage, or a value of nothing.
-        if next.amount() < before.amount() || (left.reversed.is_some() && !gone) {
-            gone = left.reversed.is_some() || next.amount() == Some(0);
-            let (reason, since) = taken_by(&event.fact);
-            result.push(Taking { before, after: next, gone, reason, since });
-            before = next;
-        }
-    }
-    result
-}
-
-/// What is left of an approved value. A share of the order shrinks with it; a fixed value stays
-/// until the order is wholly reversed.
-fn shrunk(rule: Option<&Rule>, approved: Value, left: Remaining) -> Value {
-    if left.reversed.is_some() {
-        return zero(approved);
-    }
-    match (rule.map(|rule| rule.value), approved.amount()) {
-        (Some(Value::PercentOfOrder { basis_points }), Some(amount)) => {
-            approved.with_amount(amount.min(basis_points.of(left.amount)))
-        }
-        _ => approved,
+        Entry { event: self.event, value, reason: self.reason, since: self.since, settled }
     }
 }
 
@@ -254,8 +363,13 @@ fn taken_by((kind, event): &(EventType, Event)) -> (Reason, Instant) {
     (reason, event.occurred_at)
 }
 
-fn rule_of(terms: &Program, role: Role, trigger: Trigger) -> Option<&Rule> {
-    terms.rules(role).find(|rule| rule.trigger == trigger)
+/// The rule a decision was made by, as far as its kind of value goes.
+fn rule_of<'t>(terms: &'t Program, decided: &Decided) -> Option<&'t Rule> {
+    terms.rewards.iter().find(|rule| {
+        rule.role == decided.role
+            && rule.trigger == decided.trigger
+            && rule.milestone == decided.milestone
+    })
 }
 
 fn zero(value: Value) -> Value {
@@ -290,20 +404,29 @@ impl Totals {
             Status::Approved | Status::Fulfilled => self.approved += 1,
             _ => {}
         }
+        self.sum(reward);
+    }
+
+    /// Adds what a reward, also a bonus, comes to.
+    pub fn sum(&mut self, reward: &Reward) {
         if let Some(value) = reward.net() {
-            let same = |sum: &&mut (Value, u32)| match value.amount() {
-                Some(_) => zero(sum.0) == zero(value),
-                None => sum.0 == value,
-            };
-            match self.earned.iter_mut().find(same) {
-                Some((sum, count)) => {
-                    let amount =
-                        sum.amount().unwrap_or(0).saturating_add(value.amount().unwrap_or(0));
-                    *sum = sum.with_amount(amount);
-                    *count += 1;
-                }
-                None => self.earned.push((value, 1)),
+            self.add_value(value);
+        }
+    }
+
+    /// Adds a value to the sum of its kind.
+    pub fn add_value(&mut self, value: Value) {
+        let same = |sum: &&mut (Value, u32)| match value.amount() {
+            Some(_) => zero(sum.0) == zero(value),
+            None => sum.0 == value,
+        };
+        match self.earned.iter_mut().find(same) {
+            Some((sum, count)) => {
+                let amount = sum.amount().unwrap_or(0).saturating_add(value.amount().unwrap_or(0));
+                *sum = sum.with_amount(amount);
+                *count += 1;
             }
+            None => self.earned.push((value, 1)),
         }
     }
 }

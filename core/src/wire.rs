@@ -43,10 +43,16 @@ pub struct Me {
     pub link: String,
     pub code: String,
     pub alias: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub alias_reserved: Option<AliasReserved>,
     pub offer: MeOffer,
     pub totals: MeTotals,
     /// Newest first, at most 50.
     pub referrals: Vec<Referral>,
+    /// What the customer earns as a friend of somebody else, newest first.
+    pub as_friend: Vec<FriendReward>,
+    /// What the customer asked for and is not found yet, newest first.
+    pub claims: Vec<MeClaim>,
     pub next: Option<Next>,
     pub channels: Vec<Channel>,
     pub as_of: Instant,
@@ -91,6 +97,7 @@ pub struct MeTotals {
     pub pending: u32,
     pub approved: u32,
     pub earned: Vec<EarnedSum>,
+    pub year: YearTotal,
 }
 
 /// A sum of one kind of value; `count` says of how many rewards.
@@ -109,6 +116,30 @@ pub struct Referral {
     pub kind: ConversionKind,
     pub occurred_at: Instant,
     pub reward: Option<MeReward>,
+    /// The bonus this referral reached.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bonus: Option<MeReward>,
+    /// The same friend's sign-up, from which the referral has moved on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub before: Option<Stage>,
+}
+
+/// An earlier stage of a referral.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    pub kind: ConversionKind,
+    pub occurred_at: Instant,
+    pub reward: Option<MeReward>,
+}
+
+/// What a friend earns with an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FriendReward {
+    pub kind: ConversionKind,
+    pub occurred_at: Instant,
+    pub reward: MeReward,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,16 +153,37 @@ pub struct MeReward {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Instant>,
     pub since: Instant,
+    /// The code it is had with, once there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub coupon: Option<String>,
 }
 
-/// Progress towards the next milestone.
+/// An alias that was chosen and waits until it is sure that nobody chose it before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AliasReserved {
+    pub alias: String,
+    pub until: Instant,
+}
+
+/// A referral that a customer missed and asked for: it waits for its order, which the shop reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeClaim {
+    /// The day of the order, as the customer said: `2026-11-20`.
+    pub ordered_on: String,
+    pub filed_at: Instant,
+}
+
+/// Progress towards what comes next: a `milestone` with its bonus, or a `tier` of higher values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Next {
     pub kind: String,
+    /// From the so many-th approved referral on.
     pub at: u32,
     pub done: u32,
-    pub value: serde_json::Value,
+    pub value: Value,
 }
 
 /// `GET /v1/offer`.
@@ -143,10 +195,15 @@ pub struct Offer {
     pub advocate: Option<Value>,
     pub minimum_order: Option<i64>,
     pub coupon: Option<String>,
+    /// Where the shop takes the coupon and goes on to the landing page.
+    pub coupon_link: Option<String>,
     pub from: Option<String>,
     pub referred: bool,
     pub reason: Option<Reason>,
     pub landing_url: String,
+    /// The terms in plain words, in the language asked for: `lang` is `de` or `en`.
+    pub terms: Vec<String>,
+    pub terms_version: u32,
 }
 
 /// `POST /v1/codes`.
@@ -250,14 +307,40 @@ pub struct MerchantReward {
     /// The merchant's reference, once fulfilled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// Of a bonus: for how many referrals.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub milestone: Option<u32>,
+    /// What was handed over again, under other references.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub overpaid: Vec<Paid>,
+    /// What the merchant noted with the decision.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub note: Option<String>,
+    /// The version of the terms that applies; `null` before the program began.
+    pub terms_version: Option<u32>,
+}
+
+/// A reward handed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Paid {
+    pub reference: Option<String>,
+    pub value: Value,
+    pub since: Instant,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RewardEntry {
+    /// By which it is settled: `POST /v1/rewards/{id}/fulfil`.
+    pub id: String,
     pub value: Value,
     pub reason: Reason,
     pub since: Instant,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub settled_at: Option<Instant>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reference: Option<String>,
 }
 
 /// `GET /v1/rewards`.
@@ -266,6 +349,23 @@ pub struct RewardEntry {
 pub struct Rewards {
     pub rewards: Vec<MerchantReward>,
     pub cursor: Option<String>,
+    /// Of one customer: what is to be handed over, less what is to be got back. By kind of value.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub owed: Option<Vec<EarnedSum>>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub year: Option<YearTotal>,
+}
+
+/// What an advocate earned in money in a (UTC) year, reversals taken off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct YearTotal {
+    pub year: i16,
+    /// In minor units.
+    pub amount: i64,
+    pub currency: Currency,
+    /// The most that can be earned in a year, where there is such a limit.
+    pub ceiling: Option<i64>,
 }
 
 /// A version of the terms: `GET` and `PUT /v1/program`.
@@ -411,8 +511,11 @@ pub struct CronReport {
     pub done: bool,
 }
 
-/// The first rule of a role that earns on a purchase, or else the first of all: what is promised.
-pub fn promised(terms: &Program, role: Role) -> Option<&Rule> {
+/// The first rule of a role that earns on a purchase, or else the first of all: what is promised to
+/// those of a segment, or to anybody.
+pub fn promised<'t>(terms: &'t Program, role: Role, segment: Option<&str>) -> Option<&'t Rule> {
+    let fits = |rule: &&Rule| rule.segment.is_none() || rule.segment.as_deref() == segment;
     let purchase = |rule: &&Rule| rule.trigger.kind() == ConversionKind::Purchase;
-    terms.rules(role).find(purchase).or_else(|| terms.rules(role).next())
+    let mut rules = terms.rules(role).filter(fits);
+    rules.clone().find(purchase).or_else(|| rules.next())
 }

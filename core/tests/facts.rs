@@ -9,12 +9,13 @@ use std::str::FromStr;
 
 use passalong_core::channel::Channel;
 use passalong_core::fact::{
-    Conversion, Decided, Event, Fact, FactKey, FactKind, Fulfilment, Verdict, Via,
+    Conversion, Decided, Event, Fact, FactKey, FactKind, Fulfilment, Reviewed, Verdict, Via,
 };
 use passalong_core::ids::{
     CustomerId, CustomerPseudonym, Digest, EventId, Hint, HintPseudonym, Identity, OrderId,
     OrderPseudonym, ProgramId,
 };
+use passalong_core::money::BasisPoints;
 use passalong_core::money::Currency;
 use passalong_core::program::{Program, Url};
 use passalong_core::report::{ConversionReport, EventReport, EventType};
@@ -40,14 +41,17 @@ fn full_conversion() -> Conversion {
         identities: vec![customer(20), hint(1)],
         first_order: Some(true),
         occurred_at: at("2026-11-22T08:00:59Z"),
-        via: Via::Click { at: at("2026-11-21T18:04:11Z"), channel: Channel::WhatsApp },
+        via: Via::Click {
+            at: at("2026-11-21T18:04:11Z"),
+            channel: Channel::WhatsApp,
+            nonce: Some(16_909_060),
+        },
         noted: Some(Reason::FriendAlreadyReferred),
         again: true,
+        excluded: 990,
+        segment: Some("stammkunde".to_owned()),
+        action: Some("review".to_owned()),
     }
-}
-
-fn decided(role: Role, trigger: Trigger, decided: Result<Value, Reason>) -> Decided {
-    Decided { role, trigger, value: decided.ok(), reason: decided.err() }
 }
 
 /// What each fixture says, in our own words.
@@ -66,12 +70,22 @@ fn facts() -> Vec<(&'static str, Fact)> {
         via: Via::Code,
         noted: None,
         again: false,
+        excluded: 0,
+        segment: None,
+        action: None,
     };
-    let verdict = |rewards| Fact::Verdict(Verdict { report: digest(3), rewards });
+    let verdict = |rewards| Fact::Verdict(Verdict { report: digest(3), rewards, excluded: 0 });
     let off = Value::AmountOff { amount: 500, currency: "EUR".parse().unwrap() };
     let percent: Value =
         serde_json::from_str(r#"{"kind":"percent_off","basis_points":1000}"#).unwrap();
-    let paid = |role, value| Fact::Fulfilment(Fulfilment { role, value, sealed: sealed() });
+    let label = "Teeset aus Friesland".parse().unwrap();
+    let gift = Value::Gift { label, worth: Some(3_500) };
+    let review = |approved, sealed| {
+        Fact::Reviewed(Reviewed { role: Role::Advocate, milestone: Some(5), approved, sealed })
+    };
+    let paid = |role, value| {
+        Fact::Fulfilment(Fulfilment { role, milestone: None, entry: None, value, sealed: sealed() })
+    };
     vec![
         ("conversion", Fact::Conversion(full_conversion())),
         ("conversion without anything optional", Fact::Conversion(signup)),
@@ -83,20 +97,47 @@ fn facts() -> Vec<(&'static str, Fact)> {
         (
             "verdict",
             verdict(vec![
-                decided(Role::Advocate, Trigger::FirstPurchase, Ok(credit(998))),
-                decided(Role::Friend, Trigger::EveryPurchase, Err(Reason::CapReached)),
+                Decided::plain(Role::Advocate, Trigger::FirstPurchase, Ok(credit(998))),
+                Decided::plain(Role::Friend, Trigger::EveryPurchase, Err(Reason::CapReached)),
             ]),
         ),
         (
             "verdict of other values",
             verdict(vec![
-                decided(Role::Advocate, Trigger::Signup, Ok(points(5))),
-                decided(Role::Friend, Trigger::Action, Ok(percent)),
+                Decided::plain(Role::Advocate, Trigger::Signup, Ok(points(5))),
+                Decided::plain(Role::Friend, Trigger::Action, Ok(percent)),
             ]),
+        ),
+        (
+            "verdict with all there is",
+            Fact::Verdict(Verdict {
+                report: digest(3),
+                rewards: vec![Decided {
+                    milestone: Some(5),
+                    review: Some(Reason::Velocity),
+                    rate: Some(BasisPoints(2000)),
+                    expires_days: Some(90),
+                    pool: Some("gutschein-10".parse().unwrap()),
+                    ..Decided::plain(Role::Advocate, Trigger::FirstPurchase, Ok(gift))
+                }],
+                excluded: 990,
+            }),
         ),
         ("verdict on nothing", verdict(vec![])),
         ("fulfilled", paid(Role::Advocate, credit(998))),
         ("fulfilled for the friend", paid(Role::Friend, off)),
+        (
+            "an entry settled",
+            Fact::Fulfilment(Fulfilment {
+                role: Role::Advocate,
+                milestone: None,
+                entry: Some(digest(4)),
+                value: credit(-200),
+                sealed: sealed(),
+            }),
+        ),
+        ("approved by the merchant", review(true, None)),
+        ("declined by the merchant", review(false, Some(sealed()))),
     ]
 }
 
@@ -140,7 +181,9 @@ fn every_pinned_fact_reads_back_as_what_it_says() {
 #[test]
 fn no_field_of_a_fact_can_be_missing_or_of_another_kind() {
     // Fields left out where they are not set; all others are required.
-    let optional = ["a", "c", "f", "n", "g", "x", "v"];
+    let optional = [
+        "a", "ac", "b", "c", "cn", "e", "ex", "f", "g", "m", "n", "p", "q", "s", "u", "v", "x", "y",
+    ];
     for (name, fact) in facts() {
         let json = fact.to_json();
         for field in json.as_object().unwrap().keys() {
@@ -149,8 +192,13 @@ fn no_field_of_a_fact_can_be_missing_or_of_another_kind() {
             assert_eq!(Fact::from_json(fact.kind(), &broken), None, "{name}: wrong {field}");
             broken.as_object_mut().unwrap().remove(field);
             let read = Fact::from_json(fact.kind(), &broken);
-            let left_out = optional.contains(&field.as_str())
-                && (field != "v" || !matches!(fact, Fact::Conversion(_) | Fact::Fulfilment(_)));
+            let required = match fact {
+                Fact::Conversion(_) => field == "v",
+                Fact::Event(..) => matches!(field.as_str(), "e" | "s"),
+                Fact::Fulfilment(_) => matches!(field.as_str(), "s" | "v"),
+                Fact::Verdict(_) | Fact::Reviewed(_) => false,
+            };
+            let left_out = optional.contains(&field.as_str()) && !required;
             assert_eq!(read.is_some(), left_out, "{name}: no {field}");
         }
     }
@@ -161,8 +209,28 @@ fn the_longest_facts_fit_into_the_metadata_of_a_key() {
     let mut conversion = full_conversion();
     conversion.amount = Some(passalong_core::money::MAX_AMOUNT);
     conversion.identities = vec![customer(1), hint(1), hint(2), hint(3), hint(4)];
+    let long = || Some("\u{1f375}".repeat(64));
+    (conversion.segment, conversion.action) = (long(), long());
     let conversion = Fact::Conversion(conversion).to_json().to_string();
-    assert!(conversion.len() <= 512, "{} bytes", conversion.len());
+    assert!(conversion.len() <= 1024, "{} bytes", conversion.len());
+    let label = "x".repeat(48).parse().unwrap();
+    let decided = Decided {
+        milestone: Some(1_000_000),
+        review: Some(Reason::ManyOrdersOneClick),
+        rate: Some(BasisPoints(10_000)),
+        expires_days: Some(730),
+        pool: Some(label),
+        ..Decided::plain(
+            Role::Advocate,
+            Trigger::EveryPurchase,
+            Ok(Value::Gift { label, worth: Some(passalong_core::money::MAX_AMOUNT) }),
+        )
+    };
+    let rewards = vec![decided; 3];
+    let excluded = passalong_core::money::MAX_AMOUNT;
+    let verdict = Fact::Verdict(Verdict { report: digest(3), rewards, excluded });
+    let verdict = verdict.to_json().to_string();
+    assert!(verdict.len() <= 1024, "{} bytes", verdict.len());
     // A sealed id: 128 characters of four bytes and 16 more, as base64url.
     let event = Event {
         event: digest(255),
@@ -353,7 +421,7 @@ proptest! {
         // Whatever reads can be folded, settled and shown.
         let order = fold(facts);
         scene.settle_with(&order, &scene.own());
-        for reward in status::rewards(&order, scene.advocate, &[], &scene.versions, ordered()) {
+        for reward in status::rewards(&order, &scene.view(ordered())) {
             reward.net();
         }
     }

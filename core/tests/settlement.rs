@@ -16,12 +16,12 @@ use passalong_core::fact::{Fact, FactKey, FactKind, Order, Via};
 use passalong_core::program::Versions;
 use passalong_core::report::EventType;
 use passalong_core::reward::{ConversionKind, Reason, Role, Trigger, Value};
-use passalong_core::settlement::{rule_for, settling};
+use passalong_core::settlement::{Facets, rule_for, settling};
 use passalong_core::time::{DAY, Minute};
 use serde_json::json;
 use support::{
-    Scene, advocate_rule, at, began, credit, customer, day, digest, fold, hint, minutes, ordered,
-    person, points, program,
+    Scene, advocate_rule, at, began, credit, customer, day, digest, fold, hint, knows, minutes,
+    ordered, person, points, program,
 };
 
 #[test]
@@ -155,7 +155,8 @@ fn a_click_earns_within_the_window_to_the_second() {
         (-301, Err(Reason::OutsideWindow)),
     ] {
         let mut scene = Scene::plain();
-        scene.conversion.via = Via::Click { at: ordered().plus(-age), channel: Channel::Direct };
+        scene.conversion.via =
+            Via::Click { at: ordered().plus(-age), channel: Channel::Direct, nonce: None };
         assert_eq!(scene.advocates(), result, "{age} s before the order");
     }
     let mut typed = Scene::plain();
@@ -227,7 +228,7 @@ fn an_advocate_cannot_be_their_own_friend() {
     ] {
         let mut scene = Scene::plain();
         scene.conversion.identities = vec![hint(1), hint(2)];
-        scene.known = vec![(day(-100), hint(9)), (known_since, hint(2))];
+        scene.known = knows(&[(day(-100), hint(9)), (known_since, hint(2))]);
         assert_eq!(scene.advocates(), result, "a hint known since {known_since}");
     }
     let mut namesake = Scene::plain();
@@ -388,7 +389,10 @@ fn both_rules() -> serde_json::Value {
 #[test]
 fn of_the_rules_for_a_role_the_first_that_fits_applies() {
     let terms = program(&both_rules());
-    let value = |role, kind, again| rule_for(&terms, role, kind, again).map(|rule| rule.value);
+    let value = |role, kind, again| {
+        let facets = Facets { kind, action: None, advocate_segment: None, friend_segment: None };
+        rule_for(&terms, role, &facets, again).map(|rule| rule.value)
+    };
     let (purchase, signup) = (ConversionKind::Purchase, ConversionKind::Signup);
     for (role, kind, again, expected) in [
         (Role::Advocate, purchase, false, Some(credit(900))),

@@ -5,12 +5,13 @@ mod support;
 
 use passalong_core::fact::Via;
 use passalong_core::report::EventType;
-use passalong_core::reward::{ConversionKind, Reason, Role, Status, Value};
+use passalong_core::reward::{ConversionKind, Reason, Role, Status, Trigger, Value};
 use passalong_core::status::{Entry, Reward, Totals};
 use passalong_core::time::{Instant, MINUTE, Minute};
 use serde_json::json;
 use support::{
-    Scene, advocate_rule, at, credit, customer, day, fold, hint, minutes, ordered, points,
+    Scene, advocate_rule, at, credit, customer, day, digest, fold, hint, knows, minutes, ordered,
+    points,
 };
 
 fn start(days: i64) -> Instant {
@@ -20,12 +21,21 @@ fn start(days: i64) -> Instant {
 /// The advocate's reward, of which there is one.
 fn only(rewards: Vec<Reward>) -> Reward {
     let [reward] = <[Reward; 1]>::try_from(rewards).unwrap();
-    assert_eq!(reward.role, Role::Advocate);
+    assert_eq!(reward.part, Role::Advocate.into());
     reward
 }
 
 fn shown(value: Value, status: Status, reason: Option<Reason>, since: Instant) -> Reward {
-    Reward { role: Role::Advocate, value, status, reason, since, until: None, entries: Vec::new() }
+    Reward {
+        part: Role::Advocate.into(),
+        trigger: Trigger::FirstPurchase,
+        value,
+        status,
+        reason,
+        since,
+        until: None,
+        entries: Vec::new(),
+    }
 }
 
 /// What is shown of a reward that has been decided.
@@ -117,7 +127,7 @@ fn what_becomes_known_of_an_advocate_counts_until_settlement_only() {
     ] {
         let mut scene = Scene::plain();
         scene.conversion.identities.push(hint(3));
-        scene.known = vec![(known_since, hint(3))];
+        scene.known = knows(&[(known_since, hint(3))]);
         assert_eq!(only(scene.pending(now)).status, status, "{known_since} {now}");
         let refused = scene.advocates() == Err(Reason::SelfReferral);
         assert!(
@@ -203,8 +213,9 @@ fn an_order_undone_after_settlement_takes_the_whole_reward() {
     }
 }
 
-fn entry(value: Value, reason: Reason, since: Instant) -> Entry {
-    Entry { value, reason, since }
+/// What the event of that id took.
+fn entry(event: u8, value: Value, reason: Reason, since: Instant) -> Entry {
+    Entry { event: digest(event), value, reason, since, settled: None }
 }
 
 #[test]
@@ -215,8 +226,8 @@ fn a_fulfilled_reward_keeps_its_value_and_gains_an_entry_for_each_event() {
 
     let scene = scene.refunded(day(40), 1000).refunded(day(41), 2).refunded(day(42), 500);
     expected.entries = vec![
-        entry(credit(-200), Reason::Refunded, start(40)),
-        entry(credit(-100), Reason::Refunded, start(42)),
+        entry(1, credit(-200), Reason::Refunded, start(40)),
+        entry(3, credit(-100), Reason::Refunded, start(42)),
     ];
     assert_eq!(decided(&scene), expected);
 
@@ -225,7 +236,7 @@ fn a_fulfilled_reward_keeps_its_value_and_gains_an_entry_for_each_event() {
         day(44),
         None,
     );
-    expected.entries.push(entry(credit(-700), Reason::Chargeback, start(43)));
+    expected.entries.push(entry(4, credit(-700), Reason::Chargeback, start(43)));
     assert_eq!(decided(&scene), expected);
     assert_eq!(decided(&scene).net(), Some(credit(0)));
 }
@@ -236,7 +247,7 @@ fn what_was_taken_before_a_reward_was_handed_over_is_taken_once() {
         Scene::plain().refunded(day(31), 1000).fulfilled(Role::Advocate, credit(800), day(32));
     assert_eq!(decided(&scene), shown(credit(800), Status::Fulfilled, None, start(32)));
     let scene = scene.refunded(day(40), 1000);
-    assert_eq!(decided(&scene).entries, [entry(credit(-200), Reason::Refunded, start(40))]);
+    assert_eq!(decided(&scene).entries, [entry(2, credit(-200), Reason::Refunded, start(40))]);
 }
 
 #[test]
@@ -250,7 +261,7 @@ fn a_fulfilled_percentage_is_taken_back_once() {
         day(42),
         None,
     );
-    assert_eq!(decided(&undone).entries, [entry(percent_off(), Reason::Withdrawn, start(41))]);
+    assert_eq!(decided(&undone).entries, [entry(2, percent_off(), Reason::Withdrawn, start(41))]);
     assert_eq!(decided(&undone).net(), None, "nothing is left of a percentage");
 }
 
@@ -272,7 +283,7 @@ fn each_role_has_a_reward_and_a_fulfilment_of_its_own() {
     let brief: Vec<_> = scene
         .decided_rewards()
         .iter()
-        .map(|reward| (reward.role, reward.value, reward.status))
+        .map(|reward| (reward.part.role, reward.value, reward.status))
         .collect();
     assert_eq!(
         brief,
@@ -281,7 +292,7 @@ fn each_role_has_a_reward_and_a_fulfilment_of_its_own() {
             (Role::Friend, points(3), Status::Fulfilled),
         ]
     );
-    let roles: Vec<_> = scene.pending(ordered()).iter().map(|reward| reward.role).collect();
+    let roles: Vec<_> = scene.pending(ordered()).iter().map(|reward| reward.part.role).collect();
     assert_eq!(roles, [Role::Advocate, Role::Friend]);
     // What the shop gave at once is never a reward.
     assert_eq!(Scene::plain().pending(ordered()).len(), 1);
@@ -300,7 +311,7 @@ fn an_order_before_its_program_is_refused_and_one_without_a_report_shows_nothing
     let order = fold(only_events);
     let scene = Scene::plain();
     let rewards = passalong_core::status::rewards;
-    assert_eq!(rewards(&order, scene.advocate, &[], &scene.versions, ordered()), []);
+    assert_eq!(rewards(&order, &scene.view(ordered())), []);
 }
 
 #[test]

@@ -36,6 +36,7 @@ fn every_message_is_written_as_pinned() {
     same::<Clock>(&small["clock"]);
     same::<CronReport>(&small["cron_report"]);
     same::<Rewards>(&small["rewards"]);
+    same::<Rewards>(&small["owed"]);
     same::<KeyGeneration>(&small["key_generation"]);
     same::<KeysRevoked>(&small["keys_revoked"]);
     same::<IdentityIssued>(&small["identity_issued"]);

@@ -5,10 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use passalong_core::fact::{Fact, FactKey, FactKind, Order, Verdict};
+use passalong_core::fact::{
+    Accepted, Conversion, Decided, Fact, FactKey, FactKind, Order, Verdict,
+};
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
-use passalong_core::program::Version;
-use passalong_core::settlement::{Case, Earned, settle, settling};
+use passalong_core::program::{Excluded, Program, Version};
+use passalong_core::report::Item;
+use passalong_core::reward::Rule;
+use passalong_core::settlement::{Case, Earned, Pace, settle, settling};
 use passalong_core::time::{DAY, HOUR, Instant, MINUTE, Minute, SETTLE};
 use passalong_core::wire::CronReport;
 use serde_json::{Value, json};
@@ -42,6 +46,8 @@ const RIVALS: usize = 100;
 const AUDITED: i64 = DAY;
 /// What a pointer points to is waited for so long; an event without its order is then reported.
 const ORPHANED: i64 = DAY;
+/// Orders of one advocate that are looked into for their pace; the limits are at most 100.
+const PACED: usize = 200;
 /// Undecided orders of one advocate whose events are read to rank them, where a cap counts.
 const RANKED: usize = 100;
 
@@ -278,8 +284,7 @@ async fn audit<H: Host>(
     let Some(decided) = ledger.get(&order) else { return Ok(false) };
     let mut facts = decided.undecided();
     facts.stand(&ranks(reports));
-    let earned = earned(ledger);
-    let now = decide(cx, (program, advocate, order), &customer, &facts, reports, &earned).await?;
+    let now = decide(cx, (program, advocate, order), &customer, &facts, reports, ledger).await?;
     let then = decided.verdict.as_ref().map(|verdict| (verdict.at, verdict.fact.clone()));
     // What an erasure took away is not missed.
     let breach = !customer.erased && (decided.differs || (now.is_some() && now != then));
@@ -346,14 +351,19 @@ fn copied_at<H: Host>(cx: &Context<'_, H>, original: Minute) -> Minute {
 
 /// What the decided orders of an advocate earned.
 fn earned(ledger: &BTreeMap<OrderPseudonym, Order>) -> Vec<Earned> {
-    let decided = ledger.iter().filter_map(|(order, facts)| Some((order, facts.verdict.as_ref()?)));
-    decided
-        .flat_map(|(order, verdict)| {
-            let one =
-                |decided: &_| Earned { settled: verdict.at, order: *order, decided: *decided };
-            verdict.fact.rewards.iter().map(one)
-        })
-        .collect()
+    ledger.iter().flat_map(|(order, facts)| earned_by(*order, facts)).collect()
+}
+
+fn earned_by(order: OrderPseudonym, facts: &Order) -> Vec<Earned> {
+    let Some(verdict) = &facts.verdict else { return Vec::new() };
+    let report = facts.report(verdict.fact.report).map(|report| &report.fact);
+    let one = |decided: &Decided| Earned {
+        settled: verdict.at,
+        order,
+        decided: *decided,
+        action: report.and_then(|report| report.action.clone()),
+    };
+    verdict.fact.rewards.iter().map(one).collect()
 }
 
 /// The instant and the verdict, from what is visible.
@@ -363,25 +373,102 @@ async fn decide<H: Host>(
     customer: &Customer,
     facts: &Order,
     reports: &[Report],
-    earned: &[Earned],
+    ledger: &BTreeMap<OrderPseudonym, Order>,
 ) -> Result<Option<(Minute, Verdict)>, StoreError> {
     let Some(conversion) = facts.conversion.as_ref() else { return Ok(None) };
+    let Some(version) = version_of(program, facts) else { return Ok(None) };
     let mine = (order, Some(conversion.at));
     let claims = claims(cx, program, mine, &conversion.fact.identities, RIVALS).await?;
+    let items = if version.terms.excluded == Excluded::default() {
+        Vec::new()
+    } else {
+        items(cx, program, advocate, order, facts).await?
+    };
+    let pace = pace(cx, (program, advocate, order), &version.terms, conversion, ledger).await?;
     Ok(settle(&Case {
         order,
         advocate,
         known: &customer.known,
         facts,
+        items: &items,
         versions: &program.versions,
         reports: &ranks(reports),
         own: &claims.own,
         claims: &claims.others,
-        earned,
+        earned: &earned(ledger),
+        pace: &pace,
     }))
 }
 
-/// Where a cap counts, orders rank by when they settle, and a delivery that is on its way into the
+/// What was ordered: the report in full is the value of its key in the ledger.
+async fn items<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    advocate: CustomerPseudonym,
+    order: OrderPseudonym,
+    facts: &Order,
+) -> Result<Vec<Item>, StoreError> {
+    let digest = facts.conversion.as_ref().map(|conversion| conversion.digest);
+    let kept = digest.and_then(|digest| facts.report(digest));
+    let Some(kept) = kept else { return Ok(Vec::new()) };
+    let key = FactKey { accepted: kept.at, kind: FactKind::Conversion, digest: kept.digest };
+    let record = orders::record_in_ledger(cx, program, advocate, order, key).await?;
+    record.map(|record| record.items).ok_or_else(|| StoreError("a report is not there".to_owned()))
+}
+
+/// The advocate's earlier orders that came with this one in a day or from its click, where their
+/// number counts. Each counts from when it was recorded, and not at all before.
+async fn pace<H: Host>(
+    cx: &Context<'_, H>,
+    (program, advocate, order): (&Loaded, CustomerPseudonym, OrderPseudonym),
+    terms: &Program,
+    conversion: &Accepted<Conversion>,
+    ledger: &BTreeMap<OrderPseudonym, Order>,
+) -> Result<Vec<Pace>, StoreError> {
+    let limits = [terms.review.orders_per_day, terms.review.orders_per_click];
+    let Some(least) = limits.into_iter().flatten().min() else { return Ok(Vec::new()) };
+    let fact = &conversion.fact;
+    let (from, until) = (fact.occurred_at.plus(-DAY), fact.occurred_at);
+    let until_minute = conversion.at;
+    let is_near = |conversion: &Accepted<Conversion>| {
+        let Conversion { occurred_at, via, .. } = conversion.fact;
+        conversion.at <= until_minute
+            && ((occurred_at > from && occurred_at <= until) || via == fact.via)
+    };
+    let mut candidates: Vec<_> = ledger
+        .iter()
+        .filter(|(other, facts)| **other != order && facts.reports().any(is_near))
+        .filter_map(|(other, facts)| Some((facts.conversion.as_ref()?.at, *other, facts)))
+        .collect();
+    candidates.sort_by_key(|(at, order, _)| (*at, *order));
+    let mut pace = Vec::new();
+    if candidates.len() < least as usize {
+        return Ok(pace);
+    }
+    for (_, other, facts) in candidates.into_iter().take(PACED) {
+        if !orders::has_room_aside(cx) {
+            return Err(StoreError::no_room());
+        }
+        let reports = orders::reports(cx, program, other).await?;
+        let own: Vec<Report> =
+            reports.into_iter().filter(|report| report.advocate == Some(advocate)).collect();
+        let mut facts = facts.undecided();
+        facts.stand(&ranks(&own));
+        let Some(standing) = facts.conversion.filter(|_| !own.is_empty()) else { continue };
+        let Conversion { kind, occurred_at, via, .. } = standing.fact;
+        pace.push(Pace { order: other, accepted: standing.at, kind, occurred_at, via });
+    }
+    Ok(pace)
+}
+
+/// Whether what an order earns depends on its rank among the advocate's.
+fn ranks_count(terms: &Program) -> bool {
+    let counts =
+        |rule: &Rule| rule.cap.is_some() || rule.milestone.is_some() || !rule.tiers.is_empty();
+    terms.yearly_ceiling.is_some() || terms.rewards.iter().any(counts)
+}
+
+/// Where a rank counts, orders rank by when they settle, and a delivery that is on its way into the
 /// ledger can bring that forward.
 async fn join_deliveries<H: Host>(
     cx: &Context<'_, H>,
@@ -390,7 +477,7 @@ async fn join_deliveries<H: Host>(
 ) -> Result<(), StoreError> {
     let waits = |facts: &Order| {
         let (conversion, version) = (facts.conversion.as_ref()?, version_of(program, facts)?);
-        let capped = version.terms.rewards.iter().any(|rule| rule.cap.is_some());
+        let capped = ranks_count(&version.terms);
         let fixed = settling(facts, conversion, &version.terms).fixed;
         (capped && !fixed && facts.verdict.is_none()).then_some(())
     };
@@ -412,7 +499,6 @@ async fn settle_due<H: Host>(
     ledger: &mut BTreeMap<OrderPseudonym, Order>,
 ) -> Result<u32, StoreError> {
     join_deliveries(cx, program, ledger).await?;
-    let mut earned = earned(ledger);
     let due = ledger.iter().filter_map(|(order, facts)| {
         let conversion = facts.conversion.as_ref().filter(|_| facts.verdict.is_none())?;
         let at = settling(facts, conversion, &version_of(program, facts)?.terms).at;
@@ -430,19 +516,18 @@ async fn settle_due<H: Host>(
         let mut reports = orders::reports(cx, program, order).await?;
         let at = (program, advocate, order);
         heal(cx, at, &mut reports, facts).await?;
-        let decided = decide(cx, at, &customer, facts, &reports, &earned).await?;
-        let Some((at, verdict)) = decided else { continue };
+        let facts = facts.clone();
+        let decided = decide(cx, at, &customer, &facts, &reports, ledger).await?;
+        let Some((settled_at, verdict)) = decided else { continue };
         // Healing can have moved it.
-        if at.plus(SETTLE).start() > cx.now {
+        if settled_at.plus(SETTLE).start() > cx.now {
             continue;
         }
-        let decided = verdict.rewards.clone();
         let fact = Fact::Verdict(verdict);
         let digest = program.keys.digest(fact.to_json().to_string().as_bytes());
-        let key = FactKey { accepted: at, kind: FactKind::Verdict, digest };
+        let key = FactKey { accepted: settled_at, kind: FactKind::Verdict, digest };
         cx.put(&ledger_put(program, advocate, order, (key, &fact))).await?;
-        facts.add(key, fact);
-        earned.extend(decided.into_iter().map(|decided| Earned { settled: at, order, decided }));
+        ledger.entry(order).or_default().add(key, fact);
         settled += 1;
     }
     Ok(settled)

@@ -6,6 +6,7 @@ use passalong_core::ids::{
 };
 use passalong_core::seal::Sealed;
 use passalong_core::settlement::Known;
+use passalong_core::status::View;
 use passalong_core::time::Instant;
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ use crate::store::{Context, Entry, Host, Put, StoreError};
 pub struct Customer {
     /// The merchant's id, sealed.
     pub sealed: Option<String>,
-    /// Hints, and since which minute they count.
+    /// Hints and segments, and since which minute they count.
     pub known: Known,
     pub erased: bool,
 }
@@ -36,7 +37,13 @@ impl Customer {
                     let hints =
                         entry.metadata.get("h").and_then(Value::as_array).into_iter().flatten();
                     let hints = hints.filter_map(|hint| hint.as_str()?.parse().ok());
-                    customer.known.extend(hints.map(|hint| (since, Identity::Hint(hint))));
+                    let hints = hints.map(|hint| (since, Identity::Hint(hint)));
+                    customer.known.identities.extend(hints);
+                }
+                Ok(Field::Segment(since, _)) => {
+                    let segment = entry.metadata.get("g").and_then(Value::as_str);
+                    let segment = segment.map(|segment| (since, segment.to_owned()));
+                    customer.known.segments.extend(segment);
                 }
                 Ok(Field::Erased) => customer.erased = true,
                 Err(()) => {}
@@ -44,7 +51,7 @@ impl Customer {
         }
         if customer.erased {
             customer.sealed = None;
-            customer.known.clear();
+            customer.known = Known::default();
         }
         customer
     }
@@ -54,10 +61,20 @@ impl Customer {
         program.keys.open(Sealed::Customer, self.sealed.as_deref()?)
     }
 
+    /// How this advocate's orders are looked at.
+    pub fn view<'a>(
+        &'a self,
+        advocate: CustomerPseudonym,
+        program: &'a Loaded,
+        now: Instant,
+    ) -> View<'a> {
+        View { advocate, known: &self.known, versions: &program.versions, now, approved: None }
+    }
+
     fn knows(&self, hints: &[HintPseudonym]) -> bool {
         hints
             .iter()
-            .all(|hint| self.known.iter().any(|(_, identity)| *identity == Identity::Hint(*hint)))
+            .all(|hint| self.known.identities.iter().any(|(_, id)| *id == Identity::Hint(*hint)))
     }
 }
 
@@ -124,6 +141,23 @@ pub fn missing<H: Host>(
         puts.push(Put::listed(&key, json!({ "h": texts })));
     }
     puts
+}
+
+/// The key to write where the shop says that a customer has come into another segment.
+pub fn moved<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    known: &Customer,
+    id: &CustomerId,
+    segment: Option<&str>,
+) -> Option<Put> {
+    let segment = segment.filter(|_| !known.erased)?;
+    let last = known.known.segments.iter().max().map(|(_, segment)| segment.as_str());
+    let digest = program.keys.digest(segment.as_bytes());
+    let field = Field::Segment(cx.accepted(), digest);
+    let customer = program.keys.customer(id);
+    let key = CustomerKey { program: program.id().clone(), customer, field };
+    (last != Some(segment)).then(|| Put::listed(&key, json!({ "g": segment })))
 }
 
 /// What stands for an erased customer until then: later writes are dropped.

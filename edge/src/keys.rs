@@ -194,6 +194,8 @@ pub enum Field {
     Id,
     /// A set of hints, and the minute from which they count.
     Hints(Minute, Digest),
+    /// The segment the shop put the customer into, and the minute from which it counts.
+    Segment(Minute, Digest),
     /// Erased: later writes are dropped while this stands.
     Erased,
 }
@@ -205,18 +207,22 @@ part!(
     match self {
         Self::Id => f.write_str("id"),
         Self::Hints(since, digest) => write!(f, "hints.{since}.{digest}"),
+        Self::Segment(since, digest) => write!(f, "segment.{since}.{digest}"),
         Self::Erased => f.write_str("erased"),
     },
     text,
     {
         let mut parts = text.split('.');
-        let field = match parts.next() {
+        let name = parts.next();
+        let mut since = || -> Result<(Minute, Digest), ()> {
+            let since = parts.next().and_then(|part| part.parse().ok()).ok_or(())?;
+            Ok((since, parts.next().and_then(|part| part.parse().ok()).ok_or(())?))
+        };
+        let field = match name {
             Some("id") => Self::Id,
             Some("erased") => Self::Erased,
-            Some("hints") => Self::Hints(
-                parts.next().and_then(|part| part.parse().ok()).ok_or(())?,
-                parts.next().and_then(|part| part.parse().ok()).ok_or(())?,
-            ),
+            Some("hints") => since().map(|(since, digest)| Self::Hints(since, digest))?,
+            Some("segment") => since().map(|(since, digest)| Self::Segment(since, digest))?,
             _ => return Err(()),
         };
         if parts.next().is_some() { Err(()) } else { Ok(field) }
@@ -241,6 +247,7 @@ mod tests {
         check::<RevokedKey>("program/teehaus/revoked.1");
         check::<CustomerKey>("customer/teehaus/0123456789a0/id");
         check::<CustomerKey>("customer/teehaus/0123456789a0/hints.202611220800.0123456789abcdef");
+        check::<CustomerKey>("customer/teehaus/0123456789a0/segment.202611220800.0123456789abcdef");
         check::<CustomerKey>("customer/teehaus/0123456789a0/erased");
         check::<ClickKey>("click/teehaus/20261122/0123456789a0/0123456789abc");
         check::<ClicksKey>("clicks/teehaus/0123456789a0/20261122");

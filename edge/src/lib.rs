@@ -24,6 +24,7 @@ pub mod clicks;
 pub mod cron;
 pub mod customers;
 pub mod fold;
+pub mod fulfil;
 pub mod http;
 pub mod identify;
 pub mod isolate;
@@ -33,6 +34,7 @@ pub mod me;
 pub mod offer;
 pub mod operate;
 pub mod orders;
+pub mod owed;
 #[cfg(target_arch = "wasm32")]
 pub mod platform;
 pub mod privacy;
@@ -44,6 +46,8 @@ pub mod record_event;
 pub mod record_signed;
 pub mod redirect;
 pub mod requests;
+pub mod review;
+pub mod rewards;
 pub mod rotate_keys;
 pub mod shop_hooks;
 pub mod store;
@@ -86,6 +90,7 @@ pub enum Action {
     ShopHook,
     ListRewards,
     Fulfil,
+    Review,
     ReadProgram,
     ChangeProgram,
     CreateProgram,
@@ -118,6 +123,7 @@ pub const ROUTES: &[(&str, &str, Who, Action)] = &[
     ("POST", "/v1/hooks/{shop}/{program}", Who::Shop, Action::ShopHook),
     ("GET", "/v1/rewards", Who::Merchant, Action::ListRewards),
     ("POST", "/v1/rewards/{id}/fulfil", Who::Merchant, Action::Fulfil),
+    ("POST", "/v1/rewards/{id}/review", Who::Merchant, Action::Review),
     ("GET", "/v1/program", Who::Merchant, Action::ReadProgram),
     ("PUT", "/v1/program", Who::Merchant, Action::ChangeProgram),
     ("POST", "/v1/customers/export", Who::Merchant, Action::Export),
@@ -221,7 +227,8 @@ async fn call<H: Host>(
         Action::RecordEvent => record_event::record_event(cx, request, first).await,
         Action::ShopHook => shop_hooks::hear(cx, request, parts).await,
         Action::ListRewards => read_rewards::list_rewards(cx, request).await,
-        Action::Fulfil => read_rewards::fulfil(cx, request, first).await,
+        Action::Fulfil => fulfil::fulfil(cx, request, first).await,
+        Action::Review => review::review(cx, request, first).await,
         Action::ReadProgram => administer::read_program(cx, request).await,
         Action::ChangeProgram => administer::change_program(cx, request).await,
         Action::CreateProgram => administer::create_program(cx, request).await,

@@ -1,20 +1,21 @@
 //! What a customer sees: `GET /v1/me` and `POST /v1/me/shares`. At most six operations for a
 //! thousand facts, however many clicks: facts, closed days and the open day are a list each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join;
 use passalong_core::channel::Channel;
 use passalong_core::code;
 use passalong_core::decode::Fields;
-use passalong_core::fact::Order;
-use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
-use passalong_core::program::Version;
-use passalong_core::reward::{RewardId, Role, Rule};
-use passalong_core::settlement::Known;
-use passalong_core::status::{self, Totals};
+use passalong_core::fact::{Conversion, Order};
+use passalong_core::ids::{CustomerPseudonym, Identity, OrderPseudonym};
+use passalong_core::program::{Program, Version};
+use passalong_core::reward::{ConversionKind, Role, Rule, Trigger, When};
+use passalong_core::status::{self, Reward, Totals, View};
+use passalong_core::time::Minute;
 use passalong_core::wire::{
-    Clicks, EarnedSum, Me, MeOffer, MeReward, MeTotals, ProgramHead, Referral, promised,
+    Clicks, EarnedSum, FriendReward, Me, MeOffer, MeReward, MeTotals, Next, ProgramHead, Referral,
+    Stage, YearTotal, promised,
 };
 use serde_json::{Value, json};
 
@@ -22,15 +23,17 @@ use crate::authenticate::customer;
 use crate::clicks;
 use crate::customers::{self, Customer};
 use crate::http::{Request, Response};
-use crate::keys::{Batch, ClickKey, ClicksKey, LedgerKey, ShareKey};
+use crate::keys::{Batch, ClaimKey, ClickKey, ClicksKey, LedgerKey, ShareKey};
 use crate::orders;
 use crate::problem::Problem;
 use crate::programs::{self, Loaded};
 use crate::requests::{body, link, only, query};
-use crate::store::{Context, Host, Put, StoreError};
+use crate::store::{Context, Entry, Host, Put, StoreError};
 
 /// Referrals in one answer.
 const PAGE: usize = 50;
+/// Orders as a friend in one answer.
+const AS_FRIEND: usize = 5;
 /// Pages of the ledger that are read: 1,000 facts each.
 const LEDGER_PAGES: usize = 5;
 /// Batches of the open day that are counted: a hundred seconds in which somebody clicked, or 8,000
@@ -64,9 +67,11 @@ pub async fn me<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Respo
     let pseudonym = program.keys.customer(&claims.customer);
     // 2
     let record = customers::load(cx, &program, pseudonym).await?;
-    let missing = customers::missing(cx, &program, &record, &claims.customer, &claims.hints);
+    let (id, segment) = (&claims.customer, claims.segment.as_deref());
+    let mut missing = customers::missing(cx, &program, &record, id, &claims.hints);
+    missing.extend(customers::moved(cx, &program, &record, id, segment));
     cx.put_all(&missing).await?;
-    let first_contact = !missing.is_empty();
+    let first_contact = record.sealed.is_none() && !missing.is_empty();
     // 3
     let (orders, clicks) =
         join(ledger(cx, &program, pseudonym), count_clicks(cx, &program, pseudonym, first_contact))
@@ -75,7 +80,11 @@ pub async fn me<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Respo
     // 4
     let version = programs::current(cx, &program)?;
     let code = code::issue(&program.keys, pseudonym);
-    let (totals, mut referrals) = referrals(cx, &program, pseudonym, &record.known, &orders);
+    let approved = status::approved(&orders);
+    let view = View { approved: Some(&approved), ..record.view(pseudonym, &program, cx.now) };
+    let as_friend = as_friend(cx, &program, pseudonym).await?;
+    let (totals, mut referrals) = referrals(&orders, &view);
+    let year = year_total(&orders, &view, &version.terms);
     if let Some(before) = before {
         referrals.retain(|referral| referral.number < before);
     }
@@ -88,10 +97,13 @@ pub async fn me<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Respo
         link: link(request, program.id(), &code),
         code,
         alias: None,
-        offer: offer(version),
-        totals: message(totals, clicks),
+        alias_reserved: None,
+        offer: offer(version, segment),
+        totals: message(totals, clicks, year),
         referrals,
-        next: None,
+        as_friend,
+        claims: Vec::new(),
+        next: next(&version.terms, &approved, segment),
         channels: CHANNELS.to_vec(),
         as_of: cx.now,
         more,
@@ -111,12 +123,12 @@ pub fn head(version: &Version) -> ProgramHead {
     }
 }
 
-fn offer(version: &Version) -> MeOffer {
+fn offer(version: &Version, segment: Option<&str>) -> MeOffer {
     let terms = &version.terms;
-    let advocate = promised(terms, Role::Advocate);
+    let advocate = promised(terms, Role::Advocate, segment);
     MeOffer {
         advocate: advocate.map(|rule| rule.value),
-        friend: promised(terms, Role::Friend).map(|rule| rule.value),
+        friend: promised(terms, Role::Friend, None).map(|rule| rule.value),
         hold_days: terms.hold.days,
         hold_from: terms.hold.from,
         minimum_order: advocate.and_then(|rule: &Rule| rule.minimum_order),
@@ -136,13 +148,42 @@ pub async fn ledger<H: Host>(
     Ok(orders::fold(&cx.list(&prefix, LEDGER_PAGES).await?))
 }
 
-/// Totals, and all referrals with the newest first. Numbers follow the order of acceptance.
-pub fn referrals<H: Host>(
-    cx: &Context<'_, H>,
-    program: &Loaded,
-    customer: CustomerPseudonym,
-    known: &Known,
+/// What comes next for this many approved referrals: a bonus, or higher values from then on.
+fn next(terms: &Program, approved: &BTreeMap<Trigger, u32>, segment: Option<&str>) -> Option<Next> {
+    let fits = |rule: &&Rule| {
+        rule.role == Role::Advocate
+            && (rule.segment.is_none() || rule.segment.as_deref() == segment)
+    };
+    let steps = terms.rewards.iter().filter(fits).flat_map(|rule| {
+        let bonus = rule.milestone.map(|at| ("milestone", at, rule.value));
+        let tiers = rule.tiers.iter().map(|tier| ("tier", tier.from, tier.value));
+        bonus.into_iter().chain(tiers).map(|step| (rule.trigger, step))
+    });
+    let ahead = steps.filter_map(|(trigger, (kind, at, value))| {
+        let done = approved.get(&trigger).copied().unwrap_or(0);
+        // A tier begins with the referral of its number, a bonus comes with it.
+        (at > done).then(|| Next { kind: kind.to_owned(), at, done, value })
+    });
+    ahead.min_by_key(|next| next.at - next.done)
+}
+
+fn told(reward: Reward, order: OrderPseudonym, advocate: CustomerPseudonym) -> MeReward {
+    MeReward {
+        id: reward.id(order, advocate).to_string(),
+        value: reward.value,
+        status: reward.status,
+        reason: reward.reason,
+        until: reward.until,
+        since: reward.since,
+        coupon: None,
+    }
+}
+
+/// Totals, and all referrals with the newest first. Numbers follow the order of acceptance; a friend
+/// who signs up and buys later is one referral that moves on.
+pub fn referrals(
     orders: &BTreeMap<OrderPseudonym, Order>,
+    view: &View<'_>,
 ) -> (Totals, Vec<Referral>) {
     let accepted = |(order, facts): (&OrderPseudonym, &Order)| {
         facts.conversion.as_ref().map(|conversion| (conversion.at, *order))
@@ -150,29 +191,155 @@ pub fn referrals<H: Host>(
     let mut ranks: Vec<_> = orders.iter().filter_map(accepted).collect();
     ranks.sort_unstable();
     let mut totals = Totals::default();
-    let mut referrals = Vec::with_capacity(ranks.len());
-    for (number, (_, order)) in (1..).zip(ranks) {
+    let mut lines: Vec<Line<'_>> = Vec::with_capacity(ranks.len());
+    for (_, order) in ranks {
         let Some(facts) = orders.get(&order) else { continue };
         let Some(conversion) = &facts.conversion else { continue };
-        let rewards = status::rewards(facts, customer, known, &program.versions, cx.now);
-        let reward = rewards.into_iter().find(|reward| reward.role == Role::Advocate);
+        let rewards = status::rewards(facts, view).into_iter();
+        let mut own = rewards.filter(|reward| reward.part.role == Role::Advocate);
+        let (reward, bonus) = (own.next(), own.next());
         totals.add(conversion.fact.kind, reward.as_ref());
-        referrals.push(Referral {
-            number,
-            kind: conversion.fact.kind,
-            occurred_at: conversion.fact.occurred_at,
-            reward: reward.map(|reward| MeReward {
-                id: RewardId { order, role: Role::Advocate }.to_string(),
-                value: reward.value,
-                status: reward.status,
-                reason: reward.reason,
-                until: reward.until,
-                since: reward.since,
-            }),
-        });
+        if let Some(bonus) = &bonus {
+            totals.sum(bonus);
+        }
+        let told = |reward: Reward| told(reward, order, view.advocate);
+        let line = Line {
+            fact: &conversion.fact,
+            reward: reward.map(told),
+            bonus: bonus.map(told),
+            before: None,
+        };
+        match lines.iter_mut().find(|earlier| earlier.moves_on_to(&line)) {
+            Some(sign_up) => sign_up.move_on(line),
+            None => lines.push(line),
+        }
     }
+    let numbered = (1..).zip(lines).map(|(number, line)| Referral {
+        number,
+        kind: line.fact.kind,
+        occurred_at: line.fact.occurred_at,
+        reward: line.reward,
+        bonus: line.bonus,
+        before: line.before,
+    });
+    let mut referrals: Vec<Referral> = numbered.collect();
     referrals.reverse();
     (totals, referrals)
+}
+
+/// A referral while it is put together.
+struct Line<'a> {
+    fact: &'a Conversion,
+    reward: Option<MeReward>,
+    bonus: Option<MeReward>,
+    before: Option<Stage>,
+}
+
+impl<'a> Line<'a> {
+    /// Whether this is the sign-up of whoever buys there, for the first time.
+    fn moves_on_to(&self, later: &Self) -> bool {
+        let same = |identity: &Identity| later.fact.identities.contains(identity);
+        self.fact.kind == ConversionKind::Signup
+            && later.fact.kind == ConversionKind::Purchase
+            && self.fact.identities.iter().any(same)
+    }
+
+    fn move_on(&mut self, to: Line<'a>) {
+        let reward = std::mem::replace(&mut self.reward, to.reward);
+        let Conversion { kind, occurred_at, .. } = *self.fact;
+        self.before = Some(Stage { kind, occurred_at, reward });
+        self.fact = to.fact;
+        // A sign-up can have reached a bonus of its own.
+        self.bonus = to.bonus.or(self.bonus.take());
+    }
+}
+
+/// What an advocate earned in money in the year of `now`, reversals taken off.
+pub fn year_total(
+    orders: &BTreeMap<OrderPseudonym, Order>,
+    view: &View<'_>,
+    terms: &Program,
+) -> YearTotal {
+    let year = view.now.day().year();
+    let this_year = |facts: &&Order| {
+        let verdict = facts.verdict.as_ref();
+        verdict.is_some_and(|verdict| verdict.at.start().day().year() == year)
+    };
+    let rewards = orders.values().filter(this_year).flat_map(|facts| status::rewards(facts, view));
+    let own = rewards.filter(|reward| reward.part.role == Role::Advocate);
+    let money = own.filter_map(|reward| reward.net()?.money());
+    YearTotal {
+        year,
+        amount: money.fold(0, i64::saturating_add),
+        currency: terms.currency,
+        ceiling: terms.yearly_ceiling,
+    }
+}
+
+/// An order of a friend, in the ledger of whoever recommended the shop.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    pub order: OrderPseudonym,
+    pub advocate: CustomerPseudonym,
+    pub facts: Order,
+    pub customer: Customer,
+}
+
+/// The latest orders of a customer as a friend. Programs in which friends earn nothing later than at
+/// once cost no operation.
+pub async fn claimed<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    friend: CustomerPseudonym,
+    most: usize,
+) -> Result<Vec<Claimed>, StoreError> {
+    let earns = |rule: &Rule| rule.when == When::Earned;
+    if !program.versions.all().any(|version| version.terms.rules(Role::Friend).any(earns)) {
+        return Ok(Vec::new());
+    }
+    let prefix = ClaimKey::prefix(&[program.id(), &Identity::Customer(friend)]);
+    let claim = |entry: &Entry| {
+        let key: ClaimKey = entry.key.parse().ok()?;
+        Some((key.fact.accepted, key.order, entry.metadata.get("c")?.as_str()?.parse().ok()?))
+    };
+    let entries = cx.list(&prefix, 1).await?;
+    let mut claims: Vec<(Minute, OrderPseudonym, CustomerPseudonym)> =
+        entries.iter().filter_map(claim).collect();
+    claims.sort_unstable();
+    claims.reverse();
+    let mut seen = BTreeSet::new();
+    claims.retain(|(_, order, advocate)| seen.insert((*order, *advocate)));
+    let mut result = Vec::new();
+    for (_, order, advocate) in claims.into_iter().take(most) {
+        let facts = orders::in_ledger(cx, program, advocate, order).await?;
+        // What is decided no longer depends on who the advocate is.
+        let customer = match facts.verdict {
+            Some(_) => Customer::default(),
+            None => customers::load(cx, program, advocate).await?,
+        };
+        result.push(Claimed { order, advocate, facts, customer });
+    }
+    Ok(result)
+}
+
+async fn as_friend<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    friend: CustomerPseudonym,
+) -> Result<Vec<FriendReward>, StoreError> {
+    let claims = claimed(cx, program, friend, AS_FRIEND).await?;
+    let reward = |claim: &Claimed| {
+        let fact = &claim.facts.conversion.as_ref()?.fact;
+        let view = claim.customer.view(claim.advocate, program, cx.now);
+        let mut rewards = status::rewards(&claim.facts, &view).into_iter();
+        let reward = rewards.find(|reward| reward.part.role == Role::Friend)?;
+        Some(FriendReward {
+            kind: fact.kind,
+            occurred_at: fact.occurred_at,
+            reward: told(reward, claim.order, claim.advocate),
+        })
+    };
+    Ok(claims.iter().filter_map(reward).collect())
 }
 
 /// Unique clicks: of closed days, and of the open one.
@@ -210,7 +377,7 @@ pub async fn count_clicks<H: Host>(
     if first_contact {
         return Ok(Counted { closed: 0, today: open });
     }
-    let sum = |entry: &crate::store::Entry| entry.metadata.get("n").and_then(Value::as_u64);
+    let sum = |entry: &Entry| entry.metadata.get("n").and_then(Value::as_u64);
     let mut closed: u64 = days.iter().filter_map(sum).sum();
     let yesterday = today.plus(-1);
     let folded = ClicksKey { program: program.id().clone(), customer, day: yesterday }.to_string();
@@ -221,7 +388,7 @@ pub async fn count_clicks<H: Host>(
     Ok(Counted { closed, today: open })
 }
 
-fn message(totals: Totals, clicks: Counted) -> MeTotals {
+fn message(totals: Totals, clicks: Counted, year: YearTotal) -> MeTotals {
     let today = match clicks.today {
         Clicks::Exactly(count) | Clicks::MoreThan { more_than: count } => count,
     };
@@ -234,6 +401,7 @@ fn message(totals: Totals, clicks: Counted) -> MeTotals {
         pending: totals.pending,
         approved: totals.approved,
         earned: totals.earned.into_iter().map(sum).collect(),
+        year,
     }
 }
 

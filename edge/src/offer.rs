@@ -23,18 +23,21 @@ pub async fn offer<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Re
     let program = programs::load(cx, &id).await?.ok_or_else(unknown)?;
     let version = programs::current(cx, &program)?;
     let terms = &version.terms;
-    let friend = promised(terms, Role::Friend);
+    let friend = promised(terms, Role::Friend, None);
     let reason = referral(cx, &program, version, request.parameter("pa").as_deref()).err();
     let offer = Offer {
         program: head(version),
         friend: friend.map(|rule| rule.value),
-        advocate: promised(terms, Role::Advocate).map(|rule| rule.value),
+        advocate: promised(terms, Role::Advocate, None).map(|rule| rule.value),
         minimum_order: friend.and_then(|rule| rule.minimum_order),
         coupon: None,
+        coupon_link: None,
         from: None,
         referred: reason.is_none(),
         reason,
         landing_url: terms.landing_url.clone(),
+        terms: Vec::new(),
+        terms_version: version.number,
     };
     Ok(Response::json(200, &offer))
 }

@@ -26,6 +26,11 @@ use crate::store::{Context, Entry, Host, Put, StoreError};
 /// Operations for one rival claim and for what follows the last of them.
 const LOOK_ASIDE: u32 = 20;
 
+/// Whether a run can look at one more order beside the one it is about.
+pub fn has_room_aside<H: Host>(cx: &Context<'_, H>) -> bool {
+    cx.spent() + LOOK_ASIDE <= BUDGET
+}
+
 /// A report of an order, as a list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -44,26 +49,12 @@ pub struct Record {
     pub occurred_at: Instant,
     pub segment: Option<String>,
     pub action: Option<String>,
-    pub items: Vec<StoredItem>,
+    pub items: Vec<Item>,
     /// What was answered.
     pub attributed: bool,
     pub reason: Option<Reason>,
     pub rewards: Vec<Promise>,
     pub terms_version: Option<u32>,
-}
-
-/// An item of an order, as it was reported.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredItem {
-    pub sku: String,
-    pub category: Option<String>,
-    pub amount: i64,
-}
-
-impl From<&Item> for StoredItem {
-    fn from(item: &Item) -> Self {
-        Self { sku: item.sku.clone(), category: item.category.clone(), amount: item.amount }
-    }
 }
 
 /// A reward that was promised when the order was reported.
@@ -82,7 +73,7 @@ impl Record {
         advocate: Option<String>,
     ) -> ConversionAnswer {
         let promised = |promise: &Promise| PromisedReward {
-            id: RewardId { order, role: promise.role }.to_string(),
+            id: RewardId::Order { order, role: promise.role }.to_string(),
             r#for: promise.role,
             value: promise.value,
         };
@@ -281,7 +272,7 @@ pub async fn claims<H: Host>(
             Some(known) => known.clone(),
             None if seen.len() >= most => break,
             // A run that has come so far leaves this order to the next, which can read them all.
-            None if cx.spent() + LOOK_ASIDE > BUDGET => return Err(StoreError::no_room()),
+            None if !has_room_aside(cx) => return Err(StoreError::no_room()),
             None => {
                 let mut known = Known {
                     facts: in_ledger(cx, program, advocate, key.order).await?,

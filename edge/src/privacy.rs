@@ -39,7 +39,7 @@ pub async fn export<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<R
     let customer = program.keys.customer(&id);
     let record = customers::load(cx, &program, customer).await?;
     let ledger = me::ledger(cx, &program, customer).await?;
-    let (_, referrals) = me::referrals(cx, &program, customer, &record.known, &ledger);
+    let (_, referrals) = me::referrals(&ledger, &record.view(customer, &program, cx.now));
     let clicks = me::count_clicks(cx, &program, customer, false).await?;
     let today = match clicks.today {
         Clicks::Exactly(count) | Clicks::MoreThan { more_than: count } => count,
@@ -50,7 +50,7 @@ pub async fn export<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<R
         known: me::is_known(&record),
         link: link(request, program.id(), &code),
         code,
-        hints: record.known.iter().map(|(_, identity)| identity.to_string()).collect(),
+        hints: record.known.identities.iter().map(|(_, identity)| identity.to_string()).collect(),
         clicks: clicks.closed + today,
         referrals,
         orders: orders_of(cx, &program, Identity::Customer(customer), &record).await?,
@@ -67,7 +67,7 @@ async fn orders_of<H: Host>(
     customer: &Customer,
 ) -> Result<Vec<ExportedOrder>, Problem> {
     let mut orders = Vec::new();
-    let hints = customer.known.iter().map(|(_, identity)| *identity);
+    let hints = customer.known.identities.iter().map(|(_, identity)| *identity);
     for identity in std::iter::once(identity).chain(hints) {
         for entry in cx.list(&ClaimKey::prefix(&[program.id(), &identity]), 1).await? {
             orders.extend(entry.key.parse().map(|key: ClaimKey| key.order));

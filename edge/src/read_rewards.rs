@@ -1,28 +1,27 @@
-//! What the merchant reads: one conversion with its story, the list of rewards, and the handing
-//! over of one reward.
+//! What the merchant reads: one conversion with its story, the list of rewards, and all that one
+//! customer is owed.
 
 use std::collections::BTreeMap;
 
-use passalong_core::decode::Fields;
-use passalong_core::fact::{Fact, FactKey, FactKind, Fulfilment, Order};
-use passalong_core::ids::{CustomerPseudonym, Identity, OrderId, OrderPseudonym};
-use passalong_core::reward::{RewardId, Role, Status};
+use passalong_core::fact::Order;
+use passalong_core::ids::{CustomerId, CustomerPseudonym, OrderId, OrderPseudonym};
+use passalong_core::reward::{Role, Status};
 use passalong_core::seal::Sealed;
 use passalong_core::settlement::settling;
-use passalong_core::status::{self, Reward};
-use passalong_core::time::{Day, Instant};
-use passalong_core::wire::{
-    AdvocateRef, ConversionStory, MerchantReward, RewardEntry, Rewards, StoryEvent,
-};
+use passalong_core::status;
+use passalong_core::time::Day;
+use passalong_core::wire::{AdvocateRef, ConversionStory, Rewards, StoryEvent};
 
 use crate::authenticate::merchant;
 use crate::customers;
 use crate::http::{Request, Response};
 use crate::keys::LogKey;
-use crate::orders::{self, ledger_put, not_visible, record, reports};
+use crate::orders::{self, not_visible, record, reports};
+use crate::owed;
 use crate::problem::Problem;
 use crate::programs::Loaded;
-use crate::requests::{body, only, part, query};
+use crate::requests::{only, part, query};
+use crate::rewards::{Told, owners};
 use crate::store::{Context, Entry, Host};
 
 /// Orders looked at for one page of rewards.
@@ -56,7 +55,7 @@ pub async fn read_conversion<H: Host>(
             facts.add(*key, fact.clone());
         }
         let found = customers::load(cx, &program, customer).await?;
-        let states = status::rewards(&facts, customer, &found.known, &program.versions, cx.now);
+        let states = status::rewards(&facts, &found.view(customer, &program, cx.now));
         let version = program.versions.at(record.occurred_at);
         settles_at =
             facts.conversion.as_ref().zip(version).map(|(conversion, version)| {
@@ -65,7 +64,10 @@ pub async fn read_conversion<H: Host>(
         let ids = owners(cx, &program, customer, &facts).await?;
         rewards = states
             .iter()
-            .map(|state| message(&program, (order, order_id.as_str()), state, &facts, &ids))
+            .map(|state| {
+                let told = Told { program: &program, advocate: customer, order, facts: &facts };
+                told.message(state, order_id.as_str(), &ids)
+            })
             .collect();
         advocate = record.attributed.then(|| AdvocateRef { customer_id: found.open(&program) });
     }
@@ -100,66 +102,15 @@ pub async fn read_conversion<H: Host>(
     Ok(Response::json(200, &story))
 }
 
-/// The merchant's ids of those who earn from an order.
-async fn owners<H: Host>(
-    cx: &Context<'_, H>,
-    program: &Loaded,
-    advocate: CustomerPseudonym,
-    facts: &Order,
-) -> Result<BTreeMap<Role, String>, Problem> {
-    let friend = friend_of(facts);
-    let people: Vec<_> = [Some(advocate), friend].into_iter().flatten().collect();
-    let mut ids = customers::open_all(cx, program, &people).await?.into_iter();
-    let advocate = ids.next().flatten().map(|id| (Role::Advocate, id));
-    let friend = ids.next().flatten().map(|id| (Role::Friend, id));
-    Ok(advocate.into_iter().chain(friend).collect())
-}
-
-fn friend_of(facts: &Order) -> Option<CustomerPseudonym> {
-    let identities = facts.conversion.iter().flat_map(|conversion| &conversion.fact.identities);
-    identities.into_iter().find_map(|identity| match identity {
-        Identity::Customer(customer) => Some(*customer),
-        Identity::Hint(_) => None,
-    })
-}
-
-fn message(
-    program: &Loaded,
-    (order, order_id): (OrderPseudonym, &str),
-    state: &Reward,
-    facts: &Order,
-    owners: &BTreeMap<Role, String>,
-) -> MerchantReward {
-    let entry = |entry: &status::Entry| RewardEntry {
-        value: entry.value,
-        reason: entry.reason,
-        since: entry.since,
-    };
-    let reference = facts
-        .fulfilment(state.role)
-        .filter(|_| state.status == Status::Fulfilled)
-        .and_then(|paid| program.keys.open(Sealed::Reference, &paid.fact.sealed));
-    MerchantReward {
-        id: RewardId { order, role: state.role }.to_string(),
-        r#for: state.role,
-        customer_id: owners.get(&state.role).cloned(),
-        order_id: order_id.to_owned(),
-        value: state.value,
-        status: state.status,
-        reason: state.reason,
-        since: state.since,
-        until: state.until,
-        entries: state.entries.iter().map(entry).collect(),
-        reference,
-    }
-}
-
 /// `GET /v1/rewards`: rewards of the orders of the days `from` to `to`, oldest day first.
 pub async fn list_rewards<H: Host>(
     cx: &Context<'_, H>,
     request: &Request,
 ) -> Result<Response, Problem> {
     let program = merchant(cx, request).await?;
+    if let Some(id) = query::<CustomerId>(request, "customer_id")? {
+        return owed::list(cx, &program, request, &id).await;
+    }
     only(request, &["status", "from", "to", "cursor"])?;
     let wanted: Option<Status> = query(request, "status")?;
     let to: Day = query(request, "to")?.unwrap_or(cx.now.day());
@@ -204,23 +155,24 @@ pub async fn list_rewards<H: Host>(
                 None => customers::load(cx, &program, advocate).await?,
             };
             records.insert(advocate, record.clone());
-            let states =
-                status::rewards(&facts, advocate, &record.known, &program.versions, cx.now);
+            let states = status::rewards(&facts, &record.view(advocate, &program, cx.now));
             let mut ids: BTreeMap<Role, String> =
                 record.open(&program).map(|id| (Role::Advocate, id)).into_iter().collect();
-            if states.iter().any(|state| state.role == Role::Friend) {
+            if states.iter().any(|state| state.part.role == Role::Friend) {
                 ids = owners(cx, &program, advocate, &facts).await?;
             }
+            let told = Told { program: &program, advocate, order: key.order, facts: &facts };
             rewards.extend(
                 states
                     .iter()
                     .filter(|state| wanted.is_none_or(|wanted| wanted == state.status))
-                    .map(|state| message(&program, (key.order, &order_id), state, &facts, &ids)),
+                    .map(|state| told.message(state, &order_id, &ids)),
             );
         }
         day = following;
     }
-    Ok(Response::json(200, &Rewards { rewards, cursor: next.map(|next| next.to_string()) }))
+    let cursor = next.map(|next| next.to_string());
+    Ok(Response::json(200, &Rewards { rewards, cursor, owed: None, year: None }))
 }
 
 /// The orders of a day and all that follow in its month, where one list holds them; else of that
@@ -270,65 +222,4 @@ impl std::str::FromStr for Cursor {
         let after = after.map(str::parse).transpose().map_err(|_| right)?;
         Ok(Self { day: day.parse().map_err(|_| right)?, after })
     }
-}
-
-/// `POST /v1/rewards/{id}/fulfil`: the merchant has handed it over. A repeat is answered again.
-pub async fn fulfil<H: Host>(
-    cx: &Context<'_, H>,
-    request: &Request,
-    id: &str,
-) -> Result<Response, Problem> {
-    let program = merchant(cx, request).await?;
-    let mut fields = Fields::parse(body(request)?)?;
-    let reference = fields.text("reference", 128)?;
-    let reference = fields.required(
-        "reference",
-        reference,
-        "how you find it again, for example voucher 881",
-    )?;
-    fields.finish()?;
-    let id: RewardId = id.parse().map_err(|_| Problem::not_found("there is no such reward"))?;
-    let known = reports(cx, &program, id.order).await?;
-    let advocate = known.first().and_then(|report| report.advocate).ok_or_else(not_visible)?;
-    let mut facts = orders::in_ledger(cx, &program, advocate, id.order).await?;
-    let customer = customers::load(cx, &program, advocate).await?;
-    let state = |facts: &Order| {
-        let all = status::rewards(facts, advocate, &customer.known, &program.versions, cx.now);
-        all.into_iter().find(|reward| reward.role == id.role)
-    };
-    let reward = state(&facts).ok_or_else(not_visible)?;
-    let sealed = program.keys.seal(Sealed::Reference, &reference);
-    match reward.status {
-        Status::Approved => {
-            let fulfilment = Fulfilment { role: id.role, value: reward.value, sealed };
-            let fact = Fact::Fulfilment(fulfilment);
-            let digest = program.keys.digest(fact.to_json().to_string().as_bytes());
-            let key = FactKey { accepted: cx.accepted(), kind: FactKind::Fulfilled, digest };
-            cx.put(&ledger_put(&program, advocate, id.order, (key, &fact))).await?;
-            facts.add(key, fact);
-        }
-        Status::Fulfilled => {
-            let paid = facts.fulfilment(id.role);
-            if paid.is_some_and(|paid| paid.fact.sealed != sealed) {
-                let detail = "this reward was fulfilled already, with another reference";
-                return Err(Problem::conflict(detail));
-            }
-        }
-        status => {
-            let wait = reward.until.map_or(3_600, |until| seconds_between(cx.now, until));
-            let detail = format!("only an approved reward can be fulfilled; this one is {status}");
-            return Err(Problem::conflict(detail).retry_after(wait));
-        }
-    }
-    let reward = state(&facts).ok_or_else(not_visible)?;
-    let first = known.first().ok_or_else(not_visible)?;
-    let record = record(cx, &program, id.order, first.key).await?;
-    let order_id = orders::open_order(&program, &record.order).unwrap_or_default();
-    let ids = owners(cx, &program, advocate, &facts).await?;
-    let message = message(&program, (id.order, &order_id), &reward, &facts, &ids);
-    Ok(Response::json(200, &message))
-}
-
-fn seconds_between(now: Instant, until: Instant) -> u32 {
-    u32::try_from((until.seconds() - now.seconds()).max(60)).unwrap_or(u32::MAX)
 }

@@ -9,7 +9,7 @@ use passalong_core::mutation::{self, Mutation};
 use passalong_core::report::{ConversionReport, Proof};
 use passalong_core::reward::{Reason, Role};
 use passalong_core::seal::Sealed;
-use passalong_core::settlement::{Remaining, attribute, friendship, rule_for, worth};
+use passalong_core::settlement::{Base, Facets, Remaining, attribute, friendship, rule_for, worth};
 use passalong_core::time::SETTLE;
 use passalong_core::wire::ConversionAnswer;
 
@@ -91,7 +91,8 @@ fn prove(program: &Loaded, proof: &Proof) -> Result<(CustomerPseudonym, Via), Re
         Proof::Token(token) => {
             let click =
                 click_token::verify(&program.keys, token).map_err(|_| Reason::InvalidToken)?;
-            Ok((click.customer, Via::Click { at: click.at, channel: click.channel }))
+            let nonce = Some(u32::from_be_bytes(click.nonce));
+            Ok((click.customer, Via::Click { at: click.at, channel: click.channel, nonce }))
         }
         Proof::Code(text) => {
             // People paste whole links into a code field.
@@ -119,7 +120,7 @@ async fn decide<H: Host>(
         occurred_at: report.occurred_at,
         segment: report.segment.clone(),
         action: report.action.clone(),
-        items: report.items.iter().map(Into::into).collect(),
+        items: report.items.clone(),
         attributed: false,
         reason: None,
         rewards: Vec::new(),
@@ -143,9 +144,12 @@ async fn decide<H: Host>(
         identities,
         first_order: report.first_order,
         occurred_at: report.occurred_at,
+        segment: report.segment.clone(),
+        action: report.action.clone(),
         via,
         noted: None,
         again: false,
+        excluded: version.map_or(0, |version| version.terms.excluded.amount(&report.items)),
     };
     let record_of = customers::load(cx, program, advocate).await?;
     let minute = cx.accepted();
@@ -157,11 +161,13 @@ async fn decide<H: Host>(
         let friendship = friendship(who, &claims.own, &claims.others, &program.versions, minute);
         conversion.again = friendship.again;
         let left = Remaining { amount: report.amount.unwrap_or(0), reversed: None };
+        let base = Base { left, excluded: conversion.excluded };
+        let facets = Facets::new(&conversion, &record_of.known, minute);
         let mut refused = friendship.taken.then_some(Reason::FriendAlreadyReferred);
         for role in [Role::Advocate, Role::Friend] {
-            let first = rule_for(&version.terms, role, report.kind, false);
-            let rule = rule_for(&version.terms, role, report.kind, friendship.again);
-            match rule.map(|rule| worth(rule, left, &version.terms)) {
+            let first = rule_for(&version.terms, role, &facets, false);
+            let rule = rule_for(&version.terms, role, &facets, friendship.again);
+            match rule.map(|rule| worth(rule, 1, base, &version.terms)) {
                 Some(Ok(value)) => record.rewards.push(Promise { role, value }),
                 Some(Err(reason)) => refused = refused.or(Some(reason)),
                 None if first.is_some() => {

@@ -152,12 +152,12 @@ async fn answer<H: Host>(
             facts.add(key, fact);
         }
         cx.put_all(&missing).await?;
-        let known = &customer.known;
-        let rewards = status::rewards(&facts, advocate, known, &program.versions, cx.now);
+        let rewards = status::rewards(&facts, &customer.view(advocate, program, cx.now));
         if record.attributed {
             let promise =
-                |reward: &status::Reward| Promise { role: reward.role, value: reward.value };
-            record.rewards = rewards.iter().map(promise).collect();
+                |reward: &status::Reward| Promise { role: reward.part.role, value: reward.value };
+            let plain = rewards.iter().filter(|reward| reward.part.milestone.is_none());
+            record.rewards = plain.map(promise).collect();
         }
         advocate_id = customer.open(program);
     }

@@ -1,4 +1,6 @@
 use super::*;
+use crate::money::BasisPoints;
+use crate::reward::Value;
 
 fn preset(more: &str) -> Result<Program, Invalid> {
     let body = format!(
@@ -15,7 +17,7 @@ fn the_preset_20_10_says_what_its_name_says() {
         values,
         [
             (Role::Advocate, Value::PercentOfOrder { basis_points: BasisPoints(2000) }),
-            (Role::Friend, Value::PercentOff { basis_points: BasisPoints(1000) }),
+            (Role::Friend, Value::PercentOff { basis_points: BasisPoints(1000), times: None }),
         ]
     );
     assert_eq!(program.hold, Hold { from: HoldFrom::Delivered, days: 21, fallback_days: 30 });

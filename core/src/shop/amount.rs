@@ -164,6 +164,21 @@ mod tests {
         assert_eq!(minor("10000000000.01", "EUR"), None);
     }
 
+    /// The list of ISO 4217, as of 2026.
+    #[test]
+    fn currencies_have_the_decimals_of_the_standard() {
+        for (codes, decimals) in [
+            ("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF", 0),
+            ("EUR CHF DKK GBP HUF NOK PLN SEK TRY USD", 2),
+            ("BHD IQD JOD KWD LYD OMR TND", 3),
+            ("CLF UYW", 4),
+        ] {
+            for code in codes.split(' ') {
+                assert_eq!(minor("1", code), Some(10_i64.pow(decimals)), "{code}");
+            }
+        }
+    }
+
     #[test]
     fn a_sum_is_rounded_once() {
         let parts = ["0.004", "0.004", "0.004"].map(|text| Decimal::parse(text).unwrap());

@@ -12,12 +12,8 @@ fn earned(settled: Minute, number: u8, value: Value) -> Earned {
     Earned {
         settled,
         order: order(number),
-        decided: Decided {
-            role: Role::Advocate,
-            trigger: Trigger::FirstPurchase,
-            value: Some(value),
-            reason: None,
-        },
+        decided: Decided::plain(Role::Advocate, Trigger::FirstPurchase, Ok(value)),
+        action: None,
     }
 }
 

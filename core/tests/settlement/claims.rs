@@ -6,7 +6,8 @@ use passalong_core::time::Minute;
 use serde_json::json;
 
 use crate::support::{
-    Scene, credit, customer, day, digest, fold, hint, minutes, order, ordered, person, points,
+    Scene, credit, customer, day, digest, fold, hint, knows, minutes, order, ordered, person,
+    points,
 };
 
 /// Another advocate's order of the same friend, accepted so many minutes before ours.
@@ -150,7 +151,7 @@ fn what_is_learnt_about_an_advocate_after_their_order_settled_frees_nobody() {
     {
         let mut rival = rival(10).delivered(day(2));
         rival.conversion.identities.push(hint(4));
-        rival.known = vec![(known_since, hint(4))];
+        rival.known = knows(&[(known_since, hint(4))]);
         assert_eq!(against(&rival).advocates(), result, "{known_since}");
         assert_eq!(rival.advocates().is_err(), result.is_ok(), "{known_since}: only one is paid");
     }

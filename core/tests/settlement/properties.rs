@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use crate::support::{
-    Scene, advocate_rule, bytes, credit, customer, event, fold, hint, minutes, order, ordered,
-    person,
+    Scene, advocate_rule, bytes, credit, customer, event, fold, hint, knows, minutes, order,
+    ordered, person,
 };
 
 /// Equal for equal content and different for different content, as every digest is.
@@ -81,7 +81,7 @@ fn scenes() -> impl Strategy<Value = Scene> {
             scene.conversion.amount = Some(amount);
             scene.accepted = minutes(ordered().minute(), late);
             scene.conversion.identities.push(hint(1));
-            scene.known = vec![(crate::support::day(21), hint(1))];
+            scene.known = knows(&[(crate::support::day(21), hint(1))]);
             if rival {
                 let mut rival = Scene::new(&terms);
                 (rival.order, rival.advocate) = (order(3), person(11));
@@ -137,7 +137,7 @@ proptest! {
         prop_assert_eq!(settle(&joined), settle(&straight));
         let shown = |facts| {
             let now = ordered().plus(40 * DAY);
-            status::rewards(facts, scene.advocate, &scene.known, &scene.versions, now)
+            status::rewards(facts, &scene.view(now))
         };
         prop_assert_eq!(shown(&joined), shown(&straight));
     }
@@ -164,7 +164,7 @@ proptest! {
         key.accepted = minutes(settled, minute);
         facts.push((key, report));
         let mut later = scene.clone();
-        later.known.push((minutes(settled, known), customer(20)));
+        later.known.identities.push((minutes(settled, known), customer(20)));
         later.reports =
             vec![(key.accepted, key.digest), (scene.accepted, scene.digest), (key.accepted, scene.digest)];
         let mut rival = Scene::plain();
@@ -254,7 +254,7 @@ proptest! {
             let (settled, verdict) = scene.settle();
             let order = scene.order;
             all.extend(verdict.rewards.into_iter().map(|decided| {
-                passalong_core::settlement::Earned { settled, order, decided }
+                passalong_core::settlement::Earned { settled, order, decided, action: None }
             }));
         }
         let granted: Vec<i64> =

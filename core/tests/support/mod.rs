@@ -7,9 +7,10 @@ use passalong_core::fact::{Conversion, Event, Fact, FactKey, Fulfilment, Order, 
 use passalong_core::ids::{CustomerPseudonym, Digest, HintPseudonym, Identity, OrderPseudonym};
 use passalong_core::program::{Program, Versions};
 use passalong_core::report::EventType;
-use passalong_core::reward::{ConversionKind, Reason, Role, Value};
-use passalong_core::settlement::{Case, Claim, Earned, Known, settle};
-use passalong_core::status::{self, Reward};
+use passalong_core::report::Item;
+use passalong_core::reward::{ConversionKind, Part, Reason, Role, Value};
+use passalong_core::settlement::{Case, Claim, Earned, Known, Pace, settle};
+use passalong_core::status::{self, Reward, View};
 use passalong_core::time::{DAY, Instant, Minute};
 use serde_json::json;
 
@@ -55,6 +56,11 @@ pub fn customer(byte: u8) -> Identity {
 
 pub fn hint(byte: u8) -> Identity {
     Identity::Hint(HintPseudonym([byte; 10]))
+}
+
+/// What is known of an advocate.
+pub fn knows(identities: &[(Minute, Identity)]) -> Known {
+    Known { identities: identities.to_vec(), segments: Vec::new() }
 }
 
 pub fn credit(amount: i64) -> Value {
@@ -104,6 +110,8 @@ pub struct Scene {
     pub reports: Vec<(Minute, Digest)>,
     pub claims: Vec<Claim>,
     pub earned: Vec<Earned>,
+    pub items: Vec<Item>,
+    pub pace: Vec<Pace>,
 }
 
 impl Scene {
@@ -112,7 +120,7 @@ impl Scene {
         Self {
             order: order(5),
             advocate: person(10),
-            known: Vec::new(),
+            known: Known::default(),
             accepted: ordered().minute(),
             digest: digest(50),
             conversion: Conversion {
@@ -122,15 +130,24 @@ impl Scene {
                 identities: vec![customer(20)],
                 first_order: None,
                 occurred_at: ordered(),
-                via: Via::Click { at: ordered().plus(-DAY), channel: Channel::WhatsApp },
+                segment: None,
+                action: None,
+                via: Via::Click {
+                    at: ordered().plus(-DAY),
+                    channel: Channel::WhatsApp,
+                    nonce: Some(1),
+                },
                 noted: None,
                 again: false,
+                excluded: 0,
             },
             more: Vec::new(),
             versions: versions(change),
             reports: Vec::new(),
             claims: Vec::new(),
             earned: Vec::new(),
+            items: Vec::new(),
+            pace: Vec::new(),
         }
     }
 
@@ -165,7 +182,13 @@ impl Scene {
 
     /// The merchant handed a reward over.
     pub fn fulfilled(mut self, role: Role, value: Value, accepted: Minute) -> Self {
-        let fact = Fact::Fulfilment(Fulfilment { role, value, sealed: "sealed".to_owned() });
+        let fact = Fact::Fulfilment(Fulfilment {
+            role,
+            milestone: None,
+            entry: None,
+            value,
+            sealed: "sealed".to_owned(),
+        });
         self.more.push((FactKey { accepted, kind: fact.kind(), digest: digest(90) }, fact));
         self
     }
@@ -194,6 +217,8 @@ impl Scene {
             own,
             claims: &self.claims,
             earned: &self.earned,
+            items: &self.items,
+            pace: &self.pace,
         })
         .unwrap()
     }
@@ -210,7 +235,7 @@ impl Scene {
     /// What the verdict says for a role.
     pub fn decided(&self, role: Role) -> Option<Result<Value, Reason>> {
         let rewards = self.settle().1.rewards;
-        let decided = rewards.into_iter().find(|decided| decided.role == role)?;
+        let decided = rewards.into_iter().find(|decided| decided.part() == Part::from(role))?;
         assert_ne!(decided.value.is_some(), decided.reason.is_some(), "a value or a reason");
         Some(decided.value.ok_or_else(|| decided.reason.unwrap()))
     }
@@ -235,7 +260,12 @@ impl Scene {
 
     /// What is shown at `now`, before any verdict.
     pub fn pending(&self, now: Instant) -> Vec<Reward> {
-        status::rewards(&fold(self.facts()), self.advocate, &self.known, &self.versions, now)
+        status::rewards(&fold(self.facts()), &self.view(now))
+    }
+
+    pub fn view(&self, now: Instant) -> View<'_> {
+        let (advocate, known, versions) = (self.advocate, &self.known, &self.versions);
+        View { advocate, known, versions, now, approved: None }
     }
 
     /// What is shown once the verdict is there.
@@ -245,7 +275,7 @@ impl Scene {
         let key = FactKey { accepted, kind: fact.kind(), digest: digest(80) };
         let facts = self.facts().into_iter().chain([(key, fact)]);
         let now = accepted.start().plus(100 * DAY);
-        status::rewards(&fold(facts), self.advocate, &self.known, &self.versions, now)
+        status::rewards(&fold(facts), &self.view(now))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What shop systems send, each payload after a line with its topic, and the shops' secrets.
 
+use passalong_core::ids::CustomerId;
 use passalong_core::report::{ConversionReport, EventReport, EventType, Proof};
 use passalong_core::shop::{MOST, Report, Shop, ShopSecrets, Told, read};
 use serde_json::json;
@@ -66,7 +67,7 @@ fn by_api(report: &ConversionReport) -> Vec<u8> {
     let hints: Vec<String> = report.hints.iter().map(|hint| hex(&hint.0)).collect();
     let mut body = json!({
         "order_id": report.order.as_str(), "kind": report.kind, "amount": report.amount,
-        "currency": report.currency, "customer_id": report.customer.as_ref().map(|id| id.as_str()),
+        "currency": report.currency, "customer_id": report.customer.as_ref().map(CustomerId::as_str),
         "hints": hints, "first_order": report.first_order, "occurred_at": report.occurred_at,
         "items": report.items,
     });

@@ -1,0 +1,291 @@
+//! The rules of a program: read from JSON, each wrong combination explained.
+
+use super::{days, is_default};
+use crate::decode::{Fields, Invalid};
+use crate::money::{BasisPoints, Currency, MAX_AMOUNT};
+use crate::reward::{Cap, CapPeriod, Delivery, Label, Role, Rule, Tier, Trigger, Value, When};
+
+/// Rules in one program.
+const MOST: usize = 20;
+
+/// Reads `rewards`; `has_coupon` says whether the program has a code for friends.
+pub fn read(f: &mut Fields, currency: Currency, has_coupon: bool) -> Result<Vec<Rule>, Invalid> {
+    let rules = f.objects("rewards", MOST)?;
+    let rules = f.required("rewards", rules, "a list of rules, for example of the preset 20-10")?;
+    let one = |fields| rule(fields, currency, has_coupon);
+    let rules = rules.into_iter().map(one).collect::<Result<Vec<_>, _>>()?;
+    check(&rules)?;
+    Ok(rules)
+}
+
+fn rule(mut f: Fields, program: Currency, has_coupon: bool) -> Result<Rule, Invalid> {
+    let role = f.read("for")?;
+    let role = f.required("for", role, "advocate or friend")?;
+    let trigger = f.read("trigger")?;
+    let trigger = f.required("trigger", trigger, "for example first_purchase")?;
+    let fields = f.object("value")?;
+    let fields = f.required("value", fields, "for example a percent_of_order")?;
+    let rule = Rule {
+        role,
+        trigger,
+        action: f.text("action", 64)?,
+        segment: f.text("segment", 64)?,
+        value: value(fields, program)?,
+        tiers: tiers(&mut f, program)?,
+        milestone: count(&mut f, "milestone", 1)?,
+        minimum_order: f.amount("minimum_order")?,
+        cap: f
+            .object("cap")?
+            .map(cap)
+            .transpose()?
+            .filter(|cap| cap.count.is_some() || cap.amount.is_some()),
+        expires_days: days(&mut f, "expires_days", 1)?,
+        when: f.read("when")?.unwrap_or(When::Earned),
+        delivery: f.read("delivery")?.unwrap_or(Delivery::Manual),
+        pool: f.read("pool")?,
+    };
+    check_trigger(&f, &rule)?;
+    check_role(&f, &rule)?;
+    check_tiers(&f, &rule)?;
+    check_delivery(&f, &rule, has_coupon)?;
+    if rule.cap.is_some_and(|cap| cap.amount.is_some()) && !is_countable(rule.value) {
+        let problem = "cannot limit the amount of a percentage or a gift; limit the count";
+        return Err(f.invalid("cap", problem));
+    }
+    f.finish()?;
+    Ok(rule)
+}
+
+fn is_countable(value: Value) -> bool {
+    value.amount().is_some() || value.rate().is_some()
+}
+
+fn check_trigger(f: &Fields, rule: &Rule) -> Result<(), Invalid> {
+    let value = rule.value;
+    if rule.trigger == Trigger::Action && !matches!(value, Value::Points { .. }) {
+        return Err(f.invalid("value", "must be points, because the trigger is action"));
+    }
+    if rule.trigger != Trigger::Action && rule.action.is_some() {
+        return Err(f.invalid("action", "goes with the trigger action only"));
+    }
+    if rule.trigger == Trigger::Signup {
+        if value.rate().is_some() {
+            return Err(f.invalid("value", "cannot be percent_of_order: a sign-up has no amount"));
+        }
+        if rule.minimum_order.is_some() {
+            return Err(f.invalid("minimum_order", "does not fit: a sign-up has no amount"));
+        }
+    }
+    Ok(())
+}
+
+fn check_role(f: &Fields, rule: &Rule) -> Result<(), Invalid> {
+    if rule.when == When::AtOnce {
+        if rule.role == Role::Advocate {
+            return Err(f.invalid("when", "at_once is for friends; an advocate's reward is earned"));
+        }
+        if !matches!(rule.value, Value::PercentOff { .. } | Value::AmountOff { .. }) {
+            return Err(f.invalid("when", "at_once takes a percent_off or an amount_off"));
+        }
+        if rule.expires_days.is_some() {
+            let problem = "does not fit: what the shop takes off at once cannot expire";
+            return Err(f.invalid("expires_days", problem));
+        }
+    }
+    if rule.milestone.is_some() {
+        if rule.role == Role::Friend {
+            return Err(f.invalid("milestone", "is for advocates"));
+        }
+        if rule.value.rate().is_some() {
+            let problem = "cannot be percent_of_order: a milestone is about many orders";
+            return Err(f.invalid("value", problem));
+        }
+        if rule.cap.is_some() || rule.minimum_order.is_some() {
+            let field = if rule.cap.is_some() { "cap" } else { "minimum_order" };
+            let problem = "does not go with a milestone, which is paid once";
+            return Err(f.invalid(field, problem));
+        }
+    }
+    Ok(())
+}
+
+fn check_tiers(f: &Fields, rule: &Rule) -> Result<(), Invalid> {
+    if rule.tiers.is_empty() {
+        return Ok(());
+    }
+    if rule.role == Role::Friend || rule.milestone.is_some() {
+        return Err(f.invalid("tiers", "are for an advocate's referrals"));
+    }
+    let mut last = 1;
+    for (index, tier) in rule.tiers.iter().enumerate() {
+        if tier.from <= last {
+            let field = format!("tiers[{index}].from");
+            return Err(f.invalid(&field, format!("must be above {last}: tiers go upwards")));
+        }
+        if tier.value.kind() != rule.value.kind() {
+            let field = format!("tiers[{index}].value");
+            let problem = format!("must be {}, as the value is", rule.value.kind());
+            return Err(f.invalid(&field, problem));
+        }
+        last = tier.from;
+    }
+    Ok(())
+}
+
+fn check_delivery(f: &Fields, rule: &Rule, has_coupon: bool) -> Result<(), Invalid> {
+    if rule.pool.is_some() && (rule.delivery != Delivery::Coupon || rule.role == Role::Friend) {
+        return Err(f.invalid("pool", "goes with the delivery coupon of an advocate's reward"));
+    }
+    if rule.delivery != Delivery::Coupon {
+        return Ok(());
+    }
+    if rule.role == Role::Friend {
+        if rule.when != When::AtOnce {
+            let problem = "cannot be coupon for what a friend earns later: everybody would share one code. Use at_once, or another delivery";
+            return Err(f.invalid("delivery", problem));
+        }
+        return if has_coupon {
+            Ok(())
+        } else {
+            Err(f.invalid("delivery", "is coupon, so the program needs a coupon with its code"))
+        };
+    }
+    if rule.pool.is_none() {
+        return Err(f.invalid("pool", "is required: the pool that the coupons come from"));
+    }
+    if rule.value.rate().is_some() || !is_default(&rule.tiers) {
+        let problem =
+            "cannot be coupon: the coupons of a pool are worth the same, this value is not";
+        return Err(f.invalid("delivery", problem));
+    }
+    let parts = rule.cap.and_then(|cap| cap.amount).zip(rule.value.amount());
+    if parts.is_some_and(|(most, amount)| most % amount != 0) {
+        let problem = "must be a multiple of the value: a coupon cannot be given in part";
+        return Err(f.invalid("cap.amount", problem));
+    }
+    Ok(())
+}
+
+fn value(mut f: Fields, program: Currency) -> Result<Value, Invalid> {
+    let kind = f.text("kind", 40)?;
+    let kind = f.required("kind", kind, "for example percent_of_order")?;
+    let result = match kind.as_str() {
+        "percent_off" => Value::PercentOff {
+            basis_points: basis_points(&mut f)?,
+            times: count(&mut f, "times", 1)?,
+        },
+        "percent_of_order" => Value::PercentOfOrder { basis_points: basis_points(&mut f)? },
+        "amount_off" => Value::AmountOff {
+            amount: positive(&mut f, "amount")?,
+            currency: currency(&mut f, program)?,
+        },
+        "credit" => Value::Credit {
+            amount: positive(&mut f, "amount")?,
+            currency: currency(&mut f, program)?,
+        },
+        "points" => Value::Points { points: positive(&mut f, "points")? },
+        "storage_bytes" => Value::StorageBytes { bytes: positive(&mut f, "bytes")? },
+        "free_periods" => Value::FreePeriods { periods: positive(&mut f, "periods")? },
+        "gift" => {
+            let label: Option<Label> = f.read("label")?;
+            let label = f.required("label", label, "what it is, for example Teeset")?;
+            Value::Gift { label, worth: f.amount("worth")? }
+        }
+        "donation" => Value::Donation {
+            amount: positive(&mut f, "amount")?,
+            currency: currency(&mut f, program)?,
+            to: f.read("to")?,
+        },
+        _ => {
+            let known = "percent_off, amount_off, credit, percent_of_order, points, storage_bytes, free_periods, gift, donation";
+            return Err(f.invalid("kind", format!("must be one of {known}")));
+        }
+    };
+    f.finish()?;
+    Ok(result)
+}
+
+fn tiers(f: &mut Fields, program: Currency) -> Result<Vec<Tier>, Invalid> {
+    let read = |mut f: Fields| {
+        let from = count(&mut f, "from", 2)?;
+        let from = f.required("from", from, "the number of the referral it begins with")?;
+        let fields = f.object("value")?;
+        let fields = f.required("value", fields, "what a referral earns from then on")?;
+        f.finish()?;
+        Ok(Tier { from, value: value(fields, program)? })
+    };
+    f.objects("tiers", 10)?.unwrap_or_default().into_iter().map(read).collect()
+}
+
+fn count(f: &mut Fields, name: &str, least: i64) -> Result<Option<u32>, Invalid> {
+    let right = format!("must be a whole number from {least} to 1000000");
+    let number = f.integer(name, (least, 1_000_000), &right)?;
+    Ok(number.and_then(|number| u32::try_from(number).ok()))
+}
+
+fn basis_points(f: &mut Fields) -> Result<BasisPoints, Invalid> {
+    let right = "must be basis points from 1 to 10000, for example 2000 for 20 %";
+    let rate = f.integer("basis_points", (1, 10_000), right)?;
+    let rate = rate.and_then(|rate| u16::try_from(rate).ok()).map(BasisPoints);
+    f.required("basis_points", rate, "for example 2000 for 20 %")
+}
+
+fn positive(f: &mut Fields, name: &str) -> Result<i64, Invalid> {
+    let amount = f.integer(name, (1, MAX_AMOUNT), "must be a whole number above zero")?;
+    f.required(name, amount, "a whole number above zero")
+}
+
+fn currency(f: &mut Fields, program: Currency) -> Result<Currency, Invalid> {
+    let currency = f.read("currency")?.unwrap_or(program);
+    if currency == program {
+        Ok(currency)
+    } else {
+        Err(f.invalid("currency", format!("must be the program's, {program}")))
+    }
+}
+
+fn cap(mut f: Fields) -> Result<Cap, Invalid> {
+    let count = f.integer("count", (1, 1_000_000), "must be a whole number above zero, or null")?;
+    let amount =
+        f.integer("amount", (1, MAX_AMOUNT), "must be a whole number above zero, or null")?;
+    let per = f.read("per")?.unwrap_or(CapPeriod::Total);
+    f.finish()?;
+    Ok(Cap { count: count.and_then(|count| u32::try_from(count).ok()), amount, per })
+}
+
+/// Whether whatever fits `rule` also fits `before`.
+fn covers(before: &Rule, rule: &Rule) -> bool {
+    let whenever = before.trigger == rule.trigger
+        || (before.trigger == Trigger::EveryPurchase && rule.trigger == Trigger::FirstPurchase);
+    before.role == rule.role
+        && whenever
+        && (before.action.is_none() || before.action == rule.action)
+        && (before.segment.is_none() || before.segment == rule.segment)
+}
+
+/// A rule after one that always fits first can never apply: that is a mistake worth naming. So is a
+/// milestone that nothing leads to.
+fn check(rules: &[Rule]) -> Result<(), Invalid> {
+    for (index, rule) in rules.iter().enumerate() {
+        let before = rules.iter().take(index).filter(|before| before.milestone == rule.milestone);
+        if before.clone().any(|before| covers(before, rule)) {
+            let problem = "never applies, because an earlier rule for the same role fits first";
+            return Err(Invalid::field(&format!("rewards[{index}]"), problem));
+        }
+        let leads = |plain: &&Rule| {
+            plain.milestone.is_none()
+                && plain.role == Role::Advocate
+                && plain.trigger == rule.trigger
+        };
+        if rule.milestone.is_some() && !rules.iter().any(|plain| leads(&plain)) {
+            let problem =
+                "has a milestone of referrals that earn nothing: add a rule with the same trigger";
+            return Err(Invalid::field(&format!("rewards[{index}]"), problem));
+        }
+    }
+    if rules.iter().any(|rule| rule.role == Role::Advocate && rule.milestone.is_none()) {
+        Ok(())
+    } else {
+        Err(Invalid::field("rewards", "must have a rule for the advocate"))
+    }
+}

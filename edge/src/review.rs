@@ -1,0 +1,84 @@
+//! `POST /v1/rewards/{id}/review`: the merchant has looked at a reward. The first decision stands.
+//! What is decided before the reward settles is part of its verdict.
+
+use passalong_core::decode::Fields;
+use passalong_core::fact::{Fact, FactKey, FactKind, Reviewed};
+use passalong_core::reward::Status;
+use passalong_core::seal::Sealed;
+use passalong_core::words::UnknownWord;
+
+use crate::authenticate::merchant;
+use crate::http::{Request, Response};
+use crate::orders::ledger_put;
+use crate::problem::Problem;
+use crate::requests::body;
+use crate::rewards;
+use crate::store::{Context, Host};
+
+/// What is decided.
+struct Decision {
+    approved: bool,
+}
+
+impl std::str::FromStr for Decision {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        match text {
+            "approve" => Ok(Self { approved: true }),
+            "decline" => Ok(Self { approved: false }),
+            _ => Err(UnknownWord(&["approve", "decline"])),
+        }
+    }
+}
+
+/// 1. Authenticate: 401. 2. Decode: 400, 404. 3. Load: 404. 4. Decide: 409 where another decision
+///    stands, or where there is nothing left to decide. 5. Save: 503. 6. Encode.
+pub async fn review<H: Host>(
+    cx: &Context<'_, H>,
+    request: &Request,
+    id: &str,
+) -> Result<Response, Problem> {
+    // 1
+    let program = merchant(cx, request).await?;
+    // 2
+    let mut fields = Fields::parse(body(request)?)?;
+    let decision: Option<Decision> = fields.read("decision")?;
+    let decision = fields.required("decision", decision, "approve or decline")?;
+    let note = fields.text("note", 300)?;
+    fields.finish()?;
+    let (id, entry) = rewards::parse(id)?;
+    if entry.is_some() {
+        return Err(Problem::not_found("a reward is reviewed as a whole, not one entry of it"));
+    }
+    // 3
+    let mut found = rewards::find(cx, &program, id).await?;
+    let reward = found.state(cx, &program)?;
+    // 4
+    let known = found.facts.review(reward.part).map(|review| review.fact.approved);
+    if known.is_some_and(|approved| approved != decision.approved) {
+        return Err(Problem::conflict(
+            "this reward was reviewed already; the first decision stands",
+        ));
+    }
+    let is_open = matches!(reward.status, Status::Pending | Status::Review | Status::Approved);
+    if known.is_none() && !is_open {
+        let detail = format!("there is nothing to review: this reward is {}", reward.status);
+        return Err(Problem::conflict(detail));
+    }
+    // 5
+    if known.is_none() {
+        let fact = Fact::Reviewed(Reviewed {
+            role: reward.part.role,
+            milestone: reward.part.milestone,
+            approved: decision.approved,
+            sealed: note.map(|note| program.keys.seal(Sealed::Reference, &note)),
+        });
+        let digest = program.keys.digest(fact.to_json().to_string().as_bytes());
+        let key = FactKey { accepted: cx.accepted(), kind: FactKind::Reviewed, digest };
+        cx.put(&ledger_put(&program, found.advocate, found.order, (key, &fact))).await?;
+        found.facts.add(key, fact);
+    }
+    // 6
+    Ok(Response::json(200, &found.message(cx, &program).await?))
+}

@@ -184,6 +184,12 @@ impl Secrets {
         self.program_text::<32>("ts", "template secret", program, generation)
     }
 
+    /// The secret with which a merchant's pages sign conversions. The HMAC key is the ASCII of this
+    /// text.
+    pub fn conversion_secret(&self, program: &ProgramId, generation: u32) -> String {
+        self.program_text::<32>("cs", "conversion secret", program, generation)
+    }
+
     /// What a rate limiter counts by, so that it never learns an address or a customer.
     pub fn limit_key(&self, parts: &[&[u8]]) -> [u8; 10] {
         hmac_sha256(&self.limits, parts).bytes()

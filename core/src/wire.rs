@@ -398,6 +398,33 @@ pub struct KeyGeneration {
     pub server_api_key: String,
     pub identity_secret: String,
     pub template_secret: String,
+    pub conversion_secret: String,
+}
+
+/// `…/v1/identity/…`: an identity token for who the shop system says is logged in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityIssued {
+    pub token: String,
+    pub expires_at: Instant,
+}
+
+/// `GET /v1/hooks/shopware/{program}/register`, as Shopware asks for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShopwareRegistered {
+    pub proof: String,
+    pub secret: String,
+    pub confirmation_url: String,
+}
+
+/// `POST /v1/signed/conversions`: what a buyer's browser may know of the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedAnswer {
+    pub order_id: String,
+    pub attributed: bool,
+    pub reason: Option<Reason>,
 }
 
 /// `POST /v1/programs/{id}/keys/revoke`.

@@ -3,7 +3,8 @@
 
 use passalong_core::wire::{
     Clock, Codes, ConversionAnswer, ConversionStory, CronReport, CustomerExport, Erased, EventKept,
-    Health, KeyGeneration, KeysRevoked, Me, Offer, Problem, Rewards,
+    Health, IdentityIssued, KeyGeneration, KeysRevoked, Me, Offer, Problem, Rewards,
+    ShopwareRegistered, SignedAnswer,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -38,4 +39,7 @@ fn every_message_is_written_as_pinned() {
     same::<Rewards>(&small["owed"]);
     same::<KeyGeneration>(&small["key_generation"]);
     same::<KeysRevoked>(&small["keys_revoked"]);
+    same::<IdentityIssued>(&small["identity_issued"]);
+    same::<ShopwareRegistered>(&small["shopware_registered"]);
+    same::<SignedAnswer>(&small["signed_answer"]);
 }

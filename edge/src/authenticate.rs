@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use passalong_core::identity_token::{CustomerClaims, TokenProblem, Unverified};
+use passalong_core::identity_token::{AudienceFlaw, CustomerClaims, TokenProblem, Unverified};
 use passalong_core::ids::ProgramId;
 use passalong_core::keys::KeyProblem;
 use passalong_core::shop::{Shop, ShopProblem};
@@ -59,9 +59,10 @@ pub async fn customer<H: Host>(
 ) -> Result<(Rc<Loaded>, CustomerClaims), Problem> {
     let token = Unverified::read(request.bearer())?;
     let program = programs::load(cx, token.program()).await?;
-    let generations = program.as_ref().map_or([1, 2], |program| program.generations.live());
+    let unknown = || AudienceFlaw::NoProgram(token.program().clone());
+    let program = program.ok_or_else(|| TokenProblem::WrongAudience(unknown()))?;
+    let generations = program.generations.live();
     let claims = token.verify(&cx.config.secrets, &generations, cx.now)?;
-    let program = program.ok_or(TokenProblem::WrongAudience)?;
     let pseudonym = program.keys.customer(&claims.customer);
     if !allow(cx, Limit::Customer, &[&pseudonym.0]).await {
         return Err(too_many("requests of this customer"));

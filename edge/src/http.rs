@@ -26,7 +26,7 @@ pub const HEADERS: &str =
     "authorization cf-connecting-ip purpose sec-purpose user-agent x-moz x-purpose";
 
 /// Those of shop systems, read below [`HOOKS`] alone: each name costs a call on every request.
-pub const HOOK_HEADERS: &str = "shopware-shop-signature x-shopify-hmac-sha256 x-shopify-topic x-wc-webhook-signature x-wc-webhook-topic";
+pub const HOOK_HEADERS: &str = "shopware-app-signature shopware-shop-signature x-shopify-hmac-sha256 x-shopify-topic x-wc-webhook-signature x-wc-webhook-topic";
 
 #[derive(Debug, Clone)]
 pub struct Request {

@@ -30,6 +30,7 @@ pub mod export_advocates;
 pub mod fold;
 pub mod fulfil;
 pub mod http;
+pub mod identify;
 pub mod isolate;
 pub mod join;
 pub mod keys;
@@ -48,6 +49,7 @@ pub mod reach;
 pub mod read_rewards;
 pub mod record_conversion;
 pub mod record_event;
+pub mod record_signed;
 pub mod redirect;
 pub mod requests;
 pub mod review;
@@ -91,6 +93,7 @@ pub enum Action {
     Claim,
     Codes,
     RecordConversion,
+    RecordSigned,
     ReadConversion,
     RecordEvent,
     ShopHook,
@@ -107,6 +110,11 @@ pub enum Action {
     PostTotals,
     Export,
     Erase,
+    ShopifyProxy,
+    ShopifySession,
+    Shopware,
+    RegisterShopware,
+    ConfirmShopware,
     Health,
     OpenApi,
     Clock,
@@ -136,6 +144,12 @@ pub const ROUTES: &[(&str, &str, Who, Action)] = &[
     ("POST", "/v1/totals", Who::Merchant, Action::PostTotals),
     ("POST", "/v1/customers/export", Who::Merchant, Action::Export),
     ("POST", "/v1/customers/erase", Who::Merchant, Action::Erase),
+    ("POST", "/v1/signed/conversions", Who::Visitor, Action::RecordSigned),
+    ("GET", "/v1/identity/shopify/{program}", Who::Anyone, Action::ShopifyProxy),
+    ("POST", "/v1/identity/shopify/{program}", Who::Visitor, Action::ShopifySession),
+    ("POST", "/v1/identity/shopware/{program}", Who::Visitor, Action::Shopware),
+    ("GET", "/v1/hooks/shopware/{program}/register", Who::Anyone, Action::RegisterShopware),
+    ("POST", "/v1/hooks/shopware/{program}/confirm", Who::Anyone, Action::ConfirmShopware),
     ("POST", "/v1/programs", Who::Operator, Action::CreateProgram),
     ("POST", "/v1/programs/{id}/keys", Who::Operator, Action::NextKeys),
     ("POST", "/v1/programs/{id}/keys/revoke", Who::Operator, Action::RevokeKeys),
@@ -225,6 +239,7 @@ async fn call<H: Host>(
         Action::Claim => claim::claim(cx, request).await,
         Action::Codes => administer::issue_codes(cx, request).await,
         Action::RecordConversion => record_conversion::record_conversion(cx, request).await,
+        Action::RecordSigned => record_signed::record_signed(cx, request).await,
         Action::ReadConversion => read_rewards::read_conversion(cx, request, first).await,
         Action::RecordEvent => record_event::record_event(cx, request, first).await,
         Action::ShopHook => shop_hooks::hear(cx, request, parts).await,
@@ -241,6 +256,11 @@ async fn call<H: Host>(
         Action::PostTotals => totals::post_totals(cx, request).await,
         Action::Export => privacy::export(cx, request).await,
         Action::Erase => privacy::erase(cx, request).await,
+        Action::ShopifyProxy => identify::shopify_proxy(cx, request, first).await,
+        Action::ShopifySession => identify::shopify_session(cx, request, first).await,
+        Action::Shopware => identify::shopware(cx, request, first).await,
+        Action::RegisterShopware => identify::register_shopware(cx, request, first).await,
+        Action::ConfirmShopware => identify::confirm_shopware(cx, request, first).await,
         Action::Health => Ok(operate::health(cx)),
         Action::OpenApi => Ok(operate::openapi()),
         Action::Clock => operate::set_clock(cx, request).await,

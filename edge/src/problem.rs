@@ -29,6 +29,8 @@ pub enum Code {
     UnknownField,
     TooLarge,
     Unauthenticated,
+    /// Genuine, and it says that nobody is logged in.
+    NotLoggedIn,
     Forbidden,
     NotFound,
     MethodNotAllowed,
@@ -47,6 +49,7 @@ impl Code {
             Self::UnknownField => (400, "unknown_field", "Unknown field"),
             Self::TooLarge => (413, "too_large", "Too large"),
             Self::Unauthenticated => (401, "unauthenticated", "Unauthenticated"),
+            Self::NotLoggedIn => (401, "not_logged_in", "Not logged in"),
             Self::Forbidden => (403, "forbidden", "Forbidden"),
             Self::NotFound => (404, "not_found", "Not found"),
             Self::MethodNotAllowed => (405, "method_not_allowed", "Method not allowed"),

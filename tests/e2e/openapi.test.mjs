@@ -6,7 +6,7 @@ import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { DAY, MINUTE, PERSON, api, createProgram, instant, noon, root, runCronUntilDone, secrets, setClock, startWorker, unique } from "./harness.mjs";
+import { DAY, MINUTE, PERSON, api, createProgram, identityToken, instant, noon, root, runCronUntilDone, secrets, setClock, startWorker, unique } from "./harness.mjs";
 import { METHODS, check as hold, document, operations, resolve, violations } from "./openapi.mjs";
 
 function* nodes(node, at = "#") {
@@ -67,6 +67,9 @@ test("what core pins of its messages fits the schemas", () => {
     KeysRevoked: small.keys_revoked,
     Stats: pinned("stats"),
     TotalsKept: small.totals_kept,
+    IdentityIssued: small.identity_issued,
+    ShopwareRegistered: small.shopware_registered,
+    SignedAnswer: small.signed_answer,
   };
   for (const [name, message] of Object.entries(messages)) {
     assert.deepEqual(violations({ $ref: `#/components/schemas/${name}` }, message), [], name);
@@ -103,10 +106,11 @@ const seen = new Map(operations.map(({ operationId }) => [operationId, new Set()
 
 // The program that a shop system is connected to, and the shop's signature.
 const CONNECTED = "mit-shop";
-const SHOP_SECRETS = JSON.stringify({ [CONNECTED]: { shopify: ["what the shop and we know"] } });
+const KNOWN = "what the shop and we know";
+const SHOP_SECRETS = JSON.stringify({ [CONNECTED]: { shopify: [KNOWN], shopware: [KNOWN] } });
 const signed = (operation, body) => {
   if (operation.operationId !== "hearShop") return {};
-  const mac = createHmac("sha256", "what the shop and we know").update(body).digest("base64");
+  const mac = createHmac("sha256", KNOWN).update(body).digest("base64");
   return { "x-shopify-topic": "fulfillment_events/create", "x-shopify-hmac-sha256": mac };
 };
 
@@ -235,6 +239,52 @@ describe("the running Worker", () => {
     assert.equal((await tell({ fulfillment_id }, { program: "nirgends" })).status, 404);
   });
 
+  test("who a shop system says is logged in", async () => {
+    const hex = (text) => createHmac("sha256", KNOWN).update(text).digest("hex");
+    const now = Math.floor(worker.now() / 1000);
+    const path = { program: program.id };
+    const proxied = (shop, id = program.id) => {
+      const signature = hex(`logged_in_customer_id=7path_prefix=/apps/passalongshop=${shop}timestamp=${now}`);
+      const query = new URLSearchParams({ shop, logged_in_customer_id: "7", path_prefix: "/apps/passalong", timestamp: now, signature });
+      return call("identifyByShopifyProxy", { path: { program: id }, query: `?${query}` });
+    };
+    const session = (dest, more = {}) => {
+      const key = identityToken({ dest, sub: "gid://shopify/Customer/7", iat: now, exp: now + 300 }, KNOWN);
+      return call("identifyByShopifySession", { path, key, ...more });
+    };
+    const nowhere = { path: { program: "nirgends" } };
+    for (const ask of [proxied, session]) {
+      assert.equal((await ask("shop.example")).status, 200);
+      assert.equal((await ask("evil.example")).status, 403);
+    }
+    assert.equal((await proxied("shop.example", "nirgends")).status, 404);
+    assert.equal((await session("shop.example", nowhere)).status, 404);
+    const app = identityToken({ customerId: "018f", iat: now, exp: now + 600 }, KNOWN);
+    assert.equal((await call("identifyByShopware", { path, key: app })).status, 200);
+    assert.equal((await call("identifyByShopware", { ...nowhere, key: app })).status, 404);
+    const query = `shop-id=KIPf0Fz6BUkN&shop-url=https%3A%2F%2Fshop.example&timestamp=${now}`;
+    const registering = { query: `?${query}`, headers: { "shopware-app-signature": hex(query) } };
+    assert.equal((await call("registerShopware", { path, ...registering })).status, 200);
+    assert.equal((await call("registerShopware", { ...nowhere, ...registering })).status, 404);
+    const body = { shopId: "KIPf0Fz6BUkN" };
+    const confirming = { body, headers: { "shopware-shop-signature": hex(JSON.stringify(body)) } };
+    assert.equal((await call("confirmShopware", { path, ...confirming })).status, 204);
+    assert.equal((await call("confirmShopware", { ...nowhere, ...confirming })).status, 404);
+  });
+
+  test("what a page of the shop reports", async () => {
+    const now = Math.floor(worker.now() / 1000);
+    const report = { program: program.id, order_id: "P-1", kind: "signup", customer_id: "20871", occurred_at: now, expires: now + 3600 };
+    const lines = (amount) => ["passalong-conversion-v1", program.id, "P-1", amount ? "purchase" : "signup", amount, amount && "EUR", "20871", "", "", now, "", now + 3600];
+    const sign = (amount) => createHmac("sha256", program.conversionSecret).update(lines(amount).join("\n")).digest("hex");
+    const tell = (more) => call("recordSignedConversion", { body: { ...report, signature: sign(""), ...more } });
+    assert.equal((await tell({})).status, 201);
+    assert.equal((await tell({})).status, 200);
+    assert.equal((await tell({ kind: "purchase", amount: 4990, currency: "EUR", signature: sign(4990) })).status, 409);
+    assert.equal((await tell({ program: "nirgends" })).status, 404);
+    assert.equal((await tell({ customer_id: "1" })).status, 401);
+  });
+
   test("programs and the operator", async () => {
     const { version, valid_from, ...terms } = (await call("getProgram")).body;
     assert.ok(version && valid_from);
@@ -262,12 +312,13 @@ describe("the running Worker", () => {
     for (const operation of operations) {
       const client = api(worker, keyFor(operation));
       const url = fill(operation.path, path);
-      const body = operation.requestBody && Object.values(operation.requestBody.content["application/json"].examples)[0].value;
+      const example = operation.requestBody && Object.values(operation.requestBody.content["application/json"].examples)[0].value;
+      const body = example && { ...example, ...(example.program && { program: program.id }) };
       const provoke = {
         400: () => client(operation.method, url, "{", { raw: true, headers: signed(operation, "{") }),
         401: () => api(worker)(operation.method, url, body),
         405: () => client("DELETE", url),
-        413: () => client(operation.method, url, JSON.stringify({ ...body, padding: "x".repeat(operation.operationId === "hearShop" ? 530_000 : 66_000) }), { raw: true }),
+        413: () => client(operation.method, url, JSON.stringify({ ...body, padding: "x".repeat(operation.path.startsWith("/v1/hooks/") ? 530_000 : 66_000) }), { raw: true }),
       };
       for (const [status, send] of Object.entries(provoke)) {
         if (!(status in operation.responses)) continue;
@@ -288,7 +339,9 @@ describe("the running Worker", () => {
         const [scheme] = operation.security.flatMap((entry) => Object.keys(entry));
         const client = api(limited, { identity: shop.token("10023"), apiKey: "sk_wrong", operator: "op_wrong" }[scheme] ?? null);
         const url = fill(operation.path, { shop: "shopify", program: shop.id, code: "wrong", channel: "x", order_id: "A-1", id: NO_REWARD });
-        const ask = () => client(operation.method, url, operation.method === "GET" ? undefined : {}, { headers });
+        const { purchase } = operation.requestBody?.content["application/json"].examples ?? {};
+        const body = operation.method === "GET" ? undefined : purchase ? { ...purchase.value, program: shop.id } : {};
+        const ask = () => client(operation.method, url, body, { headers });
         let answer;
         for (let asked = 0; asked < 400 && !answer; asked += 20) {
           answer = (await Promise.all(Array.from({ length: 20 }, ask))).find(({ status }) => status === 429);

@@ -36,6 +36,13 @@ export const OPEN = [
   ["GET", "/v1/offer"],
   // Signed by the shop system: shop-hooks.test.mjs.
   ["POST", "/v1/hooks/{shop}/{program}"],
+  // Signed by the shop system, or by the shop's page: identity-shops.test.mjs.
+  ["GET", "/v1/hooks/shopware/{program}/register"],
+  ["POST", "/v1/hooks/shopware/{program}/confirm"],
+  ["GET", "/v1/identity/shopify/{program}"],
+  ["POST", "/v1/identity/shopify/{program}"],
+  ["POST", "/v1/identity/shopware/{program}"],
+  ["POST", "/v1/signed/conversions"],
   ["GET", "/healthz"],
   ["GET", "/openapi.json"],
 ];

@@ -206,7 +206,10 @@ test("a path that is no route is 404", async () => {
 test("a wrong method is 405 and says the right ones", async () => {
   const byPath = new Map();
   for (const [, method, path] of GUARDED) byPath.set(path, [...(byPath.get(path) ?? []), method]);
-  for (const [method, path] of OPEN) byPath.set(path.replace("{shop}", "shopify").replace("{program}", program.id).replace("{code}", "abc").replace("{channel}", "x"), [method]);
+  for (const [method, path] of OPEN) {
+    const url = path.replace("{shop}", "shopify").replace("{program}", program.id).replace("{code}", "abc").replace("{channel}", "x");
+    byPath.set(url, [...(byPath.get(url) ?? []), method]);
+  }
   for (const [path, methods] of byPath) {
     for (const wrong of ["DELETE", "PATCH", ...(methods.includes("POST") ? [] : ["POST"])]) {
       const answer = await api(worker, secrets.operator_key)(wrong, path);

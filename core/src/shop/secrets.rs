@@ -89,7 +89,8 @@ impl ShopSecrets {
         if let Self::Malformed(flaw) = self { Some(flaw) } else { None }
     }
 
-    fn of(&self, shop: Shop, program: &ProgramId) -> Result<&[String], ShopProblem> {
+    /// The secrets of a program's shop.
+    pub fn of(&self, shop: Shop, program: &ProgramId) -> Result<&[String], ShopProblem> {
         match self {
             Self::Malformed(_) => Err(ShopProblem::Malformed),
             Self::Absent => Err(ShopProblem::NotConnected(shop)),

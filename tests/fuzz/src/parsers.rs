@@ -34,7 +34,7 @@ use passalong_edge::orders::Record;
 use passalong_edge::store::Entry;
 use serde_json::{Value, json};
 
-use crate::{Parser, requests, shops, tokens};
+use crate::{Parser, identities, requests, shops, tokens};
 
 /// One of the fixed secrets that all tests run with.
 pub fn known(name: &str) -> String {
@@ -151,6 +151,7 @@ pub fn all() -> Vec<Parser> {
     let mut all = texts();
     all.extend(store_keys());
     all.extend(tokens::all());
+    all.extend(identities::all());
     all.extend(bodies());
     all.extend(shops::all());
     all.extend(stored());

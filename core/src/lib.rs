@@ -38,5 +38,6 @@ pub mod status;
 pub mod text;
 pub mod time;
 pub mod visit;
+pub mod webhook;
 pub mod wire;
 pub mod words;

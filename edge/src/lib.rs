@@ -29,9 +29,11 @@ pub mod isolate;
 pub mod keys;
 pub mod limits;
 pub mod me;
+pub mod news;
 pub mod offer;
 pub mod operate;
 pub mod orders;
+pub mod outbox;
 #[cfg(target_arch = "wasm32")]
 pub mod platform;
 pub mod privacy;
@@ -44,6 +46,7 @@ pub mod redirect;
 pub mod requests;
 pub mod rotate_keys;
 pub mod store;
+pub mod webhooks;
 
 use crate::http::{Request, Response};
 use crate::problem::{Code, Problem};
@@ -86,6 +89,14 @@ pub enum Action {
     RevokeKeys,
     Export,
     Erase,
+    ListWebhooks,
+    AddWebhook,
+    RemoveWebhook,
+    TestWebhook,
+    ReplayWebhook,
+    EnableWebhook,
+    RotateWebhook,
+    Deliveries,
     Health,
     OpenApi,
     Clock,
@@ -109,6 +120,14 @@ pub const ROUTES: &[(&str, &str, Who, Action)] = &[
     ("PUT", "/v1/program", Who::Merchant, Action::ChangeProgram),
     ("POST", "/v1/customers/export", Who::Merchant, Action::Export),
     ("POST", "/v1/customers/erase", Who::Merchant, Action::Erase),
+    ("GET", "/v1/webhooks", Who::Merchant, Action::ListWebhooks),
+    ("POST", "/v1/webhooks", Who::Merchant, Action::AddWebhook),
+    ("DELETE", "/v1/webhooks/{id}", Who::Merchant, Action::RemoveWebhook),
+    ("POST", "/v1/webhooks/{id}/test", Who::Merchant, Action::TestWebhook),
+    ("POST", "/v1/webhooks/{id}/replay", Who::Merchant, Action::ReplayWebhook),
+    ("POST", "/v1/webhooks/{id}/enable", Who::Merchant, Action::EnableWebhook),
+    ("POST", "/v1/webhooks/{id}/rotate", Who::Merchant, Action::RotateWebhook),
+    ("GET", "/v1/webhooks/{id}/deliveries", Who::Merchant, Action::Deliveries),
     ("POST", "/v1/programs", Who::Operator, Action::CreateProgram),
     ("POST", "/v1/programs/{id}/keys", Who::Operator, Action::NextKeys),
     ("POST", "/v1/programs/{id}/keys/revoke", Who::Operator, Action::RevokeKeys),
@@ -208,6 +227,14 @@ async fn call<H: Host>(
         Action::RevokeKeys => rotate_keys::revoke_keys(cx, request, first).await,
         Action::Export => privacy::export(cx, request).await,
         Action::Erase => privacy::erase(cx, request).await,
+        Action::ListWebhooks => webhooks::list(cx, request).await,
+        Action::AddWebhook => webhooks::add(cx, request).await,
+        Action::RemoveWebhook => webhooks::remove(cx, request, first).await,
+        Action::TestWebhook => webhooks::test(cx, request, first).await,
+        Action::ReplayWebhook => webhooks::replay(cx, request, first).await,
+        Action::EnableWebhook => webhooks::enable(cx, request, first).await,
+        Action::RotateWebhook => webhooks::rotate(cx, request, first).await,
+        Action::Deliveries => webhooks::deliveries(cx, request, first).await,
         Action::Health => Ok(operate::health(cx)),
         Action::OpenApi => Ok(operate::openapi()),
         Action::Clock => operate::set_clock(cx, request).await,

@@ -19,6 +19,7 @@ use crate::authenticate::merchant;
 use crate::customers;
 use crate::http::{Request, Response};
 use crate::keys::LogKey;
+use crate::news;
 use crate::orders::{self, ledger_put, not_visible, record, reports};
 use crate::problem::Problem;
 use crate::programs::Loaded;
@@ -115,7 +116,8 @@ async fn owners<H: Host>(
     Ok(advocate.into_iter().chain(friend).collect())
 }
 
-fn friend_of(facts: &Order) -> Option<CustomerPseudonym> {
+/// The friend, where the shop named one.
+pub fn friend_of(facts: &Order) -> Option<CustomerPseudonym> {
     let identities = facts.conversion.iter().flat_map(|conversion| &conversion.fact.identities);
     identities.into_iter().find_map(|identity| match identity {
         Identity::Customer(customer) => Some(*customer),
@@ -123,7 +125,8 @@ fn friend_of(facts: &Order) -> Option<CustomerPseudonym> {
     })
 }
 
-fn message(
+/// A reward as the merchant sees it.
+pub fn message(
     program: &Loaded,
     (order, order_id): (OrderPseudonym, &str),
     state: &Reward,
@@ -304,6 +307,10 @@ pub async fn fulfil<H: Host>(
             let fact = Fact::Fulfilment(fulfilment);
             let digest = program.keys.digest(fact.to_json().to_string().as_bytes());
             let key = FactKey { accepted: cx.accepted(), kind: FactKind::Fulfilled, digest };
+            if let Some(first) = known.first() {
+                let of = (advocate, id.order, first.key);
+                news::rewards(cx, &program, of, &facts, (key, &fact)).await?;
+            }
             cx.put(&ledger_put(&program, advocate, id.order, (key, &fact))).await?;
             facts.add(key, fact);
         }

@@ -33,6 +33,8 @@ const REPLAYED: usize = 100;
 /// Hours in which the old secret signs as well, where nothing else is asked for.
 const OVERLAP: i64 = 24;
 const LONGEST_OVERLAP: i64 = 168;
+/// Old changes of a secret that one request forgets.
+const FORGOTTEN: usize = 10;
 
 /// Where messages of a program go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -293,33 +295,34 @@ pub async fn rotate<H: Host>(
         let until = cx.now.plus(overlap * HOUR).seconds();
         let metadata = json!({ "until": until, "at": cx.now.seconds() });
         put(cx, &key(program.id(), endpoint.id, About::Rotated(next)), metadata).await?;
-        forget_older(cx, &program, endpoint.id, next).await?;
+        forget_older(cx, &program, endpoint.id).await?;
     }
     answer_with_secret(cx, &program, endpoint.id, 200)
 }
 
-/// Only the highest number counts; those below it go once it is surely visible everywhere.
+/// Only the highest number counts. The highest that is surely visible everywhere stays, as others
+/// may see no other yet; those below it go.
 async fn forget_older<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     id: Digest,
-    newest: u32,
 ) -> Result<(), StoreError> {
-    let older: Vec<u32> = {
+    let rotated: Vec<(u32, i64)> = {
         let endpoints = cx.isolate.endpoints.borrow();
         let known = endpoints.0.get(program.id()).into_iter().flatten();
         let rotated = known.filter_map(|((other, about), metadata)| match about {
-            About::Rotated(generation) if *other == id && generation + 1 < newest => {
-                let at = metadata.get("at").and_then(Value::as_i64)?;
-                (at + SETTLE < cx.now.seconds()).then_some(*generation)
+            About::Rotated(generation) if *other == id => {
+                Some((*generation, metadata.get("at").and_then(Value::as_i64)?))
             }
             _ => None,
         });
-        // The one that was in use stays: with two changes in a row it is what others still see.
-        rotated.take(10).collect()
+        rotated.collect()
     };
-    for generation in older {
-        delete(cx, &key(program.id(), id, About::Rotated(generation))).await?;
+    let is_visible = |(_, at): &&(u32, i64)| at + SETTLE < cx.now.seconds();
+    let visible = rotated.iter().rfind(is_visible).map_or(0, |(generation, _)| *generation);
+    let older = rotated.iter().filter(|(generation, _)| *generation < visible);
+    for (generation, _) in older.take(FORGOTTEN) {
+        delete(cx, &key(program.id(), id, About::Rotated(*generation))).await?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::task::{Context as Task, Poll, Waker};
 
+use futures_util::future::join_all;
 use passalong_core::keys::Secrets;
 use passalong_core::time::Instant;
 use wasm_bindgen::JsValue;
@@ -161,15 +162,14 @@ pub fn queue(batch: JsValue, env: Env, _: JsContext) -> JsValue {
         let platform = Platform::new(env);
         let isolate = ISOLATE.with(Rc::clone);
         let now = now(&config, &platform).await.map_err(|error| error.0)?;
-        let cx = Context::new(&platform, &isolate, &config, now);
         let bodies = boundary::bodies(&batch)?;
-        let mut failed = Vec::new();
-        for (index, text) in (0..).zip(bodies.lines()) {
-            if outbox::take(&cx, text).await.is_err() {
-                failed.push(index);
-            }
-        }
-        boundary::retry(&batch, &failed)?;
+        let take = |text| {
+            let cx = Context::new(&platform, &isolate, &config, now);
+            async move { outbox::take(&cx, text).await }
+        };
+        let taken = join_all(bodies.lines().map(take)).await;
+        let failed = (0..).zip(taken).filter(|(_, taken)| taken.is_err());
+        boundary::retry(&batch, &failed.map(|(index, _)| index).collect::<Vec<u32>>())?;
         Ok(JsValue::UNDEFINED)
     })
     .into()

@@ -55,19 +55,18 @@ pub struct Message {
     #[serde(rename = "type")]
     kind: WebhookType,
     at: Instant,
-    #[serde(flatten)]
-    body: Body,
-}
-
-/// The `data` of a message: what the API says of it, with locks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
-pub struct Body {
     data: Value,
-    /// By JSON pointer.
+    /// What is put in when the message is sent, by JSON pointer.
     locks: BTreeMap<String, Lock>,
 }
 
-/// What is put in when the message is sent.
+/// The `data` of a message: what the API says of it, with locks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Body {
+    data: Value,
+    locks: BTreeMap<String, Lock>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Lock {
     /// The pseudonym of a customer.
@@ -113,6 +112,10 @@ impl Body {
 }
 
 impl Message {
+    fn new(kind: WebhookType, at: Instant, body: Body) -> Self {
+        Self { kind, at, data: body.data, locks: body.locks }
+    }
+
     /// The body as it is sent.
     async fn open<H: Host>(
         &self,
@@ -123,12 +126,11 @@ impl Message {
             Lock::Customer(text) => text.parse().ok(),
             _ => None,
         };
-        let people: Vec<CustomerPseudonym> =
-            self.body.locks.values().filter_map(customer).collect();
+        let people: Vec<CustomerPseudonym> = self.locks.values().filter_map(customer).collect();
         let ids = customers::open_all(cx, program, &people).await?;
         let known: BTreeMap<_, _> = people.into_iter().zip(ids).collect();
-        let mut data = self.body.data.clone();
-        for (pointer, lock) in &self.body.locks {
+        let mut data = self.data.clone();
+        for (pointer, lock) in &self.locks {
             let text = match lock {
                 Lock::Customer(_) => {
                     customer(lock).and_then(|customer| known.get(&customer)?.clone())
@@ -179,7 +181,7 @@ pub async fn announce<H: Host>(
         return Ok(());
     }
     let id = message_id(&program.keys, kind, subject);
-    let message = Rc::new(Message { kind, at: cx.now, body });
+    let message = Rc::new(Message::new(kind, cx.now, body));
     let key = MessageKey { program: program.id().clone(), message: id };
     let metadata = json!({ "y": kind, "at": cx.now.seconds() });
     let value = serde_json::to_string(&*message).unwrap_or_default();
@@ -348,7 +350,7 @@ pub async fn try_out<H: Host>(
     let kind = WebhookType::Test;
     let data =
         json!({ "endpoint": format!("ep_{}", endpoint.id), "program": program.id().as_str() });
-    let message = Message { kind, at: cx.now, body: Body::new(&data) };
+    let message = Message::new(kind, cx.now, Body::new(&data));
     let id = message_id(&program.keys, kind, &[&cx.host.random(), &cx.host.random()]);
     let outcome = attempt(cx, program, endpoint, (id, 0), &message).await?;
     Ok(outcome.message(cx.now, id, kind, 0))

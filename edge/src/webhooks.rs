@@ -10,10 +10,11 @@ use passalong_core::decode::Fields;
 use passalong_core::ids::{Digest, ProgramId};
 use passalong_core::time::{DAY, HOUR, Instant, SETTLE};
 use passalong_core::webhook::{
-    Deliveries, Delivery, Replayed, Webhook, WebhookRequest, WebhookSecret, WebhookType, Webhooks,
-    endpoint_id,
+    Deliveries, Delivery, Replayed, UrlProblem, Webhook, WebhookRequest, WebhookSecret,
+    WebhookType, Webhooks, endpoint_id,
 };
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::authenticate::merchant;
 use crate::http::{Request, Response};
@@ -212,6 +213,11 @@ pub async fn add<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Resp
     let program = merchant(cx, request).await?;
     let WebhookRequest { url, types } =
         WebhookRequest::parse(body(request)?, cx.config.test_clock)?;
+    // What nobody can resolve, as badly encoded umlauts, is refused here rather than later.
+    let is_same = |read: Url| read.authority() == url.authority();
+    if !Url::parse(url.as_str()).is_ok_and(is_same) {
+        return Err(Problem::field("url", UrlProblem::Form));
+    }
     let own = request.origin.split_once("://").map_or("", |(_, authority)| authority);
     if own.eq_ignore_ascii_case(url.authority()) {
         return Err(Problem::field("url", "must not name this service itself"));

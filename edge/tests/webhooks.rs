@@ -493,6 +493,7 @@ fn endpoints_are_added_listed_and_removed() {
         ("https://127.0.0.1/", "url"),
         ("http://localhost:8080/", "url"),
         ("https://intranet/", "url"),
+        ("https://xn--kse-qse---qla.example/", "url"),
     ] {
         let answer = add(url);
         assert_eq!((answer.status, answer.body["field"].as_str()), (400, Some(field)), "{url}");

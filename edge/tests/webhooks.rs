@@ -260,6 +260,7 @@ fn money_does_not_wait_behind_a_slow_receiver() {
     let (report, other) = (slow.cron(now), quiet.cron(now));
     assert_eq!((report.settled, other.settled), (20, 20));
     let posted = slow.posted();
+    assert!(posted.iter().all(|posted| posted.verdicts == 20), "money comes first");
     // Two side by side, and once more after five seconds.
     assert!((2..=4).contains(&posted.len()), "{}", posted.len());
     assert!(slow.memory.millis_now() - began < 40_000);

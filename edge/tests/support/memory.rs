@@ -79,6 +79,8 @@ pub struct Posted {
     pub text: String,
     /// Milliseconds on the host's clock, and the instant of the test's.
     pub at: (u64, i64),
+    /// Verdicts there were by then.
+    pub verdicts: usize,
 }
 
 fn error() -> StoreError {
@@ -332,6 +334,7 @@ impl Host for Memory {
             body: serde_json::from_str(outgoing.body).unwrap(),
             text: outgoing.body.to_owned(),
             at: (self.millis.get(), self.now.get()),
+            verdicts: self.keys("ledger/").iter().filter(|key| key.contains(".verdict.")).count(),
         });
         self.take_turns().await;
         self.sleep(self.takes.get().min(outgoing.limit)).await;

@@ -576,8 +576,8 @@ async fn serve<H: Host>(
             // Their pointers are due soon enough.
             return Ok((made, false));
         }
+        made += u32::try_from(some.len()).unwrap_or(0);
         for answers in join_all(some.iter().map(|one| first_attempts(cx, one))).await {
-            made += 1;
             if !answers? {
                 return Ok((made, false));
             }
@@ -595,8 +595,8 @@ async fn serve<H: Host>(
             return Ok((made, true));
         }
         let all = some.iter().map(|(key, message)| due_attempt(cx, key, message));
+        made += u32::try_from(some.len()).unwrap_or(0);
         for came in join_all(all).await {
-            made += 1;
             if came? != Came::Delivered {
                 return Ok((made, false));
             }

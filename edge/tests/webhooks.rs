@@ -276,13 +276,20 @@ fn a_backlog_is_worked_off_within_each_runs_share() {
         world.send(start(), &world.order(start(), number));
     }
     world.posted();
+    // While nobody is there, a run asks side by side once, and the others keep their attempts.
+    let waiting = world.memory.keys("todo.outbox/");
+    assert_eq!(world.cron(start().plus(10 * MINUTE)).sent, 2);
+    let kept = world.memory.keys("todo.outbox/");
+    assert_eq!(kept.iter().filter(|key| waiting.contains(key)).count(), 128);
+    assert_eq!(kept.len(), 130);
+    world.posted();
     world.answers(URL, Ok(204));
     // Seen by one list, or by one for each endpoint where there is more to do.
     for page in [0, 20] {
         world.memory.page_size.set(page);
         let twin = world.twin();
         twin.memory.page_size.set(page);
-        let reports = twin.cron_until_done(start().plus(10 * MINUTE));
+        let reports = twin.cron_until_done(start().plus(HOUR));
         let sent: Vec<u32> = reports.iter().map(|report| report.sent).collect();
         assert!(sent.iter().all(|sent| *sent <= 50), "{sent:?}");
         assert_eq!(sent.iter().sum::<u32>(), 130, "{sent:?}");
@@ -523,6 +530,34 @@ fn endpoints_are_added_listed_and_removed() {
     let twin = world.twin();
     let listed = |world: &World| world.send(start(), &get("/v1/webhooks")).body;
     assert_eq!(listed(&twin), listed(&world));
+}
+
+/// Reads, writes and lists before the answer, in an isolate that knows the program.
+#[test]
+fn each_request_costs_what_the_design_says() {
+    let (world, endpoints) = World::telling(&[(URL, &[])]);
+    for number in 0..3 {
+        world.send(start(), &world.order(start(), number));
+    }
+    let message = world.posted()[0].headers["webhook-id"].clone();
+    let path = |what: &str| format!("/v1/webhooks/{}/{what}", endpoints[0].0);
+    let cost = |request: &Request| {
+        let answer = world.send(start(), request);
+        assert!(answer.status < 300, "{answer:?}");
+        answer.operations
+    };
+    assert_eq!(cost(&get("/v1/webhooks")), (0, 0, 0));
+    assert_eq!(cost(&post("/v1/webhooks", &json!({ "url": OTHER }))), (0, 1, 0));
+    assert_eq!(cost(&post(&path("test"), &json!({}))), (0, 1, 0));
+    assert_eq!(cost(&post(&path("replay"), &json!({ "message_id": message }))), (1, 1, 0));
+    assert_eq!(cost(&post(&path("replay"), &json!({ "since": start() }))), (0, 3, 1));
+    assert_eq!(cost(&post(&path("rotate"), &json!({}))), (0, 1, 0));
+    assert_eq!(cost(&get(&path("deliveries"))), (0, 0, 1));
+    assert_eq!(cost(&post(&path("enable"), &json!({}))), (0, 0, 0));
+    world.answers(URL, Ok(410));
+    world.send(start(), &post(&path("test"), &json!({})));
+    assert_eq!(cost(&post(&path("enable"), &json!({}))), (0, 1, 0));
+    assert_eq!(cost(&delete(&format!("/v1/webhooks/{}", endpoints[0].0))), (0, 1, 0));
 }
 
 #[test]

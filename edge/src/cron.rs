@@ -1,7 +1,6 @@
 //! The cron: looks at orders that are due, delivers webhooks, folds closed days of clicks, repeats
-//! erasures. It does
-//! at most [`BUDGET`] operations a run and goes on where it stopped: what is not done keeps its
-//! pointer. Repeated, late and parallel runs write the same bytes.
+//! erasures. It does at most [`BUDGET`] operations a run and goes on where it stopped: what is not
+//! done keeps its pointer. Repeated, late and parallel runs write the same bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;

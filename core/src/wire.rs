@@ -519,6 +519,8 @@ pub struct CronReport {
     pub orphans: u32,
     /// Verdicts that what came later than the store promises would have changed.
     pub breaches: u32,
+    /// Attempts to deliver a webhook.
+    pub sent: u32,
     pub operations: u32,
     /// False where the run stopped at its budget; the next one goes on.
     pub done: bool,

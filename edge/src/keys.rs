@@ -6,11 +6,11 @@ use std::str::FromStr;
 
 use passalong_core::fact::FactKey;
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym, ProgramId};
-use passalong_core::time::{Day, Minute};
+use passalong_core::time::{Day, Instant, Minute};
 
 /// What all keys begin with that tell the cron what there is to do. In byte order: what is done
-/// (`todo.days`, `todo.folded`), erasures (`todo.erased`), orders by time (`todo.order`). So the
-/// first page of one list says it all.
+/// (`todo.days`, `todo.folded`), erasures (`todo.erased`), orders by time (`todo.order`), messages to
+/// deliver (`todo.outbox`). So the first page of one list says it all, as a rule.
 pub const TODO: &str = "todo.";
 
 /// Declares a key: its fields, in order, are the parts of its text.
@@ -134,6 +134,28 @@ key!(
     /// A customer whose erasure is repeated.
     ErasedKey "todo.erased" { program: ProgramId, customer: CustomerPseudonym }
 );
+key!(
+    /// An endpoint of the merchant's webhooks, and what happened to it. Listed with the program, so
+    /// that no request pays for it.
+    EndpointKey "program" { program: ProgramId, endpoint: EndpointPart }
+);
+key!(
+    /// A message to the merchant.
+    MessageKey "outbox" { program: ProgramId, message: Digest }
+);
+key!(
+    /// A pointer: make this attempt to deliver a message then. By endpoint first, so that none waits
+    /// behind another; after the orders, so that no order does.
+    AttemptKey "todo.outbox" {
+        program: ProgramId, endpoint: Digest, at: Minute, message: Digest, attempt: u8
+    }
+);
+key!(
+    /// An attempt that was made.
+    DeliveryKey "delivery" {
+        program: ProgramId, endpoint: Digest, at: Latest, message: Digest, attempt: u8
+    }
+);
 
 /// Declares a part of a key that is a choice or a plain word.
 macro_rules! part {
@@ -193,6 +215,64 @@ pub struct Posted(pub Minute, pub Digest);
 part!(Posted, self, f, write!(f, "{}.{}", self.0, self.1), text, {
     let (minute, digest) = text.split_once('.').ok_or(())?;
     Ok(Self(minute.parse().map_err(|_| ())?, digest.parse().map_err(|_| ())?))
+});
+
+/// An endpoint, or something about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndpointPart {
+    pub id: Digest,
+    pub about: About,
+}
+
+/// What a key says of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum About {
+    /// Where it is, and what is sent there.
+    Itself,
+    /// It answered that it is gone.
+    Disabled,
+    /// This generation of its secret took over.
+    Rotated(u32),
+}
+
+part!(
+    EndpointPart,
+    self,
+    f,
+    match self.about {
+        About::Itself => write!(f, "endpoint.{}", self.id),
+        About::Disabled => write!(f, "endpoint.{}.disabled", self.id),
+        About::Rotated(generation) => write!(f, "endpoint.{}.rotated.{generation}", self.id),
+    },
+    text,
+    {
+        let mut parts = text.split('.');
+        let is_endpoint = parts.next() == Some("endpoint");
+        let id = parts.next().and_then(|id| id.parse().ok()).filter(|_| is_endpoint).ok_or(())?;
+        let about = match (parts.next(), parts.next(), parts.next()) {
+            (None, ..) => About::Itself,
+            (Some("disabled"), None, _) => About::Disabled,
+            (Some("rotated"), Some(generation), None) => {
+                About::Rotated(generation.parse().map_err(|_| ())?)
+            }
+            _ => return Err(()),
+        };
+        Ok(Self { id, about })
+    }
+);
+
+/// An instant of which the latest comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Latest(pub Instant);
+
+/// Ten digits hold every instant there is.
+const END: i64 = 9_999_999_999;
+
+part!(Latest, self, f, write!(f, "{:010}", END - self.0.seconds()), text, {
+    let is_whole = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit());
+    let left: i64 = text.parse().ok().filter(|_| is_whole).ok_or(())?;
+    let at = Instant::from_seconds(END - left);
+    if at.seconds() == END - left { Ok(Self(at)) } else { Err(()) }
 });
 
 /// A random name, so that two isolates never share a key.
@@ -307,5 +387,11 @@ mod tests {
         check::<StatsKey>("stats/teehaus/20261122");
         check::<TotalsKey>("totals/teehaus/20261122/202611220800.0123456789abcdef");
         check::<ErasedKey>("todo.erased/teehaus/0123456789a0");
+        check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef");
+        check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef.disabled");
+        check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef.rotated.2");
+        check::<MessageKey>("outbox/teehaus/0123456789abcdef");
+        check::<AttemptKey>("todo.outbox/teehaus/0123456789abcdef/202611220800/0123456789abcdef/2");
+        check::<DeliveryKey>("delivery/teehaus/0123456789abcdef/8204665599/0123456789abcdef/2");
     }
 }

@@ -36,9 +36,11 @@ pub mod join;
 pub mod keys;
 pub mod limits;
 pub mod me;
+pub mod news;
 pub mod offer;
 pub mod operate;
 pub mod orders;
+pub mod outbox;
 pub mod owed;
 #[cfg(target_arch = "wasm32")]
 pub mod platform;
@@ -59,6 +61,7 @@ pub mod shop_hooks;
 pub mod stats;
 pub mod store;
 pub mod totals;
+pub mod webhooks;
 
 use crate::http::{Request, Response};
 use crate::problem::{Code, Problem};
@@ -115,6 +118,14 @@ pub enum Action {
     Shopware,
     RegisterShopware,
     ConfirmShopware,
+    ListWebhooks,
+    AddWebhook,
+    RemoveWebhook,
+    TestWebhook,
+    ReplayWebhook,
+    EnableWebhook,
+    RotateWebhook,
+    Deliveries,
     Health,
     OpenApi,
     Clock,
@@ -150,6 +161,14 @@ pub const ROUTES: &[(&str, &str, Who, Action)] = &[
     ("POST", "/v1/identity/shopware/{program}", Who::Visitor, Action::Shopware),
     ("GET", "/v1/hooks/shopware/{program}/register", Who::Anyone, Action::RegisterShopware),
     ("POST", "/v1/hooks/shopware/{program}/confirm", Who::Anyone, Action::ConfirmShopware),
+    ("GET", "/v1/webhooks", Who::Merchant, Action::ListWebhooks),
+    ("POST", "/v1/webhooks", Who::Merchant, Action::AddWebhook),
+    ("DELETE", "/v1/webhooks/{id}", Who::Merchant, Action::RemoveWebhook),
+    ("POST", "/v1/webhooks/{id}/test", Who::Merchant, Action::TestWebhook),
+    ("POST", "/v1/webhooks/{id}/replay", Who::Merchant, Action::ReplayWebhook),
+    ("POST", "/v1/webhooks/{id}/enable", Who::Merchant, Action::EnableWebhook),
+    ("POST", "/v1/webhooks/{id}/rotate", Who::Merchant, Action::RotateWebhook),
+    ("GET", "/v1/webhooks/{id}/deliveries", Who::Merchant, Action::Deliveries),
     ("POST", "/v1/programs", Who::Operator, Action::CreateProgram),
     ("POST", "/v1/programs/{id}/keys", Who::Operator, Action::NextKeys),
     ("POST", "/v1/programs/{id}/keys/revoke", Who::Operator, Action::RevokeKeys),
@@ -261,6 +280,14 @@ async fn call<H: Host>(
         Action::Shopware => identify::shopware(cx, request, first).await,
         Action::RegisterShopware => identify::register_shopware(cx, request, first).await,
         Action::ConfirmShopware => identify::confirm_shopware(cx, request, first).await,
+        Action::ListWebhooks => webhooks::list(cx, request).await,
+        Action::AddWebhook => webhooks::add(cx, request).await,
+        Action::RemoveWebhook => webhooks::remove(cx, request, first).await,
+        Action::TestWebhook => webhooks::test(cx, request, first).await,
+        Action::ReplayWebhook => webhooks::replay(cx, request, first).await,
+        Action::EnableWebhook => webhooks::enable(cx, request, first).await,
+        Action::RotateWebhook => webhooks::rotate(cx, request, first).await,
+        Action::Deliveries => webhooks::deliveries(cx, request, first).await,
         Action::Health => Ok(operate::health(cx)),
         Action::OpenApi => Ok(operate::openapi()),
         Action::Clock => operate::set_clock(cx, request).await,

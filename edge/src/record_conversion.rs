@@ -18,6 +18,7 @@ use crate::customers;
 use crate::http::{Request, Response};
 use crate::join::JOINED_AFTER;
 use crate::keys::Ledger;
+use crate::news;
 use crate::orders::{
     Promise, Record, claim_puts, claims, conversion_put, due_put, log_put, order_put, record,
     reports,
@@ -79,6 +80,9 @@ pub async fn take<H: Host>(
     let decision = decide(cx, program, order, report).await?;
     // 5
     let key = FactKey { accepted: cx.accepted(), kind: FactKind::Conversion, digest };
+    let advocate = decision.proven.as_ref().map(|(advocate, _)| *advocate);
+    let told = (&decision.record, advocate);
+    news::conversion(cx, program, (order, key), report, told).await?;
     save(cx, program, order, key, report, &decision).await?;
     // 6
     Ok((201, decision.record.answer(&report.order, order, decision.advocate_id)))

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 
 use passalong_core::fact::{Event, Fact, FactKey, Order};
-use passalong_core::ids::{OrderId, OrderPseudonym};
+use passalong_core::ids::{CustomerPseudonym, OrderId, OrderPseudonym};
 use passalong_core::report::{EventReport, EventType};
 use passalong_core::seal::Sealed;
 use passalong_core::status;
 use passalong_core::time::{DAY, SETTLE};
+use passalong_core::webhook::WebhookType;
 use passalong_core::wire::{ConversionAnswer, EventKept};
 
 use serde_json::json;
@@ -17,11 +18,13 @@ use crate::authenticate::merchant;
 use crate::customers;
 use crate::http::{Request, Response};
 use crate::keys::{EventKey, Ledger};
+use crate::news;
 use crate::orders::{self, Promise, Report, due_put, ledger_put, record, reports};
+use crate::outbox::is_wanted;
 use crate::problem::Problem;
 use crate::programs::Loaded;
 use crate::requests::{body, part};
-use crate::store::{Context, Host, Put};
+use crate::store::{Context, Host, Put, StoreError};
 
 /// What came in is kept so long: the statutory ten years, and the one it came in. Its copies in the
 /// ledgers are what counts.
@@ -120,6 +123,7 @@ pub async fn take_refund<H: Host>(
         let due = due_put(program, key.accepted.plus(SETTLE), ledger, order);
         cx.put(&Put { metadata: Some(json!({ "again": true })), ..due }).await?;
     }
+    tell(cx, program, (order, known.first(), &advocates), (key, &fact)).await?;
     let own = EventKey { program: program.id().clone(), order, fact: key };
     let kept = Put::listed(&own, fact.to_json()).until(cx.now.plus(KEPT), cx.now);
     cx.put(&kept).await?;
@@ -128,6 +132,23 @@ pub async fn take_refund<H: Host>(
     // 6
     events.push((key, fact));
     answer(cx, program, (order_id, order), known.first(), events, 201).await
+}
+
+/// Tells the merchant what the event takes from rewards that were decided. Nothing is read where
+/// nobody wants to know.
+async fn tell<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    (order, first, advocates): (OrderPseudonym, Option<&Report>, &BTreeSet<CustomerPseudonym>),
+    (key, fact): (FactKey, &Fact),
+) -> Result<(), StoreError> {
+    let wanted = is_wanted(cx, program, &[WebhookType::RewardReversed]);
+    let Some(first) = first.filter(|_| wanted) else { return Ok(()) };
+    for advocate in advocates {
+        let facts = orders::in_ledger(cx, program, *advocate, order).await?;
+        news::rewards(cx, program, (*advocate, order, first.key), &facts, (key, fact)).await?;
+    }
+    Ok(())
 }
 
 /// The conversion after the event; 202 where it is not visible yet.

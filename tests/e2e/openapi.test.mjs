@@ -4,9 +4,10 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { DAY, MINUTE, PERSON, api, createProgram, identityToken, instant, noon, root, runCronUntilDone, secrets, setClock, startWorker, unique } from "./harness.mjs";
+import { DAY, MINUTE, PERSON, api, createProgram, identityToken, instant, noon, root, runCronUntilDone, secrets, setClock, startWorker, unique, until } from "./harness.mjs";
 import { METHODS, check as hold, document, operations, resolve, violations } from "./openapi.mjs";
 
 function* nodes(node, at = "#") {
@@ -48,6 +49,7 @@ test("an unknown field, a missing one and a wrong kind are told by the schemas",
 test("what core pins of its messages fits the schemas", () => {
   const pinned = (name) => JSON.parse(readFileSync(join(root, `core/fixtures/wire/${name}.json`), "utf8"));
   const small = pinned("small");
+  const webhooks = pinned("webhooks");
   const messages = {
     ConversionAnswer: pinned("conversion_answer"),
     ConversionStory: pinned("conversion_story"),
@@ -70,6 +72,11 @@ test("what core pins of its messages fits the schemas", () => {
     IdentityIssued: small.identity_issued,
     ShopwareRegistered: small.shopware_registered,
     SignedAnswer: small.signed_answer,
+    Webhooks: webhooks.webhooks,
+    Webhook: webhooks.webhook,
+    Deliveries: webhooks.deliveries,
+    Replayed: webhooks.replayed,
+    WebhookMessage: webhooks.message,
   };
   for (const [name, message] of Object.entries(messages)) {
     assert.deepEqual(violations({ $ref: `#/components/schemas/${name}` }, message), [], name);
@@ -285,6 +292,48 @@ describe("the running Worker", () => {
     assert.equal((await tell({ customer_id: "1" })).status, 401);
   });
 
+  test("webhooks", async () => {
+    const received = [];
+    const server = createServer((request, response) => {
+      let text = "";
+      request.on("data", (part) => (text += part));
+      request.on("end", () => {
+        received.push(JSON.parse(text));
+        response.writeHead(request.url === "/gone" ? 410 : 204).end();
+      });
+    });
+    await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+    const url = (path) => `http://127.0.0.1:${server.address().port}/${path}`;
+    const add = async (path, types) => (await call("addWebhook", { body: { url: url(path), types } })).body;
+    const good = await add("good");
+    assert.ok(good.secret);
+    assert.deepEqual((await call("addWebhook", { body: { url: url("good") } })).status, 200);
+    const path = { id: good.id };
+    const { body: tested } = await call("testWebhook", { path });
+    assert.equal(tested.delivered, true);
+    assert.equal((await program.order({ token: await program.click("10023") })).status, 201);
+    await until(() => received.length === 2, { what: "the order" });
+    for (const message of received) assert.deepEqual(violations({ $ref: "#/components/schemas/WebhookMessage" }, message), []);
+    await call("rotateWebhook", { path, body: { overlap_hours: 24 } });
+    await call("replayWebhook", { path, body: { since: instant(noon()) } });
+    assert.equal((await call("replayWebhook", { path, body: { message_id: tested.message_id } })).status, 404, "a test is not kept");
+    assert.equal((await call("listDeliveries", { path })).body.deliveries.length, 2);
+    assert.equal((await call("listDeliveries", { path, query: "?page=2" })).status, 400);
+    const gone = { id: (await add("gone")).id };
+    await call("testWebhook", { path: gone });
+    assert.equal((await call("replayWebhook", { path: gone, body: { since: instant(noon()) } })).status, 409);
+    await call("listWebhooks");
+    await call("enableWebhook", { path: gone });
+    for (const name of ["3", "4", "5"]) await add(name, ["pool.low"]);
+    assert.equal((await call("addWebhook", { body: { url: url("6") } })).status, 409);
+    const nobody = { id: `ep_${"0".repeat(16)}` };
+    for (const id of ["removeWebhook", "testWebhook", "enableWebhook", "listDeliveries"]) await call(id, { path: nobody });
+    await call("replayWebhook", { path: nobody, body: { since: instant(noon()) } });
+    await call("rotateWebhook", { path: nobody, body: {} });
+    for (const { id } of (await call("listWebhooks")).body.webhooks) await call("removeWebhook", { path: { id } });
+    server.close();
+  });
+
   test("programs and the operator", async () => {
     const { version, valid_from, ...terms } = (await call("getProgram")).body;
     assert.ok(version && valid_from);
@@ -317,7 +366,7 @@ describe("the running Worker", () => {
       const provoke = {
         400: () => client(operation.method, url, "{", { raw: true, headers: signed(operation, "{") }),
         401: () => api(worker)(operation.method, url, body),
-        405: () => client("DELETE", url),
+        405: () => client("PATCH", url),
         413: () => client(operation.method, url, JSON.stringify({ ...body, padding: "x".repeat(operation.path.startsWith("/v1/hooks/") ? 530_000 : 66_000) }), { raw: true }),
       };
       for (const [status, send] of Object.entries(provoke)) {
@@ -358,7 +407,7 @@ describe("the running Worker", () => {
   test("the methods of each path are those the Worker allows", async () => {
     for (const [path, item] of Object.entries(document.paths)) {
       const url = fill(path, { shop: "shopify", program: program.id, code: "x", channel: "x", order_id: "A-1", id: NO_REWARD });
-      const answer = await api(worker, secrets.operator_key)("DELETE", url);
+      const answer = await api(worker, secrets.operator_key)("PATCH", url);
       const allowed = answer.headers.get("allow").split(/,\s*/).filter((method) => !["HEAD", "OPTIONS"].includes(method));
       assert.deepEqual(allowed.sort(), METHODS.filter((method) => method in item).map((method) => method.toUpperCase()).sort(), path);
     }

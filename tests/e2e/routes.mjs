@@ -24,6 +24,14 @@ export const GUARDED = [
   ["server", "POST", "/v1/totals", { day: "2026-11-21", orders: 67 }],
   ["server", "POST", "/v1/customers/export", { customer_id: "20871" }],
   ["server", "POST", "/v1/customers/erase", { customer_id: "20871" }],
+  ["server", "GET", "/v1/webhooks"],
+  ["server", "POST", "/v1/webhooks", { url: "https://shop.example/hooks" }],
+  ["server", "DELETE", "/v1/webhooks/ep_0000000000000000"],
+  ["server", "POST", "/v1/webhooks/ep_0000000000000000/test"],
+  ["server", "POST", "/v1/webhooks/ep_0000000000000000/replay", { since: NOW }],
+  ["server", "POST", "/v1/webhooks/ep_0000000000000000/enable"],
+  ["server", "POST", "/v1/webhooks/ep_0000000000000000/rotate", { overlap_hours: 24 }],
+  ["server", "GET", "/v1/webhooks/ep_0000000000000000/deliveries"],
   ["operator", "POST", "/v1/programs", { id: "neu", preset: "20-10", name: "Neu", landing_url: "https://shop.example/" }],
   ["operator", "POST", "/v1/programs/teehaus/keys"],
   ["operator", "POST", "/v1/programs/teehaus/keys/revoke", { generation: 1 }],
@@ -49,7 +57,7 @@ export const OPEN = [
 
 // The path as the OpenAPI document writes it.
 export const documentedPath = (path) =>
-  path.replace("/A-1", "/{order_id}").replace("/rw_000000000000000004", "/{id}").replace("/programs/teehaus/", "/programs/{id}/").replace("/exports/rewards", "/exports/{table}");
+  path.replace("/A-1", "/{order_id}").replace(/\/(rw|ep)_0+4?/, "/{id}").replace("/programs/teehaus/", "/programs/{id}/").replace("/exports/rewards", "/exports/{table}");
 
 export const rightKey = (program, who) =>
   ({ customer: program.token("10023"), server: program.serverApiKey, operator: secrets.operator_key })[who];

@@ -211,7 +211,7 @@ test("a wrong method is 405 and says the right ones", async () => {
     byPath.set(url, [...(byPath.get(url) ?? []), method]);
   }
   for (const [path, methods] of byPath) {
-    for (const wrong of ["DELETE", "PATCH", ...(methods.includes("POST") ? [] : ["POST"])]) {
+    for (const wrong of ["DELETE", "PATCH", "POST"].filter((method) => !methods.includes(method))) {
       const answer = await api(worker, secrets.operator_key)(wrong, path);
       assertProblem(answer, 405, "method_not_allowed", `${wrong} ${path}`);
       const allowed = answer.headers.get("allow").split(/,\s*/).filter((method) => method !== "HEAD" && method !== "OPTIONS");

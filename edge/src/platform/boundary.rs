@@ -22,6 +22,23 @@ extern "C" {
 
     #[wasm_bindgen(catch)]
     pub async fn list(env: &JsValue, binding: &str, options: &str) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    pub async fn post(url: &str, head: &str, body: &str, limit: u32) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    pub async fn enqueue(
+        env: &JsValue,
+        binding: &str,
+        text: &str,
+        seconds: u32,
+    ) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    pub fn bodies(batch: &JsValue) -> Result<String, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    pub fn retry(batch: &JsValue, indices: &[u32]) -> Result<(), JsValue>;
 }
 
 pub async fn decode(request: worker::web_sys::Request) -> worker::Result<Request> {

@@ -20,13 +20,13 @@ use passalong_core::wire::CronReport;
 use passalong_edge::http::Request;
 use passalong_edge::isolate::{Config, Isolate};
 use passalong_edge::store::{Context, StoreError};
-use passalong_edge::{clicks, cron, respond};
+use passalong_edge::{clicks, cron, outbox, respond};
 use serde_json::{Value, json};
 
-pub use memory::{Fault, Memory};
+pub use memory::{Fault, Memory, Posted};
 pub use requests::{
-    CONFLICT, conversion, erase, event, get, get_as, me, post, post_as, program_terms, read_order,
-    redirect, secret, share,
+    CONFLICT, conversion, delete, erase, event, get, get_as, me, post, post_as, program_terms,
+    read_order, redirect, secret, share,
 };
 
 pub const PROGRAM: &str = "teehaus";
@@ -148,6 +148,11 @@ impl World {
             text: String::from_utf8(response.body).unwrap(),
             operations: cx.operations(),
         };
+        let announced = cx.announced.take();
+        if answer.status < 400 {
+            let cx = Context::new(&self.memory, isolate, &self.config, now);
+            outbox::deliver(&cx, &announced).await;
+        }
         if let Some(target) = after {
             let cx = Context::new(&self.memory, isolate, &self.config, now);
             let _lost_at_worst = clicks::flush(&cx, &target).await;

@@ -41,6 +41,10 @@ pub fn get(path: &str) -> Request {
     request("GET", path, &secret("server_api_key"), None)
 }
 
+pub fn delete(path: &str) -> Request {
+    request("DELETE", path, &secret("server_api_key"), None)
+}
+
 /// `POST /v1/programs` from the preset 20-10, settled an hour after the order.
 pub fn program_terms(changes: &Value) -> Request {
     let mut terms = json!({

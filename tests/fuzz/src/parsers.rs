@@ -23,12 +23,14 @@ use passalong_core::text::{base64url, from_base32, from_base64url};
 use passalong_core::time::{Day, Instant, Minute};
 use passalong_core::totals::TotalsReport;
 use passalong_core::visit::classify;
+use passalong_core::webhook::{WebhookRequest, WebhookUrl};
 use passalong_core::{settlement, status};
 use passalong_edge::clicks;
 use passalong_edge::days::Cursor;
 use passalong_edge::keys::{
-    ClaimKey, ClickKey, ClicksKey, CustomerKey, DayKey, DueKey, ErasedKey, EventKey, FoldedKey,
-    LedgerKey, LogKey, OrderKey, ProgramKey, ShareKey, StatsKey, TotalsKey,
+    AttemptKey, ClaimKey, ClickKey, ClicksKey, CustomerKey, DayKey, DeliveryKey, DueKey,
+    EndpointKey, ErasedKey, EventKey, FoldedKey, LedgerKey, LogKey, MessageKey, OrderKey,
+    ProgramKey, ShareKey, StatsKey, TotalsKey,
 };
 use passalong_edge::orders::Record;
 use passalong_edge::store::Entry;
@@ -220,6 +222,7 @@ fn texts() -> Vec<Parser> {
             let plain = !url.authority().contains(['@', '/', '\\', '?', '#']);
             if begins && plain { Ok(true) } else { Err(format!("its origin is {}", url.origin())) }
         }),
+        parser("webhook url", include_str!("../corpus/webhook_urls.txt"), webhook_url),
         parser("base32 and base64url", IDS, |input| {
             let text = text(input);
             let read = from_base32::<10>(&text).map(|bytes| passalong_core::text::base32(&bytes));
@@ -230,6 +233,43 @@ fn texts() -> Vec<Parser> {
             base32.and(base64).map(|()| read.is_some())
         }),
     ]
+}
+
+/// What is taken leads, for whoever reads URLs by the standard, to the very host we saw, and never to
+/// an address or a local name.
+fn webhook_url(input: &[u8]) -> Result<bool, String> {
+    let sent = text(input);
+    let demo = match WebhookUrl::parse(&sent, true) {
+        Ok(demo) => demo,
+        Err(problem) => return explained("url", &problem.to_string()).map(|()| false),
+    };
+    if demo.as_str().starts_with("http://") {
+        let standard = url::Url::parse(demo.as_str()).map_err(|error| format!("{error}"))?;
+        let is_here = match standard.host() {
+            Some(url::Host::Domain(host)) => host.rsplit('.').next() == Some("localhost"),
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        return same(&is_here, &true, demo.as_str()).map(|()| true);
+    }
+    let read = WebhookUrl::parse(&sent, false).map_err(|problem| problem.to_string())?;
+    same(&WebhookUrl::parse(read.as_str(), false).as_ref(), &Ok(&read), "as it shows")?;
+    for text in [&*sent, read.as_str()] {
+        // Umlauts that are badly encoded: nobody can go there.
+        let Ok(standard) = url::Url::parse(text) else { return Ok(false) };
+        same(&standard.scheme(), &"https", text)?;
+        let plain = standard.username().is_empty() && standard.password().is_none();
+        same(&(plain, standard.port()), &(true, None), text)?;
+        let Some(url::Host::Domain(host)) = standard.host() else {
+            return Err(format!("{text} leads to {:?}", standard.host()));
+        };
+        same(&host, &read.authority(), text)?;
+        let (_, last) = host.rsplit_once('.').unwrap_or(("", "localhost"));
+        let is_local = ["localhost", "local", "internal", "arpa"].contains(&last);
+        same(&is_local, &false, text)?;
+    }
+    Ok(true)
 }
 
 fn store_keys() -> Vec<Parser> {
@@ -252,6 +292,10 @@ fn store_keys() -> Vec<Parser> {
         reads_back::<StatsKey>("key stats", KEYS),
         reads_back::<TotalsKey>("key totals", KEYS),
         reads_back::<Cursor>("cursor of a list", KEYS),
+        reads_back::<EndpointKey>("key program, endpoints", KEYS),
+        reads_back::<MessageKey>("key outbox", KEYS),
+        reads_back::<AttemptKey>("key todo.outbox", KEYS),
+        reads_back::<DeliveryKey>("key delivery", KEYS),
     ]
 }
 
@@ -287,6 +331,15 @@ fn bodies() -> Vec<Parser> {
                     let stored = serde_json::to_value(&report.totals).unwrap_or_default();
                     let read = serde_json::from_value(stored).ok();
                     same(&read, &Some(report.totals), "as it is stored").map(|()| true)
+                }
+                Err(invalid) => names_its_field(&invalid).map(|()| false),
+            }
+        }),
+        parser("webhook request", include_str!("../corpus/webhook.txt"), |input| {
+            match WebhookRequest::parse(input, true) {
+                Ok(request) => {
+                    let again = WebhookRequest::parse(&normalised(input), true);
+                    same(&again, &Ok(request), "in another order").map(|()| true)
                 }
                 Err(invalid) => names_its_field(&invalid).map(|()| false),
             }

@@ -244,28 +244,30 @@ fn runs_of_the_cron_side_by_side_tell_the_same_messages() {
 }
 
 #[test]
-fn money_does_not_wait_behind_a_slow_receiver() {
-    let slow = World::telling(&[(URL, &[])]).0;
-    let quiet = World::new();
-    for world in [&slow, &quiet] {
-        world.answers(URL, Err(SendProblem::TimedOut));
-        world.memory.takes.set(10_001);
-        for number in 0..20 {
-            world.send(start(), &world.order(start(), number));
+fn money_does_not_wait_behind_a_receiver_that_is_slow_or_away() {
+    for takes in [10_001, 0] {
+        let slow = World::telling(&[(URL, &[])]).0;
+        let quiet = World::new();
+        for world in [&slow, &quiet] {
+            world.answers(URL, Err(SendProblem::Unreachable));
+            world.memory.takes.set(takes);
+            for number in 0..20 {
+                world.send(start(), &world.order(start(), number));
+            }
         }
+        slow.posted();
+        let now = start().plus(2 * HOUR);
+        let began = slow.memory.millis_now();
+        let (report, other) = (slow.cron(now), quiet.cron(now));
+        assert_eq!((report.settled, other.settled), (20, 20));
+        let posted = slow.posted();
+        assert!(posted.iter().all(|posted| posted.verdicts == 20), "money comes first");
+        // Two side by side, and both once more after five seconds.
+        assert!((2..=4).contains(&posted.len()), "{}", posted.len());
+        assert!(slow.memory.millis_now() - began < 40_000);
+        // What was not tried keeps its pointer.
+        assert!(slow.memory.keys("todo.outbox/").len() >= 38);
     }
-    slow.posted();
-    let now = start().plus(2 * HOUR);
-    let began = slow.memory.millis_now();
-    let (report, other) = (slow.cron(now), quiet.cron(now));
-    assert_eq!((report.settled, other.settled), (20, 20));
-    let posted = slow.posted();
-    assert!(posted.iter().all(|posted| posted.verdicts == 20), "money comes first");
-    // Two side by side, and once more after five seconds.
-    assert!((2..=4).contains(&posted.len()), "{}", posted.len());
-    assert!(slow.memory.millis_now() - began < 40_000);
-    // What was not tried keeps its pointer.
-    assert!(slow.memory.keys("todo.outbox/").len() >= 38);
 }
 
 #[test]
@@ -297,6 +299,35 @@ fn a_backlog_is_worked_off_within_each_runs_share() {
         assert_eq!(ids(&twin.posted()).len(), 130);
         assert_eq!(twin.memory.keys("todo.outbox/"), Vec::<String>::new());
     }
+}
+
+#[test]
+fn webhooks_take_their_share_of_a_run_and_no_more() {
+    let urls: Vec<String> = (0..5).map(|n| format!("https://shop.example/{n}")).collect();
+    let telling: Vec<(&str, &[&str])> =
+        urls.iter().map(|url| (url.as_str(), &["conversion.recorded"][..])).collect();
+    let (world, _) = World::telling(&telling);
+    let quiet = World::new();
+    for world in [&world, &quiet] {
+        urls.iter().for_each(|url| world.answers(url, Err(SendProblem::Unreachable)));
+        for number in 0..30 {
+            world.send(start(), &world.order(start(), number));
+        }
+    }
+    world.posted();
+    urls.iter().for_each(|url| world.answers(url, Ok(204)));
+    let mut delivered = 0;
+    let mut runs = 0;
+    while delivered < 150 {
+        let now = start().plus(20 * MINUTE + 300 * runs);
+        let (report, other) = (world.cron(now), quiet.cron(now));
+        assert!(report.operations - other.operations < 340, "{report:?} {other:?}");
+        delivered += world.posted().len();
+        assert_eq!(report.done, delivered == 150);
+        runs += 1;
+    }
+    assert!((2..5).contains(&runs), "{runs}");
+    assert_eq!(world.memory.keys("todo.outbox/"), Vec::<String>::new());
 }
 
 #[test]

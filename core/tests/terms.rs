@@ -129,3 +129,22 @@ fn the_language_follows_the_locale() {
         assert_eq!(Language::of_locale(locale), language, "{locale}");
     }
 }
+
+#[test]
+fn the_examples_of_the_reference_are_rules_that_are_taken() {
+    let page = include_str!("../../docs/rewards.md");
+    let (_, rest) = page.split_once("```json\n").unwrap();
+    let rule: serde_json::Value = serde_json::from_str(rest.split_once("```").unwrap().0).unwrap();
+    support::program(&json!({"rewards": [rule]}));
+    let values = page.split('`').filter(|code| code.starts_with("{ \"kind\""));
+    let mut kinds = std::collections::BTreeSet::new();
+    for value in values {
+        let value: serde_json::Value = serde_json::from_str(value).unwrap();
+        let rule = json!({"for": "advocate", "trigger": "first_purchase", "value": value});
+        kinds.insert(support::program(&json!({"rewards": [rule]})).rewards[0].value.kind());
+    }
+    assert_eq!(kinds.len(), 9, "an example of each kind: {kinds:?}");
+    for preset in Program::presets() {
+        assert!(page.contains(&format!("**`{preset}`**")), "{preset} has its story");
+    }
+}

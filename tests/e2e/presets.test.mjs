@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { DAY, HOUR, MINUTE, api, createProgram, instant, noon, runCronUntilDone, setClock, unique } from "./harness.mjs";
 import { startMiniflare } from "./miniflare.mjs";
+import { document, violations } from "./openapi.mjs";
 
 const SETTLE = 10 * MINUTE;
 const ANNA = "10023";
@@ -294,6 +295,22 @@ test("the terms in plain words are told in the language asked for, and to the me
   assert.match((await story.server("GET", "/v1/program")).body.upcoming.plain_terms.join("\n"), /bekommen Sie/);
   const english = await story.server("PUT", "/v1/program", { ...current, locale: "en-GB" });
   assert.match(english.body.plain_terms.join("\n"), /you get 500\u00a0MB of storage/);
+});
+
+test("each preset is told as the OpenAPI document says, and can be sent back", async () => {
+  const { schemas } = document.components;
+  const named = (name, value) => violations({ $ref: `#/components/schemas/${name}` }, value);
+  for (const preset of schemas.NewProgramRequest.properties.preset.enum) {
+    const story = await begin(preset);
+    const program = (await story.server("GET", "/v1/program")).body;
+    assert.deepEqual(named("ProgramVersion", program), [], preset);
+    assert.deepEqual(named("ProgramRequest", program), [], preset);
+    const again = await story.server("PUT", "/v1/program", program);
+    assert.deepEqual([again.status, again.body.version], [200, 1], "the same terms again change nothing");
+    const offer = (await api(worker)("GET", `/v1/offer?program=${story.id}`)).body;
+    assert.deepEqual(named("Offer", offer), [], preset);
+    assert.deepEqual(offer.terms, program.plain_terms);
+  }
 });
 
 test("a preset that is not there is refused with those that are", async () => {

@@ -99,6 +99,7 @@ impl Alias {
     }
 
     /// A code like one that is taken: two characters longer.
+    #[must_use]
     pub fn beside(self, random: [u8; 8]) -> Self {
         let start = self.as_str().len().min(MOST - 2);
         let mut alias = self;

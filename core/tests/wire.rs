@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use passalong_core::wire::{
-    Clock, Codes, ConversionAnswer, ConversionStory, CronReport, CustomerExport, Erased, EventKept,
-    Health, KeyGeneration, KeysRevoked, Me, Offer, Problem, Rewards,
+    AliasChosen, Clock, Codes, ConversionAnswer, ConversionStory, CronReport, CustomerExport,
+    Erased, EventKept, Health, KeyGeneration, KeysRevoked, Me, Offer, OfferAnswer, Problem,
+    Rewards,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,6 +30,8 @@ fn every_message_is_written_as_pinned() {
     same::<Problem>(&file(include_str!("../fixtures/wire/problem.json")));
     let small = file(include_str!("../fixtures/wire/small.json"));
     same::<Codes>(&small["codes"]);
+    same::<AliasChosen>(&small["alias_chosen"]);
+    same::<OfferAnswer>(&small["offer_answer"]);
     same::<EventKept>(&small["event_kept"]);
     same::<Erased>(&small["erased"]);
     same::<Health>(&small["health"]);

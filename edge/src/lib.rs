@@ -19,10 +19,14 @@
 )]
 
 pub mod administer;
+pub mod aliases;
 pub mod authenticate;
+pub mod check_offer;
+pub mod choose_alias;
 pub mod clicks;
 pub mod cron;
 pub mod customers;
+pub mod erasure;
 pub mod fold;
 pub mod fulfil;
 pub mod http;
@@ -39,6 +43,7 @@ pub mod platform;
 pub mod privacy;
 pub mod problem;
 pub mod programs;
+pub mod proof;
 pub mod read_rewards;
 pub mod record_conversion;
 pub mod record_event;
@@ -75,8 +80,10 @@ pub enum Who {
 pub enum Action {
     Redirect,
     Offer,
+    CheckOffer,
     Me,
     Share,
+    ChooseAlias,
     Codes,
     RecordConversion,
     ReadConversion,
@@ -104,6 +111,8 @@ pub const ROUTES: &[(&str, &str, Who, Action)] = &[
     ("GET", "/v1/offer", Who::Visitor, Action::Offer),
     ("GET", "/v1/me", Who::Customer, Action::Me),
     ("POST", "/v1/me/shares", Who::Customer, Action::Share),
+    ("POST", "/v1/me/alias", Who::Customer, Action::ChooseAlias),
+    ("POST", "/v1/offer/check", Who::Merchant, Action::CheckOffer),
     ("POST", "/v1/codes", Who::Merchant, Action::Codes),
     ("POST", "/v1/conversions", Who::Merchant, Action::RecordConversion),
     ("GET", "/v1/conversions/{order_id}", Who::Merchant, Action::ReadConversion),
@@ -199,7 +208,9 @@ async fn call<H: Host>(
     let response = match action {
         Action::Redirect => return redirect::redirect(cx, request, parts).await,
         Action::Offer => offer::offer(cx, request).await,
+        Action::CheckOffer => check_offer::check_offer(cx, request).await,
         Action::Me => me::me(cx, request).await,
+        Action::ChooseAlias => choose_alias::choose_alias(cx, request).await,
         Action::Share => me::share(cx, request).await,
         Action::Codes => administer::issue_codes(cx, request).await,
         Action::RecordConversion => record_conversion::record_conversion(cx, request).await,

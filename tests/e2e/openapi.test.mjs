@@ -55,6 +55,8 @@ test("what core pins of its messages fits the schemas", () => {
     Offer: pinned("offer"),
     Problem: pinned("problem"),
     Codes: small.codes,
+    AliasChosen: small.alias_chosen,
+    OfferAnswer: small.offer_answer,
     EventKept: small.event_kept,
     Erased: small.erased,
     Health: small.health,

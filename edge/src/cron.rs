@@ -416,28 +416,34 @@ async fn pace<H: Host>(
     let Some(least) = limits.into_iter().flatten().min() else { return Ok(Vec::new()) };
     let fact = &conversion.fact;
     let (from, until) = (fact.occurred_at.plus(-DAY), fact.occurred_at);
-    let candidate = |(other, facts): (&OrderPseudonym, &Order)| {
-        let conversion = facts.conversion.as_ref()?;
-        let near = conversion.fact.occurred_at > from && conversion.fact.occurred_at <= until;
-        let counts = *other != order && (near || conversion.fact.via == fact.via);
-        counts.then(|| (*other, conversion.clone()))
+    let until_minute = conversion.at;
+    let is_near = |conversion: &Accepted<Conversion>| {
+        let Conversion { occurred_at, via, .. } = conversion.fact;
+        conversion.at <= until_minute
+            && ((occurred_at > from && occurred_at <= until) || via == fact.via)
     };
-    let mut candidates: Vec<_> = ledger.iter().filter_map(candidate).collect();
-    candidates.retain(|(_, other)| other.at <= conversion.at);
-    candidates.sort_by_key(|(order, other)| (other.at, *order));
+    let mut candidates: Vec<_> = ledger
+        .iter()
+        .filter(|(other, facts)| **other != order && facts.reports().any(is_near))
+        .filter_map(|(other, facts)| Some((facts.conversion.as_ref()?.at, *other, facts)))
+        .collect();
+    candidates.sort_by_key(|(at, order, _)| (*at, *order));
     let mut pace = Vec::new();
     if candidates.len() < least as usize {
         return Ok(pace);
     }
-    for (other, facts) in candidates.into_iter().take(PACED) {
+    for (_, other, facts) in candidates.into_iter().take(PACED) {
         if !orders::has_room_aside(cx) {
             return Err(StoreError::no_room());
         }
         let reports = orders::reports(cx, program, other).await?;
-        let own = reports.iter().filter(|report| report.advocate == Some(advocate));
-        let Some(accepted) = own.map(|report| report.key.accepted).min() else { continue };
-        let Conversion { kind, occurred_at, via, .. } = facts.fact;
-        pace.push(Pace { order: other, accepted, kind, occurred_at, via });
+        let own: Vec<Report> =
+            reports.into_iter().filter(|report| report.advocate == Some(advocate)).collect();
+        let mut facts = facts.undecided();
+        facts.stand(&ranks(&own));
+        let Some(standing) = facts.conversion.filter(|_| !own.is_empty()) else { continue };
+        let Conversion { kind, occurred_at, via, .. } = standing.fact;
+        pace.push(Pace { order: other, accepted: standing.at, kind, occurred_at, via });
     }
     Ok(pace)
 }

@@ -69,23 +69,40 @@ impl Story {
             let of = &self.programs[program];
             let stands = |customer: &String| {
                 let advocate = of.pseudonym(customer);
-                let prefix = LedgerKey::prefix(&[of.keys.program(), &advocate, &id.order]);
+                let prefix = match id {
+                    RewardId::Order { order, .. } => {
+                        LedgerKey::prefix(&[of.keys.program(), &advocate, &order])
+                    }
+                    RewardId::Milestone { .. } => {
+                        LedgerKey::prefix(&[of.keys.program(), &advocate])
+                    }
+                };
                 self.machine.kv.borrow().committed(&prefix, now, |key, put| {
                     let key: LedgerKey = key.parse().unwrap();
                     let rewards = put.metadata.as_ref().map(|metadata| metadata["r"].clone());
                     let mut rewards = rewards.iter().filter_map(Value::as_array).flatten();
+                    let is_it = |one: &Value| match id {
+                        RewardId::Order { role, .. } => {
+                            one["w"] == role.as_str() && one["m"].is_null()
+                        }
+                        RewardId::Milestone { advocate: own, trigger, at } => {
+                            own == advocate && one["m"] == at && one["t"] == trigger.as_str()
+                        }
+                    };
                     key.fact.kind == FactKind::Verdict
-                        && rewards.any(|one| one["w"] == id.role.as_str() && !one["v"].is_null())
+                        && rewards.any(|one| is_it(one) && !one["v"].is_null())
                 })
             };
             if !of.advocates.iter().any(stands) {
                 self.violate(format!("{status} without a verdict: {reward}"));
             }
         }
+        // What many orders reached is not lost with one.
+        let RewardId::Order { order, .. } = id else { return };
         let mut contents = self
             .reports
             .iter()
-            .filter(|sent| sent.program == program && sent.order == id.order && sent.sent);
+            .filter(|sent| sent.program == program && sent.order == order && sent.sent);
         let is_alone = contents.next().is_some() && contents.next().is_none();
         let bound = self.machine.kv.borrow().staleness.bound + LATITUDE;
         let undone = self.events.iter().any(|event| {
@@ -94,7 +111,7 @@ impl Story {
                 EventType::Cancelled | EventType::Withdrawn | EventType::Chargeback
             );
             let long_ago = event.acked.is_some_and(|(at, known)| known && at + bound < now);
-            event.program == program && event.order == id.order && whole && long_ago
+            event.program == program && event.order == order && whole && long_ago
         });
         if undone && is_alone && matches!(status.as_str(), "pending" | "approved") {
             self.violate(format!("undone, and still {status}: {reward}"));
@@ -173,11 +190,29 @@ impl Story {
         }
         for (key, put) in kv.ever(&CustomerKey::prefix(&[&id])) {
             let key: CustomerKey = key.parse().unwrap();
+            if let Field::Segment(since, _) = key.field {
+                let segment = put.metadata.as_ref().and_then(|metadata| metadata["g"].as_str());
+                let segment = (since, segment.unwrap().to_owned());
+                oracle.segments.entry(key.customer).or_default().push(segment);
+            }
             let Field::Hints(since, _) = key.field else { continue };
             let hints = put.metadata.as_ref().map(|metadata| metadata["h"].clone());
             for hint in hints.iter().filter_map(Value::as_array).flatten() {
                 let hint = hint.as_str().unwrap().parse().unwrap();
                 oracle.known.entry(key.customer).or_default().push((since, Identity::Hint(hint)));
+            }
+        }
+        for (key, put) in kv.ever(&LedgerKey::prefix(&[&id])) {
+            let key: LedgerKey = key.parse().unwrap();
+            let json = put.metadata.clone().unwrap_or_default();
+            let Some(Fact::Reviewed(review)) = Fact::from_json(key.fact.kind, &json) else {
+                continue;
+            };
+            let (at, digest) = (key.fact.accepted, key.fact.digest);
+            if review.milestone.is_none() {
+                let slot = (key.order, key.customer, review.role);
+                let first = oracle.reviews.entry(slot).or_insert((at, digest, review.approved));
+                *first = (*first).min((at, digest, review.approved));
             }
         }
         drop(kv);
@@ -282,8 +317,9 @@ impl Story {
             // audit, which reports beyond the bound, leaves all who were erased alone.
             let erased = kv.ever(&CustomerKey::prefix(&[&id])).any(|(key, _)| {
                 let key: CustomerKey = key.parse().unwrap();
-                let is_missed =
-                    self.mode == Mode::Beyond || oracle.known.contains_key(&key.customer);
+                let is_missed = self.mode == Mode::Beyond
+                    || oracle.known.contains_key(&key.customer)
+                    || oracle.segments.contains_key(&key.customer);
                 key.field == Field::Erased && is_missed
             });
             for (key, put) in kv.ever(&LedgerKey::prefix(&[&id, &advocate])) {
@@ -301,6 +337,23 @@ impl Story {
                         "the verdict on {order} of {name} at {} is {json}, and not {expected:?}",
                         key.fact.accepted
                     ));
+                }
+                for one in json["r"].as_array().into_iter().flatten() {
+                    for (name, field) in [
+                        ("value", &one["v"]["kind"]),
+                        ("refused", &one["x"]),
+                        ("review", &one["q"]),
+                    ] {
+                        let Some(word) = field.as_str() else { continue };
+                        *self.decided.entry(format!("{name} {word}")).or_default() += 1;
+                    }
+                    for (name, field) in
+                        [("milestone", &one["m"]), ("rate", &one["b"]), ("expires", &one["u"])]
+                    {
+                        if let Some(number) = field.as_i64() {
+                            *self.decided.entry(format!("{name} {number}")).or_default() += 1;
+                        }
+                    }
                 }
                 if json["r"].as_array().into_iter().flatten().any(|one| !one["v"].is_null()) {
                     let report = oracle.reports.get(&key.order).and_then(|reports| reports.first());
@@ -393,6 +446,8 @@ impl Story {
             }
             heard.push(self.merchant(program, isolate, "/v1/rewards"));
             for advocate in &advocates {
+                let target = format!("/v1/rewards?customer_id={advocate}");
+                heard.push(self.merchant(program, isolate, &target));
                 let mut answer = self.me(program, isolate, advocate);
                 answer.1["as_of"] = Value::Null;
                 heard.push(answer);
@@ -454,8 +509,8 @@ impl Story {
             if *of != program {
                 continue;
             }
-            let parsed: RewardId = id.parse().unwrap();
-            let name = self.name(program, parsed.order);
+            let Ok(RewardId::Order { order, .. }) = id.parse() else { continue };
+            let name = self.name(program, order);
             let place = orders.iter().position(|order| *order == name);
             let rewards = place.and_then(|place| heard[place].1["rewards"].as_array().cloned());
             let reward = rewards.into_iter().flatten().find(|reward| reward["id"] == id.as_str());

@@ -24,8 +24,8 @@ use serde_json::{Value, json};
 
 pub use memory::{Fault, Memory};
 pub use requests::{
-    CONFLICT, conversion, erase, event, get, get_as, me, post, program_terms, read_order, redirect,
-    secret,
+    CONFLICT, choose_alias, conversion, erase, event, get, get_as, me, post, program_terms,
+    read_order, redirect, secret,
 };
 
 pub const PROGRAM: &str = "teehaus";

@@ -82,8 +82,18 @@ pub fn erase(customer: &str) -> Request {
     post("/v1/customers/erase", &json!({ "customer_id": customer }))
 }
 
-/// As a customer, by a template's signature.
+/// As a customer.
 pub fn get_as(now: Instant, customer: &str, path: &str) -> Request {
+    request("GET", path, &identity(now, customer), None)
+}
+
+pub fn choose_alias(now: Instant, customer: &str, alias: Option<&str>) -> Request {
+    let body = json!({ "alias": alias });
+    request("POST", "/v1/me/alias", &identity(now, customer), Some(&body))
+}
+
+/// A customer by a template's signature.
+fn identity(now: Instant, customer: &str) -> String {
     let expires = now.plus(HOUR).seconds().to_string();
     let message = ["passalong-identity-v1", PROGRAM, customer, &expires].join("\n");
     let mut mac = Hmac::<Sha256>::new_from_slice(secret("template_secret").as_bytes()).unwrap();
@@ -93,7 +103,7 @@ pub fn get_as(now: Instant, customer: &str, path: &str) -> Request {
         write!(hex, "{byte:02x}").unwrap();
     }
     let id = base64url(customer.as_bytes());
-    request("GET", path, &format!("t1.{PROGRAM}.{id}.{expires}.{hex}"), None)
+    format!("t1.{PROGRAM}.{id}.{expires}.{hex}")
 }
 
 pub fn me(now: Instant, customer: &str) -> Request {

@@ -18,6 +18,7 @@ use passalong_edge::store::Context;
 use passalong_edge::{clicks, respond};
 use serde_json::{Value, json};
 
+use crate::aliases::Aliases;
 use crate::kv::{Kv, Staleness};
 use crate::machine::{Faults, ISOLATES, LOCATIONS, Machine, Next, Place, TaskId};
 use crate::oracle;
@@ -108,6 +109,8 @@ pub(crate) enum What {
     Terms { program: usize, terms: Value },
     Codes { program: usize },
     Share { program: usize, advocate: usize },
+    ChooseAlias { program: usize, advocate: usize, alias: Option<&'static str> },
+    ByAlias(usize),
 }
 
 pub(crate) struct Errand {
@@ -159,6 +162,7 @@ pub struct Story {
     pub fulfilled: BTreeMap<(usize, String), Vec<Value>>,
     /// Ids of rewards, and of entries of them, that somebody has seen.
     pub seen: Vec<(usize, String)>,
+    pub(crate) aliases: Aliases,
     pub violations: Vec<String>,
     pub decided: BTreeMap<String, u32>,
     pub steps: u32,
@@ -321,6 +325,7 @@ impl Story {
             erased: BTreeMap::new(),
             fulfilled: BTreeMap::new(),
             seen: Vec::new(),
+            aliases: Aliases::default(),
             violations: Vec::new(),
             decided: BTreeMap::new(),
             steps: 0,

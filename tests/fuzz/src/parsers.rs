@@ -25,8 +25,8 @@ use passalong_core::visit::classify;
 use passalong_core::{settlement, status};
 use passalong_edge::clicks;
 use passalong_edge::keys::{
-    AliasKey, ClaimKey, ClickKey, ClicksKey, CustomerKey, DayKey, DueKey, ErasedAliasKey, ErasedKey, EventKey, FoldedKey,
-    LedgerKey, LogKey, OrderKey, ProgramKey, ShareKey,
+    AliasKey, ClaimKey, ClickKey, ClicksKey, CustomerKey, DayKey, DueKey, ErasedAliasKey,
+    ErasedKey, EventKey, FoldedKey, LedgerKey, LogKey, OrderKey, ProgramKey, ShareKey,
 };
 use passalong_edge::orders::Record;
 use passalong_edge::store::Entry;

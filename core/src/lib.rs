@@ -17,6 +17,7 @@
     )
 )]
 
+pub mod alias;
 pub mod channel;
 pub mod click_token;
 pub mod code;

@@ -166,6 +166,15 @@ pub struct AliasReserved {
     pub until: Instant,
 }
 
+/// `POST /v1/me/alias`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AliasChosen {
+    pub alias: String,
+    /// `null` once nobody can have chosen it before.
+    pub reserved_until: Option<Instant>,
+}
+
 /// A referral that a customer missed and asked for: it waits for its order, which the shop reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -204,6 +213,20 @@ pub struct Offer {
     /// The terms in plain words, in the language asked for: `lang` is `de` or `en`.
     pub terms: Vec<String>,
     pub terms_version: u32,
+}
+
+/// `POST /v1/offer/check`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfferAnswer {
+    /// Whether an order placed now would be referred, as far as is known.
+    pub eligible: bool,
+    /// What the shop may take off this order; `null` where there is nothing, or the friend earns it
+    /// later.
+    pub value: Option<Value>,
+    /// The order must be at least this, in minor units, after everything is taken off.
+    pub minimum_order: Option<i64>,
+    pub reason: Option<Reason>,
 }
 
 /// `POST /v1/codes`.
@@ -446,6 +469,8 @@ pub struct CustomerExport {
     pub known: bool,
     pub code: String,
     pub link: String,
+    /// The aliases this customer chose.
+    pub aliases: Vec<String>,
     /// Pseudonyms of hints on record.
     pub hints: Vec<String>,
     pub clicks: u64,

@@ -3,9 +3,9 @@
 
 use passalong_core::webhook::{Deliveries, Replayed, Webhook, WebhookMessage, Webhooks};
 use passalong_core::wire::{
-    Clock, Codes, ConversionAnswer, ConversionStory, CronReport, CustomerExport, Erased, EventKept,
-    Health, IdentityIssued, KeyGeneration, KeysRevoked, Me, Offer, Problem, Rewards,
-    ShopwareRegistered, SignedAnswer,
+    AliasChosen, Clock, Codes, ConversionAnswer, ConversionStory, CronReport, CustomerExport,
+    Erased, EventKept, Health, IdentityIssued, KeyGeneration, KeysRevoked, Me, Offer, OfferAnswer,
+    Problem, Rewards, ShopwareRegistered, SignedAnswer,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -31,6 +31,8 @@ fn every_message_is_written_as_pinned() {
     same::<Problem>(&file(include_str!("../fixtures/wire/problem.json")));
     let small = file(include_str!("../fixtures/wire/small.json"));
     same::<Codes>(&small["codes"]);
+    same::<AliasChosen>(&small["alias_chosen"]);
+    same::<OfferAnswer>(&small["offer_answer"]);
     same::<EventKept>(&small["event_kept"]);
     same::<Erased>(&small["erased"]);
     same::<Health>(&small["health"]);

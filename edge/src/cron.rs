@@ -19,9 +19,10 @@ use serde_json::{Value, json};
 
 use crate::claim::WAITS_DAYS;
 use crate::customers::{self, Customer};
+use crate::erasure;
 use crate::fold::fold_clicks;
 use crate::join::{Joined, join};
-use crate::keys::{AttemptKey, DueKey, ErasedKey, Ledger, LedgerKey, TODO};
+use crate::keys::{AttemptKey, DueKey, Ledger, LedgerKey, TODO};
 use crate::news;
 use crate::orders::{
     self, Report, claim_puts, claims, conversion_put, due_put, ledger_put, log_put, order_put,
@@ -100,7 +101,7 @@ async fn read_todo<H: Host>(cx: &Context<'_, H>) -> Result<Todo, StoreError> {
         for entry in page.entries {
             if entry.key.parse::<DueKey>().is_ok() {
                 todo.orders.push(entry);
-            } else if entry.key.parse::<ErasedKey>().is_ok() {
+            } else if erasure::is_note(&entry.key) {
                 todo.erased.push(entry);
             } else if entry.key.parse::<AttemptKey>().is_ok() {
                 outbox.push(entry);
@@ -132,25 +133,11 @@ async fn repeat_erasures<H: Host>(cx: &Context<'_, H>, todo: &Todo, report: &mut
         if cx.spent() >= FOR_ERASURES {
             break;
         }
-        let Ok(key) = entry.key.parse::<ErasedKey>() else { continue };
-        match erase_again(cx, &key, &entry).await {
-            Ok(()) => report.erased += 1,
+        match erasure::again(cx, &entry).await {
+            Ok(is_customer) => report.erased += u32::from(is_customer),
             Err(_) => report.done = false,
         }
     }
-}
-
-async fn erase_again<H: Host>(
-    cx: &Context<'_, H>,
-    key: &ErasedKey,
-    entry: &Entry,
-) -> Result<(), StoreError> {
-    let stands = customers::erase(cx, &key.program, key.customer).await?;
-    let until = entry.metadata.get("until").and_then(Value::as_i64).map(Instant::from_seconds);
-    if let (false, Some(until)) = (stands, until) {
-        cx.put(&customers::tombstone(cx, &key.program, key.customer, until)).await?;
-    }
-    Ok(())
 }
 
 /// The ledgers read in this run.

@@ -4,13 +4,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use passalong_core::alias::{Alias, AliasClaim};
 use passalong_core::fact::FactKey;
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym, ProgramId};
 use passalong_core::time::{Day, Instant, Minute};
 
 /// What all keys begin with that tell the cron what there is to do. In byte order: what is done
-/// (`todo.days`, `todo.folded`), erasures (`todo.erased`), orders by time (`todo.order`), messages to
-/// deliver (`todo.outbox`). So the first page of one list says it all, as a rule.
+/// (`todo.days`, `todo.folded`) amid erasures (`todo.alias`, `todo.erased`), then orders by time
+/// (`todo.order`), then messages to deliver (`todo.outbox`). So the first page of one list says it
+/// all, as a rule.
 pub const TODO: &str = "todo.";
 
 /// Declares a key: its fields, in order, are the parts of its text.
@@ -154,6 +156,18 @@ key!(
     /// An attempt that was made.
     DeliveryKey "delivery" {
         program: ProgramId, endpoint: Digest, at: Latest, message: Digest, attempt: u8
+    }
+);
+
+key!(
+    /// A customer's claim on an alias.
+    AliasKey "alias" { program: ProgramId, alias: Alias, claim: AliasClaim }
+);
+
+key!(
+    /// A claim on an alias that may come late although its customer was erased.
+    ErasedAliasKey "todo.alias" {
+        program: ProgramId, customer: CustomerPseudonym, claim: Digest
     }
 );
 
@@ -312,6 +326,8 @@ pub enum Field {
     Segment(Minute, Digest),
     /// A claim that the customer filed, and when.
     Claim(Minute, OrderPseudonym),
+    /// An alias, and the minute in which it was chosen: see [`AliasKey`].
+    Alias(Minute, Alias),
     /// Erased: later writes are dropped while this stands.
     Erased,
 }
@@ -325,29 +341,32 @@ part!(
         Self::Hints(since, digest) => write!(f, "hints.{since}.{digest}"),
         Self::Segment(since, digest) => write!(f, "segment.{since}.{digest}"),
         Self::Claim(filed, order) => write!(f, "claim.{filed}.{order}"),
+        Self::Alias(at, alias) => write!(f, "alias.{at}.{alias}"),
         Self::Erased => f.write_str("erased"),
     },
     text,
     {
         let mut parts = text.split('.');
         let name = parts.next();
-        let mut since = || -> Result<(Minute, Digest), ()> {
-            let since = parts.next().and_then(|part| part.parse().ok()).ok_or(())?;
-            Ok((since, parts.next().and_then(|part| part.parse().ok()).ok_or(())?))
-        };
         let field = match name {
             Some("id") => Self::Id,
             Some("erased") => Self::Erased,
-            Some("hints") => since().map(|(since, digest)| Self::Hints(since, digest))?,
-            Some("segment") => since().map(|(since, digest)| Self::Segment(since, digest))?,
-            Some("claim") => {
-                since().map(|(at, Digest(order))| Self::Claim(at, OrderPseudonym(order)))?
-            }
+            Some("hints") => since(&mut parts).map(|(at, digest)| Self::Hints(at, digest))?,
+            Some("segment") => since(&mut parts).map(|(at, digest)| Self::Segment(at, digest))?,
+            Some("alias") => since(&mut parts).map(|(at, alias)| Self::Alias(at, alias))?,
+            Some("claim") => since(&mut parts)
+                .map(|(at, Digest(order))| Self::Claim(at, OrderPseudonym(order)))?,
             _ => return Err(()),
         };
         if parts.next().is_some() { Err(()) } else { Ok(field) }
     }
 );
+
+/// The minute from which a field counts, and what tells it from others.
+fn since<'t, T: FromStr>(parts: &mut impl Iterator<Item = &'t str>) -> Result<(Minute, T), ()> {
+    let since = parts.next().and_then(|part| part.parse().ok()).ok_or(())?;
+    Ok((since, parts.next().and_then(|part| part.parse().ok()).ok_or(())?))
+}
 
 #[cfg(test)]
 mod tests {
@@ -368,7 +387,9 @@ mod tests {
         check::<CustomerKey>("customer/teehaus/0123456789a0/id");
         check::<CustomerKey>("customer/teehaus/0123456789a0/hints.202611220800.0123456789abcdef");
         check::<CustomerKey>("customer/teehaus/0123456789a0/segment.202611220800.0123456789abcdef");
+        check::<CustomerKey>("customer/teehaus/0123456789a0/alias.202611220800.TEE4");
         check::<CustomerKey>("customer/teehaus/0123456789a0/erased");
+        check::<AliasKey>("alias/teehaus/TEE4K7/202611220800.0123456789a0");
         check::<ClickKey>("click/teehaus/20261122/0123456789a0/0123456789abc");
         check::<ClicksKey>("clicks/teehaus/0123456789a0/20261122");
         check::<DayKey>("todo.days/20261122");
@@ -386,6 +407,7 @@ mod tests {
         check::<CustomerKey>("customer/teehaus/0123456789a0/claim.202611220800.0123456789abcdef");
         check::<StatsKey>("stats/teehaus/20261122");
         check::<TotalsKey>("totals/teehaus/20261122/202611220800.0123456789abcdef");
+        check::<ErasedAliasKey>("todo.alias/teehaus/0123456789a0/0123456789abcdef");
         check::<ErasedKey>("todo.erased/teehaus/0123456789a0");
         check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef");
         check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef.disabled");

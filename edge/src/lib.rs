@@ -19,12 +19,16 @@
 )]
 
 pub mod administer;
+pub mod aliases;
 pub mod authenticate;
+pub mod check_offer;
+pub mod choose_alias;
 pub mod claim;
 pub mod clicks;
 pub mod cron;
 pub mod customers;
 pub mod days;
+pub mod erasure;
 pub mod export;
 pub mod export_advocates;
 pub mod fold;
@@ -47,6 +51,7 @@ pub mod platform;
 pub mod privacy;
 pub mod problem;
 pub mod programs;
+pub mod proof;
 pub mod reach;
 pub mod read_rewards;
 pub mod record_conversion;
@@ -91,9 +96,11 @@ pub enum Who {
 pub enum Action {
     Redirect,
     Offer,
+    CheckOffer,
     Me,
     Share,
     Claim,
+    ChooseAlias,
     Codes,
     RecordConversion,
     RecordSigned,
@@ -140,6 +147,8 @@ pub const ROUTES: &[(&str, &str, Who, Action)] = &[
     ("GET", "/v1/me", Who::Customer, Action::Me),
     ("POST", "/v1/me/shares", Who::Customer, Action::Share),
     ("POST", "/v1/me/claims", Who::Customer, Action::Claim),
+    ("POST", "/v1/me/alias", Who::Customer, Action::ChooseAlias),
+    ("POST", "/v1/offer/check", Who::Merchant, Action::CheckOffer),
     ("POST", "/v1/codes", Who::Merchant, Action::Codes),
     ("POST", "/v1/conversions", Who::Merchant, Action::RecordConversion),
     ("GET", "/v1/conversions/{order_id}", Who::Merchant, Action::ReadConversion),
@@ -253,7 +262,9 @@ async fn call<H: Host>(
     let response = match action {
         Action::Redirect => return redirect::redirect(cx, request, parts).await,
         Action::Offer => offer::offer(cx, request).await,
+        Action::CheckOffer => check_offer::check_offer(cx, request).await,
         Action::Me => me::me(cx, request).await,
+        Action::ChooseAlias => choose_alias::choose_alias(cx, request).await,
         Action::Share => me::share(cx, request).await,
         Action::Claim => claim::claim(cx, request).await,
         Action::Codes => administer::issue_codes(cx, request).await,

@@ -9,23 +9,20 @@ use passalong_core::code;
 use passalong_core::csv::dashed;
 use passalong_core::decode::Fields;
 use passalong_core::ids::{CustomerId, CustomerPseudonym, Identity};
-use passalong_core::time::DAY;
 use passalong_core::wire::{Clicks, CustomerExport, Erased, ExportedOrder, ExportedShares};
-use serde_json::json;
 
 use crate::authenticate::merchant;
 use crate::customers::{self, Customer};
+use crate::erasure;
 use crate::http::{Request, Response};
-use crate::keys::{ClaimKey, ErasedKey, ShareKey};
+use crate::keys::{ClaimKey, ShareKey};
 use crate::me;
 use crate::orders::{open_order, record, reports};
 use crate::problem::Problem;
 use crate::programs::Loaded;
 use crate::requests::{body, link};
-use crate::store::{Context, Host, Put, StoreError};
+use crate::store::{Context, Host, StoreError};
 
-/// An erasure is repeated so long, for what was written elsewhere and not yet visible.
-pub const REPEATED_DAYS: i64 = 7;
 /// Orders as a friend in one export.
 const MOST_ORDERS: usize = 100;
 
@@ -55,6 +52,7 @@ pub async fn export<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<R
         known: me::is_known(&record),
         link: link(request, program.id(), &code),
         code,
+        aliases: record.aliases.iter().map(|(_, alias)| alias.to_string()).collect(),
         hints: record.known.identities.iter().map(|(_, identity)| identity.to_string()).collect(),
         clicks: clicks.closed + today,
         shares: shares_of(cx, &program, customer).await?,
@@ -119,16 +117,11 @@ async fn orders_of<H: Host>(
     Ok(result)
 }
 
-/// `POST /v1/customers/erase`: the note to repeat it first, then the tombstone, then the deletes.
+/// `POST /v1/customers/erase`.
 pub async fn erase<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Response, Problem> {
     let program = merchant(cx, request).await?;
     let id = customer_id(request)?;
     let customer = program.keys.customer(&id);
-    let until = cx.now.plus(REPEATED_DAYS * DAY);
-    let again = ErasedKey { program: program.id().clone(), customer };
-    let note = Put::listed(&again, json!({ "until": until.seconds() }));
-    cx.put(&note.until(until, cx.now)).await?;
-    cx.put(&customers::tombstone(cx, program.id(), customer, until)).await?;
-    customers::erase(cx, program.id(), customer).await?;
+    let until = erasure::erase(cx, &program, customer).await?;
     Ok(Response::json(200, &Erased { erased: true, repeated_until: until }))
 }

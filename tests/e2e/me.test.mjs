@@ -116,6 +116,8 @@ test("each endpoint costs what the design says", async () => {
     rewards.push(body.rewards[0].id);
   }
   const terms = (await program.server("GET", "/v1/program")).body;
+  const choose = (customer, body) => program.customer(customer)("POST", "/v1/me/alias", body);
+  await choose("anna", { alias: "TASSE" });
   const costs = {
     "follow a link": await cost(visit(`/r/${program.id}/${code}`)),
     "follow a forged link": await cost(visit(`/r/${program.id}/${"0".repeat(26)}`)),
@@ -124,6 +126,10 @@ test("each endpoint costs what the design says", async () => {
     "me, first time": await cost((n) => program.customer(`new-${n}`)("GET", "/v1/me")),
     "me": await cost(() => program.customer("10023")("GET", "/v1/me")),
     "share": await cost(() => program.customer("10023")("POST", "/v1/me/shares", { channel: "copy" })),
+    "alias, first time": await cost((n) => choose(`chooser-${n}`, {})),
+    "alias, the same again": await cost(() => choose("anna", { alias: "TASSE" })),
+    "me, with an alias": await cost(() => program.customer("anna")("GET", "/v1/me")),
+    "offer check": await cost((n) => program.server("POST", "/v1/offer/check", { customer_id: `friend-${n}`, token })),
     "codes of two": await cost((n) => program.server("POST", "/v1/codes", { customer_ids: [`a-${n}`, `b-${n}`] })),
     "order without a referral": await cost(() => program.order()),
     "order with a referral": await cost(() => program.order({ token })),
@@ -148,6 +154,7 @@ test("each endpoint costs what the design says", async () => {
   await setClock(worker, noon() + 31 * DAY);
   await runCronUntilDone(worker);
   costs.fulfil = await cost((n) => program.server("POST", `/v1/rewards/${rewards[n]}/fulfil`, { reference: "voucher 881" }));
+  costs["order by an alias"] = await cost(() => program.order({ alias: "TASSE" }));
   costs.erase = await cost((n) => program.server("POST", "/v1/customers/erase", { customer_id: `new-${n}` }));
   const text = Object.fromEntries(Object.entries(costs).map(([name, { read, write, list }]) => [name, `${read} ${write} ${list}`]));
   // Reads, writes (with deletes), lists.
@@ -162,9 +169,15 @@ const COSTS = {
   "me, first time": "0 1 3",
   "me": "0 0 5",
   "share": "0 1 0",
+  // The advocate's id, and the claim under the customer and under the alias.
+  "alias, first time": "0 3 2",
+  "alias, the same again": "0 0 3",
+  "me, with an alias": "0 0 6",
+  "offer check": "0 0 2",
   "codes of two": "1 2 2",
   "order without a referral": "0 2 1",
   "order with a referral": "0 5 3",
+  "order by an alias": "0 5 4",
   "order by a guest with two hints": "0 6 4",
   "order, repeated": "1 0 2",
   "event": "1 3 4",

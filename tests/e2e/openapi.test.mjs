@@ -58,6 +58,8 @@ test("what core pins of its messages fits the schemas", () => {
     Offer: pinned("offer"),
     Problem: pinned("problem"),
     Codes: small.codes,
+    AliasChosen: small.alias_chosen,
+    OfferAnswer: small.offer_answer,
     EventKept: small.event_kept,
     Heard: pinned("heard"),
     Erased: small.erased,
@@ -185,6 +187,13 @@ describe("the running Worker", () => {
 
   test("the whole life of a referral", async () => {
     await call("getMe");
+    assert.equal((await call("chooseAlias", { body: { alias: "TEE4K7" } })).body.alias, "TEE4K7");
+    assert.equal((await call("chooseAlias", { body: { alias: "TASSE" } })).status, 409);
+    await call("chooseAlias", { body: {} });
+    await call("getMe");
+    const question = { customer_id: "30412", hints: ["ab".repeat(32)], first_order: true, token: await program.click("10023") };
+    assert.equal((await call("checkOffer", { body: question })).body.eligible, true);
+    assert.equal((await call("checkOffer", { body: { customer_id: "30412", coupon: "NIEMAND" } })).body.reason, "unknown_alias");
     await call("recordShare", { body: { channel: "whatsapp" } });
     await call("issueCodes", { body: { customer_ids: ["10023", "10024"] } });
     const early = { event_id: "d1", type: "delivered", occurred_at: instant(noon()) };

@@ -11,6 +11,8 @@ export const event = { event_id: "r1", type: "refunded", amount: 1000, occurred_
 export const GUARDED = [
   ["customer", "GET", "/v1/me"],
   ["customer", "POST", "/v1/me/shares", { channel: "whatsapp" }],
+  ["customer", "POST", "/v1/me/alias", { alias: "TEE4K7" }],
+  ["server", "POST", "/v1/offer/check", { customer_id: "20871", first_order: true, alias: "TEE4K7" }],
   ["server", "POST", "/v1/codes", { customer_ids: ["10023"] }],
   ["server", "POST", "/v1/conversions", order],
   ["server", "GET", "/v1/conversions/A-1"],

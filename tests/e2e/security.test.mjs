@@ -246,14 +246,14 @@ test("every answer carries the security headers", async () => {
 test("browsers of any origin may call the browser's routes, and only those", async () => {
   const origin = { origin: "https://shop.example" };
   const preflight = { ...origin, "access-control-request-method": "GET", "access-control-request-headers": "authorization" };
-  for (const path of ["/v1/me", "/v1/me/shares", `/v1/offer?program=${program.id}`]) {
+  for (const path of ["/v1/me", "/v1/me/shares", "/v1/me/alias", `/v1/offer?program=${program.id}`]) {
     const asked = await api(worker)("OPTIONS", path, undefined, { headers: preflight });
     assert.equal(asked.status, 204, `${path} ${asked.text}`);
     assert.equal(asked.headers.get("access-control-allow-origin"), "*");
     assert.equal(asked.headers.get("access-control-max-age"), "7200");
     assert.match(asked.headers.get("access-control-allow-headers"), /authorization/i);
     assert.equal(asked.headers.get("access-control-allow-credentials"), null);
-    const method = path === "/v1/me/shares" ? "POST" : "GET";
+    const method = /^\/v1\/me\/\w/.test(path) ? "POST" : "GET";
     for (const key of [null, program.token("10023")]) {
       const body = method === "POST" ? { channel: "copy" } : undefined;
       const answer = await api(worker, key)(method, path, body, { headers: origin });

@@ -25,8 +25,8 @@ use serde_json::{Value, json};
 
 pub use memory::{Fault, Memory, Posted};
 pub use requests::{
-    CONFLICT, conversion, delete, erase, event, get, get_as, me, post, post_as, program_terms,
-    read_order, redirect, secret, share,
+    CONFLICT, choose_alias, conversion, delete, erase, event, get, get_as, me, post, post_as,
+    program_terms, read_order, redirect, secret, share,
 };
 
 pub const PROGRAM: &str = "teehaus";

@@ -100,6 +100,10 @@ pub fn share(now: Instant, customer: &str, channel: &str) -> Request {
     post_as(now, customer, "/v1/me/shares", &json!({ "channel": channel }))
 }
 
+pub fn choose_alias(now: Instant, customer: &str, alias: Option<&str>) -> Request {
+    post_as(now, customer, "/v1/me/alias", &json!({ "alias": alias }))
+}
+
 /// Who a customer is, by a template's signature.
 fn identity(now: Instant, customer: &str) -> String {
     let expires = now.plus(HOUR).seconds().to_string();

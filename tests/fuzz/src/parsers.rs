@@ -5,6 +5,7 @@ use std::fmt::{Debug, Display, Write};
 use std::str::FromStr;
 use std::sync::LazyLock;
 
+use passalong_core::alias::Alias;
 use passalong_core::channel::Channel;
 use passalong_core::csv::{Cell, Dialect, Locale};
 use passalong_core::decode::{Invalid, InvalidKind};
@@ -16,7 +17,7 @@ use passalong_core::ids::{
 use passalong_core::keys::{ProgramKeys, Secrets};
 use passalong_core::money::Currency;
 use passalong_core::program::{Program, Url, Version, Versions};
-use passalong_core::report::{ConversionReport, EventReport, EventType};
+use passalong_core::report::{ConversionReport, EventReport, EventType, OfferQuestion};
 use passalong_core::reward::{Reason, RewardId, Status, Trigger};
 use passalong_core::status::View;
 use passalong_core::text::{base64url, from_base32, from_base64url};
@@ -28,9 +29,9 @@ use passalong_core::{settlement, status};
 use passalong_edge::clicks;
 use passalong_edge::days::Cursor;
 use passalong_edge::keys::{
-    AttemptKey, ClaimKey, ClickKey, ClicksKey, CustomerKey, DayKey, DeliveryKey, DueKey,
-    EndpointKey, ErasedKey, EventKey, FoldedKey, LedgerKey, LogKey, MessageKey, OrderKey,
-    ProgramKey, ShareKey, StatsKey, TotalsKey,
+    AliasKey, AttemptKey, ClaimKey, ClickKey, ClicksKey, CustomerKey, DayKey, DeliveryKey, DueKey,
+    EndpointKey, ErasedAliasKey, ErasedKey, EventKey, FoldedKey, LedgerKey, LogKey, MessageKey,
+    OrderKey, ProgramKey, ShareKey, StatsKey, TotalsKey,
 };
 use passalong_edge::orders::Record;
 use passalong_edge::store::Entry;
@@ -214,6 +215,20 @@ fn texts() -> Vec<Parser> {
         reads_back::<Trigger>("trigger", WORDS),
         reads_back::<EventType>("event type", WORDS),
         reads_back::<FactKey>("fact key", include_str!("../corpus/store_keys.txt")),
+        parser("alias", include_str!("../corpus/aliases.txt"), |input| {
+            let sent = text(input);
+            let instead = Alias::instead_of(&sent, [7; 8]);
+            same(&Alias::choose(instead.as_str()), &Ok(instead), "what is suggested")?;
+            match Alias::read(&sent) {
+                Ok(alias) => {
+                    same(&alias.as_str().parse(), &Ok(alias), "the alias")?;
+                    same(&Alias::read(&alias.as_str().to_ascii_lowercase()), &Ok(alias), "case")?;
+                    let beside = alias.beside([7; 8]);
+                    same(&Alias::choose(beside.as_str()), &Ok(beside), "one beside").map(|()| true)
+                }
+                Err(error) => explained("alias", &error.to_string()).map(|()| false),
+            }
+        }),
         parser("url", include_str!("../corpus/urls.txt"), |input| {
             let sent = text(input);
             let Ok(url) = sent.parse::<Url>() else { return Ok(false) };
@@ -283,6 +298,8 @@ fn store_keys() -> Vec<Parser> {
         reads_back::<DayKey>("key todo.days", KEYS),
         reads_back::<DueKey>("key todo.order", KEYS),
         reads_back::<ErasedKey>("key todo.erased", KEYS),
+        reads_back::<ErasedAliasKey>("key todo.alias", KEYS),
+        reads_back::<AliasKey>("key alias", KEYS),
         reads_back::<LedgerKey>("key ledger", KEYS),
         reads_back::<ClaimKey>("key friend", KEYS),
         reads_back::<EventKey>("key event", KEYS),
@@ -323,6 +340,15 @@ fn bodies() -> Vec<Parser> {
                 Err(invalid) => names_its_field(&invalid).map(|()| false),
             },
         ),
+        parser("offer question", include_str!("../corpus/offer_question.txt"), |input| {
+            match OfferQuestion::parse(input) {
+                Ok(question) => {
+                    let again = OfferQuestion::parse(&normalised(input));
+                    same(&again, &Ok(question), "in another order").map(|()| true)
+                }
+                Err(invalid) => names_its_field(&invalid).map(|()| false),
+            }
+        }),
         parser("totals of a day", include_str!("../corpus/totals.txt"), |input| {
             match TotalsReport::parse(input, now()) {
                 Ok(report) => {

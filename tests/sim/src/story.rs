@@ -19,6 +19,7 @@ use passalong_edge::store::Context;
 use passalong_edge::{clicks, respond};
 use serde_json::{Value, json};
 
+use crate::aliases::Aliases;
 use crate::kv::{Kv, Staleness};
 use crate::machine::{Faults, ISOLATES, LOCATIONS, Machine, Next, Place, TaskId};
 use crate::oracle;
@@ -110,6 +111,8 @@ pub(crate) enum What {
     Codes { program: usize },
     Share { program: usize, advocate: usize },
     Claim { program: usize, advocate: usize },
+    ChooseAlias { program: usize, advocate: usize, alias: Option<&'static str> },
+    ByAlias(usize),
 }
 
 pub(crate) struct Errand {
@@ -161,6 +164,7 @@ pub struct Story {
     pub fulfilled: BTreeMap<(usize, String), Vec<Value>>,
     /// Ids of rewards, and of entries of them, that somebody has seen.
     pub seen: Vec<(usize, String)>,
+    pub(crate) aliases: Aliases,
     pub violations: Vec<String>,
     pub decided: BTreeMap<String, u32>,
     pub steps: u32,
@@ -342,6 +346,7 @@ impl Story {
             erased: BTreeMap::new(),
             fulfilled: BTreeMap::new(),
             seen: Vec::new(),
+            aliases: Aliases::default(),
             violations: Vec::new(),
             decided: BTreeMap::new(),
             steps: 0,

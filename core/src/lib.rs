@@ -29,6 +29,7 @@ pub mod keys;
 mod mac;
 pub mod money;
 pub mod mutation;
+pub mod pool;
 pub mod program;
 pub mod report;
 pub mod reward;

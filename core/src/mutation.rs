@@ -17,16 +17,19 @@ pub enum Mutation {
     RankedByOccurrence,
     /// The cron adds what it finds to what it wrote before, instead of computing it anew.
     Adding,
+    /// Coupons are drawn before everybody who stands in the queue can be seen.
+    DrawnAtOnce,
 }
 
 impl Mutation {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Counter,
         Self::ApprovedWithoutVerdict,
         Self::OrderFirst,
         Self::NoRetry,
         Self::RankedByOccurrence,
         Self::Adding,
+        Self::DrawnAtOnce,
     ];
 }
 

@@ -16,6 +16,8 @@ pub enum Sealed {
     Event,
     /// What the merchant noted when fulfilling a reward.
     Reference,
+    /// A code from a pool the merchant uploaded.
+    Coupon,
 }
 
 impl Sealed {
@@ -25,6 +27,7 @@ impl Sealed {
             Self::Order => b"order",
             Self::Event => b"event",
             Self::Reference => b"reference",
+            Self::Coupon => b"coupon",
         }
     }
 }

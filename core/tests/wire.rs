@@ -3,7 +3,7 @@
 
 use passalong_core::wire::{
     Clock, Codes, ConversionAnswer, ConversionStory, CronReport, CustomerExport, Erased, EventKept,
-    Health, KeyGeneration, KeysRevoked, Me, Offer, Problem, Rewards,
+    Health, KeyGeneration, KeysRevoked, Me, Offer, Pool, PoolUpload, Problem, Rewards,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,6 +30,8 @@ fn every_message_is_written_as_pinned() {
     let small = file(include_str!("../fixtures/wire/small.json"));
     same::<Codes>(&small["codes"]);
     same::<EventKept>(&small["event_kept"]);
+    same::<PoolUpload>(&small["pool_upload"]);
+    same::<Pool>(&small["pool"]);
     same::<Erased>(&small["erased"]);
     same::<Health>(&small["health"]);
     same::<Clock>(&small["clock"]);

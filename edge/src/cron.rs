@@ -17,9 +17,10 @@ use passalong_core::time::{DAY, HOUR, Instant, MINUTE, Minute, SETTLE};
 use passalong_core::wire::CronReport;
 use serde_json::{Value, json};
 
+use crate::coupons;
 use crate::customers::{self, Customer};
 use crate::fold::fold_clicks;
-use crate::keys::{DueKey, ErasedKey, Ledger, LedgerKey, TODO};
+use crate::keys::{DueKey, DuePoolKey, ErasedKey, Ledger, LedgerKey, TODO};
 use crate::orders::{
     self, Report, claim_puts, claims, conversion_put, due_put, ledger_put, log_put, order_put,
     ranks,
@@ -55,6 +56,7 @@ pub async fn run<H: Host>(cx: &Context<'_, H>) -> Result<CronReport, StoreError>
     let mut report = CronReport { done: true, ..CronReport::default() };
     let todo = read_todo(cx).await?;
     repeat_erasures(cx, &todo, &mut report).await;
+    coupons::draw_due(cx, &todo.pools, &mut report).await;
     let marks = todo.marks;
     look_at_due(cx, todo.orders, todo.cursor, &mut report).await?;
     if report.done {
@@ -70,10 +72,13 @@ pub fn has_room<H: Host>(cx: &Context<'_, H>) -> bool {
 }
 
 /// What there is to do.
+#[derive(Default)]
 struct Todo {
     /// What has been folded, and how far.
     marks: Vec<Entry>,
     erased: Vec<Entry>,
+    /// Pools to draw from, by time.
+    pools: Vec<Entry>,
     /// The first orders by time; the list goes on at `cursor`.
     orders: Vec<Entry>,
     cursor: Option<String>,
@@ -81,7 +86,7 @@ struct Todo {
 
 /// Lists what there is to do, up to the first orders: one page, as a rule.
 async fn read_todo<H: Host>(cx: &Context<'_, H>) -> Result<Todo, StoreError> {
-    let mut todo = Todo { marks: Vec::new(), erased: Vec::new(), orders: Vec::new(), cursor: None };
+    let mut todo = Todo::default();
     loop {
         let page = cx.page(TODO, todo.cursor.as_deref()).await?;
         todo.cursor = page.cursor;
@@ -90,6 +95,8 @@ async fn read_todo<H: Host>(cx: &Context<'_, H>) -> Result<Todo, StoreError> {
                 todo.orders.push(entry);
             } else if entry.key.parse::<ErasedKey>().is_ok() {
                 todo.erased.push(entry);
+            } else if entry.key.parse::<DuePoolKey>().is_ok() {
+                todo.pools.push(entry);
             } else {
                 todo.marks.push(entry);
             }
@@ -195,6 +202,10 @@ async fn look<H: Host>(
     for advocate in advocates {
         let at = (&program, advocate, key.order);
         let next = look_in_ledger(cx, at, reports.clone(), ledgers, report).await?;
+        let ledger = ledgers.get(&(program.id().clone(), advocate));
+        if let Some(facts) = ledger.and_then(|ledger| ledger.get(&key.order)) {
+            coupons::queue(cx, &program, (advocate, key.order), facts).await?;
+        }
         if let Next::LookAt(next) = next {
             cx.put(&due_put(&program, next, Ledger(Some(advocate)), key.order)).await?;
         }

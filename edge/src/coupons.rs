@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::cron::has_room;
 use crate::customers::Customer;
-use crate::keys::{DrawnKey, DuePoolKey, PoolName};
+use crate::keys::{DrawnKey, DuePoolKey};
 use crate::orders::{self, ledger_put};
 use crate::pools::{due_put, place_put, places, read_uploads, upload_keys};
 use crate::programs::{self, Loaded};
@@ -42,7 +42,7 @@ pub async fn queue<H: Host>(
         let since = cx.accepted();
         let place = Place { since, reward: state.id(order, advocate), advocate, order };
         cx.put(&due_put(program, name, since)).await?;
-        cx.put(&place_put(program.id(), name, &place)).await?;
+        cx.put(&place_put(program.id(), program.keys.pool(&name), &place)).await?;
     }
     Ok(())
 }
@@ -59,7 +59,8 @@ pub async fn draw_due<H: Host>(cx: &Context<'_, H>, due: &[Entry], report: &mut 
             return;
         }
         // One pool that cannot be handled now must not keep the others waiting.
-        if draw(cx, &key, report).await.is_err() {
+        let name = entry.metadata.get("pool").and_then(Value::as_str).unwrap_or_default();
+        if draw(cx, (&key, name), report).await.is_err() {
             report.done = false;
         }
     }
@@ -84,25 +85,23 @@ impl Drawn {
         Some(Self { count, low: json.get("low")?.as_bool()? })
     }
 
-    fn put(self, program: &Loaded, name: Label) -> Put {
-        let key = DrawnKey { program: program.id().clone(), pool: PoolName(name) };
+    fn put(self, key: &DrawnKey) -> Put {
         let value = json!({ "n": self.count, "low": self.low });
-        Put { metadata: None, ..Put::listed(&key, Value::Null) }.value(value.to_string())
+        Put { metadata: None, ..Put::listed(key, Value::Null) }.value(value.to_string())
     }
 }
 
 /// Hands over what is certain. The pointer goes once that is done.
 async fn draw<H: Host>(
     cx: &Context<'_, H>,
-    due: &DuePoolKey,
+    (due, name): (&DuePoolKey, &str),
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
-    let PoolName(name) = due.pool;
     let Some(program) = programs::load(cx, &due.program).await? else {
         // Not visible, or not readable by this version: the pointer waits.
         return Ok(());
     };
-    let keys = upload_keys(cx, &program, name).await?;
+    let keys = upload_keys(cx, &program, due.pool).await?;
     let certain: Vec<_> =
         keys.into_iter().filter(|key| pool::is_certain(key.accepted, cx.now)).collect();
     let uploads = read_uploads(cx, &certain).await?;
@@ -110,7 +109,7 @@ async fn draw<H: Host>(
     let late = || StoreError("an upload is listed and not there".to_owned());
     let uploads = uploads.ok_or_else(late)?;
     let uploaded = pool::codes(&uploads).len();
-    let queue = places(cx, &program, name, uploaded + 1).await?;
+    let queue = places(cx, &program, due.pool, uploaded + 1).await?;
     let draws = pool::draws(&uploads, &queue, cx.now);
     let mark = DrawnKey { program: due.program.clone(), pool: due.pool };
     let before = cx.get(&mark.to_string()).await?.as_deref().and_then(Drawn::read);
@@ -124,12 +123,13 @@ async fn draw<H: Host>(
         report.drawn += u32::from(handed_over);
         after.count += 1;
     }
-    after.low = pool::is_low(uploaded.saturating_sub(queue.len()), uploaded);
+    let left = uploaded.saturating_sub(queue.len());
+    after.low = pool::is_low(left, uploaded);
     if after.low && !before.low {
-        pool_is_low(cx, report);
+        pool_is_low(cx, (name, left), report);
     }
     if after != before {
-        cx.put(&after.put(&program, name)).await?;
+        cx.put(&after.put(&mark)).await?;
     }
     if after.count < draws.len() {
         report.done = false;
@@ -139,9 +139,9 @@ async fn draw<H: Host>(
 }
 
 /// A pool came to its last codes. Told once until it is filled again.
-fn pool_is_low<H: Host>(cx: &Context<'_, H>, report: &mut CronReport) {
+fn pool_is_low<H: Host>(cx: &Context<'_, H>, (name, left): (&str, usize), report: &mut CronReport) {
     report.pools_low += 1;
-    cx.host.log("a pool of coupons is nearly empty: GET /v1/pools/{pool} says how many are left");
+    cx.host.log(&format!("the pool {name} is nearly empty: {left} coupons are left"));
 }
 
 /// Fulfils a reward with its code, if it is still to be given. A code that was drawn for what has

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use passalong_core::fact::FactKey;
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym, ProgramId};
-use passalong_core::reward::{Label, RewardId};
+use passalong_core::reward::RewardId;
 use passalong_core::time::{Day, Minute};
 
 /// What all keys begin with that tell the cron what there is to do. In byte order: pools to draw
@@ -126,19 +126,19 @@ key!(
 
 key!(
     /// Codes that were uploaded together.
-    UploadKey "pool" { program: ProgramId, pool: PoolName, accepted: Minute, digest: Digest }
+    UploadKey "pool" { program: ProgramId, pool: Digest, accepted: Minute, digest: Digest }
 );
 key!(
     /// A reward's place in the queue for a code.
-    QueueKey "queue" { program: ProgramId, pool: PoolName, since: Minute, reward: RewardId }
+    QueueKey "queue" { program: ProgramId, pool: Digest, since: Minute, reward: RewardId }
 );
 key!(
     /// How far the queue of a pool has been served.
-    DrawnKey "drawn" { program: ProgramId, pool: PoolName }
+    DrawnKey "drawn" { program: ProgramId, pool: Digest }
 );
 key!(
     /// A pointer: draw from this pool then.
-    DuePoolKey "todo.coupons" { at: Minute, program: ProgramId, pool: PoolName }
+    DuePoolKey "todo.coupons" { at: Minute, program: ProgramId, pool: Digest }
 );
 
 /// Declares a part of a key that is a choice or a plain word.
@@ -177,22 +177,6 @@ part!(
         "-" => Ok(Self(None)),
         text => text.parse().map(|customer| Self(Some(customer))).map_err(|_| ()),
     }
-);
-
-/// The name of a pool, which may hold any sign: in base64url.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PoolName(pub Label);
-
-part!(
-    PoolName,
-    self,
-    f,
-    f.write_str(&passalong_core::text::base64url(self.0.as_str().as_bytes())),
-    text,
-    passalong_core::text::from_base64url(text)
-        .and_then(|bytes| String::from_utf8(bytes).ok()?.parse().ok())
-        .map(Self)
-        .ok_or(())
 );
 
 /// The number of a revoked generation.
@@ -296,10 +280,10 @@ mod tests {
         check::<OrderKey>(&format!("order/teehaus/0123456789abcdef/{fact}"));
         check::<LogKey>("log/teehaus/20261122/0123456789abcdef/0123456789a0");
         check::<ShareKey>("share/teehaus/20261122/0123456789a0/0123456789abc");
-        check::<UploadKey>("pool/teehaus/dGVl/202611220800/0123456789abcdef");
-        check::<QueueKey>("queue/teehaus/dGVl/202611220800/rw_0123456789abcdef04");
-        check::<DrawnKey>("drawn/teehaus/dGVl");
-        check::<DuePoolKey>("todo.coupons/202611220800/teehaus/dGVl");
+        check::<UploadKey>("pool/teehaus/0123456789abcdef/202611220800/0123456789abcdef");
+        check::<QueueKey>("queue/teehaus/0123456789abcdef/202611220800/rw_0123456789abcdef04");
+        check::<DrawnKey>("drawn/teehaus/0123456789abcdef");
+        check::<DuePoolKey>("todo.coupons/202611220800/teehaus/0123456789abcdef");
         check::<ErasedKey>("todo.erased/teehaus/0123456789a0");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use passalong_core::ids::ProgramId;
+use passalong_core::ids::{Digest, ProgramId};
 use passalong_core::pool::{self, CODES, Place, UPLOADS, Upload};
 use passalong_core::program::Version;
 use passalong_core::reward::Label;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::authenticate::merchant;
 use crate::http::{Request, Response};
-use crate::keys::{DuePoolKey, PoolName, QueueKey, UploadKey};
+use crate::keys::{DuePoolKey, QueueKey, UploadKey};
 use crate::problem::Problem;
 use crate::programs::Loaded;
 use crate::requests::{body, only, part};
@@ -37,7 +37,8 @@ pub async fn fill<H: Host>(
     only(request, &[])?;
     let codes = pool::read(body(request)?)?;
     // 3
-    let uploads = visible(cx, &program, name).await?;
+    let pool = program.keys.pool(&name);
+    let uploads = visible(cx, &program, pool).await?;
     // 4
     let known: BTreeSet<&str> = pool::codes(&uploads).into_iter().map(|(_, code)| code).collect();
     let sealed = codes.iter().map(|code| program.keys.seal(Sealed::Coupon, code));
@@ -52,8 +53,7 @@ pub async fn fill<H: Host>(
         let accepted = cx.accepted();
         let value = serde_json::to_string(&new).unwrap_or_default();
         let digest = program.keys.digest(value.as_bytes());
-        let key =
-            UploadKey { program: program.id().clone(), pool: PoolName(name), accepted, digest };
+        let key = UploadKey { program: program.id().clone(), pool, accepted, digest };
         cx.put(&due_put(&program, name, accepted)).await?;
         cx.put(&Put::listed(&key, json!({ "n": new.len() })).value(value)).await?;
     }
@@ -76,9 +76,10 @@ pub async fn read<H: Host>(
     let program = merchant(cx, request).await?;
     let name: Label = part("pool", name)?;
     only(request, &[])?;
-    let uploads = visible(cx, &program, name).await?;
+    let pool = program.keys.pool(&name);
+    let uploads = visible(cx, &program, pool).await?;
     let uploaded = pool::codes(&uploads).len();
-    let queue = places(cx, &program, name, uploaded + WAITING).await?.len();
+    let queue = places(cx, &program, pool, uploaded + WAITING).await?.len();
     let assigned = queue.min(uploaded);
     let left = uploaded - assigned;
     let answer = Pool {
@@ -105,17 +106,17 @@ fn is_used<H: Host>(cx: &Context<'_, H>, program: &Loaded, name: Label) -> bool 
 /// before what it is for.
 pub fn due_put(program: &Loaded, name: Label, accepted: Minute) -> Put {
     let at = accepted.plus(SETTLE);
-    let key = DuePoolKey { at, program: program.id().clone(), pool: PoolName(name) };
-    Put::listed(&key, json!({}))
+    let pool = program.keys.pool(&name);
+    Put::listed(&DuePoolKey { at, program: program.id().clone(), pool }, json!({ "pool": name }))
 }
 
 /// The keys of a pool's uploads, the first accepted in front.
 pub async fn upload_keys<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
-    name: Label,
+    pool: Digest,
 ) -> Result<Vec<UploadKey>, StoreError> {
-    let prefix = UploadKey::prefix(&[program.id(), &PoolName(name)]);
+    let prefix = UploadKey::prefix(&[program.id(), &pool]);
     let (entries, _) = cx.first(&prefix, UPLOADS).await?;
     let mut keys: Vec<UploadKey> =
         entries.iter().filter_map(|entry| entry.key.parse().ok()).collect();
@@ -142,16 +143,16 @@ pub async fn read_uploads<H: Host>(
 async fn visible<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
-    name: Label,
+    pool: Digest,
 ) -> Result<Vec<Upload>, StoreError> {
-    let keys = upload_keys(cx, program, name).await?;
+    let keys = upload_keys(cx, program, pool).await?;
     Ok(read_uploads(cx, &keys).await?.into_iter().flatten().collect())
 }
 
 /// A place in the queue, to be written.
-pub fn place_put(program: &ProgramId, name: Label, place: &Place) -> Put {
+pub fn place_put(program: &ProgramId, pool: Digest, place: &Place) -> Put {
     let Place { since, reward, .. } = *place;
-    let key = QueueKey { program: program.clone(), pool: PoolName(name), since, reward };
+    let key = QueueKey { program: program.clone(), pool, since, reward };
     let metadata = json!({ "c": place.advocate.to_string(), "o": place.order.to_string() });
     Put::listed(&key, metadata)
 }
@@ -160,10 +161,10 @@ pub fn place_put(program: &ProgramId, name: Label, place: &Place) -> Put {
 pub async fn places<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
-    name: Label,
+    pool: Digest,
     least: usize,
 ) -> Result<Vec<Place>, StoreError> {
-    let prefix = QueueKey::prefix(&[program.id(), &PoolName(name)]);
+    let prefix = QueueKey::prefix(&[program.id(), &pool]);
     let place = |entry: &Entry| {
         let key: QueueKey = entry.key.parse().ok()?;
         let text = |name: &str| entry.metadata.get(name).and_then(Value::as_str);

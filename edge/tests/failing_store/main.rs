@@ -16,4 +16,5 @@ mod cron;
 mod cut_off;
 mod erasure;
 mod limits;
+mod pools;
 mod reports;

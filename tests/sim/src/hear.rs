@@ -115,7 +115,8 @@ impl Story {
                     self.erased.insert((program, customer), now);
                 }
             }
-            What::Terms { .. } | What::Codes { .. } | What::Share { .. } => {}
+            What::Upload(upload) => self.hear_upload(upload, status, &answer.body),
+            What::Pool { .. } | What::Terms { .. } | What::Codes { .. } | What::Share { .. } => {}
         }
     }
 

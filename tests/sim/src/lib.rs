@@ -10,6 +10,7 @@
 )]
 
 mod checks;
+mod coupons;
 mod hear;
 mod kv;
 mod machine;

@@ -17,6 +17,7 @@ use crate::story::{
 impl Story {
     pub(crate) fn act(&mut self) {
         if self.actions_left == 0 {
+            self.fill_at_the_end();
             self.draining = true;
             *self.machine.faults.borrow_mut() = Faults::default();
             self.folded_day = self.now() / DAY;
@@ -24,6 +25,7 @@ impl Story {
         }
         self.actions_left -= 1;
         let program = self.random.index(self.programs.len());
+        self.tend_pools(program);
         match self.random.below(1_000) {
             0..260 => self.report(program),
             260..500 => self.happen(program),
@@ -69,7 +71,7 @@ impl Story {
         self.machine.schedule(self.now() + wait, Next::Outside(ACTION));
     }
 
-    fn errand(&mut self, what: What, body: Option<Value>, wait: u64) {
+    pub(crate) fn errand(&mut self, what: What, body: Option<Value>, wait: u64) {
         self.errands.push(Errand { what, body, tries: 0, done: false });
         let index = ERRANDS + self.errands.len() - 1;
         self.machine.schedule(self.now() + wait, Next::Outside(index));
@@ -357,6 +359,11 @@ impl Story {
         }
         self.errands[index].tries += 1;
         let isolate = self.random.index(LOCATIONS * ISOLATES);
+        if let What::Upload(upload) = self.errands[index].what {
+            let sent = self.upload_request(upload);
+            self.tasks.insert(self.send(isolate, sent), index);
+            return;
+        }
         let now = self.machine.instant(isolate);
         let errand = &self.errands[index];
         let of = |program: usize| &self.programs[program];
@@ -406,6 +413,8 @@ impl Story {
                 let body = json!({ "decision": decision, "note": "looked at" });
                 post(*program, &format!("/v1/rewards/{id}/review"), &body)
             }
+            What::Upload(_) => return,
+            What::Pool { program, pool } => self.pool_request(*program, pool),
             What::Owed { program, advocate } => {
                 let of = of(*program);
                 let path = format!("/v1/rewards?customer_id={}", of.advocates[*advocate]);
@@ -440,6 +449,7 @@ impl Story {
                 | What::Event(_)
                 | What::Fulfil { .. }
                 | What::Review { .. }
+                | What::Upload(_)
                 | What::Erase { .. }
         );
         if !patient || tries > 4 || self.random.permille(250) {

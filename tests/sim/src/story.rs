@@ -18,6 +18,7 @@ use passalong_edge::store::Context;
 use passalong_edge::{clicks, respond};
 use serde_json::{Value, json};
 
+use crate::coupons;
 use crate::kv::{Kv, Staleness};
 use crate::machine::{Faults, ISOLATES, LOCATIONS, Machine, Next, Place, TaskId};
 use crate::oracle;
@@ -104,6 +105,8 @@ pub(crate) enum What {
     Fulfil { program: usize, id: String, reference: u64 },
     Review { program: usize, id: String, decision: &'static str },
     Owed { program: usize, advocate: usize },
+    Upload(usize),
+    Pool { program: usize, pool: &'static str },
     Erase { program: usize, customer: String },
     Terms { program: usize, terms: Value },
     Codes { program: usize },
@@ -159,6 +162,11 @@ pub struct Story {
     pub fulfilled: BTreeMap<(usize, String), Vec<Value>>,
     /// Ids of rewards, and of entries of them, that somebody has seen.
     pub seen: Vec<(usize, String)>,
+    pub uploads: Vec<coupons::Upload>,
+    /// Different codes so far.
+    pub codes: u32,
+    /// Coupons that somebody has seen.
+    pub shown: BTreeMap<(usize, String), String>,
     pub violations: Vec<String>,
     pub steps: u32,
     /// By digest: a program's reports and events.
@@ -262,6 +270,7 @@ pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
         rules.push(json!({ "for": "friend", "trigger": "every_purchase", "segment": "vip",
                            "value": { "kind": "free_periods", "periods": 1 } }));
     }
+    coupons::deliver(random, &mut rules);
     let review = random.pick(&[
         json!({}),
         json!({}),
@@ -320,6 +329,9 @@ impl Story {
             erased: BTreeMap::new(),
             fulfilled: BTreeMap::new(),
             seen: Vec::new(),
+            uploads: Vec::new(),
+            codes: 0,
+            shown: BTreeMap::new(),
             violations: Vec::new(),
             steps: 0,
             by_digest: BTreeMap::new(),
@@ -464,10 +476,12 @@ impl Story {
         self.machine.kv.borrow_mut().tidy("todo.", now);
         let (due, pointers, erasures) = {
             let kv = self.machine.kv.borrow();
-            let first = kv.standing("todo.order/", now).next().map(|(key, _)| {
+            let first = ["todo.coupons/", "todo.order/"].into_iter().filter_map(|prefix| {
+                let (key, _) = kv.standing(prefix, now).next()?;
                 let minute: Minute = key.split('/').nth(1).unwrap().parse().unwrap();
-                u64::try_from(minute.start().seconds()).unwrap() * 1_000
+                Some(u64::try_from(minute.start().seconds()).unwrap() * 1_000)
             });
+            let first = first.min();
             let erasures = kv.standing("todo.erased/", now).next().is_some();
             (first.is_some_and(|first| first <= now + 5 * SECOND), first.is_some(), erasures)
         };

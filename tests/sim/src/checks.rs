@@ -341,6 +341,23 @@ impl Story {
                         key.fact.accepted
                     ));
                 }
+                for one in json["r"].as_array().into_iter().flatten() {
+                    for (name, field) in [
+                        ("value", &one["v"]["kind"]),
+                        ("refused", &one["x"]),
+                        ("review", &one["q"]),
+                    ] {
+                        let Some(word) = field.as_str() else { continue };
+                        *self.decided.entry(format!("{name} {word}")).or_default() += 1;
+                    }
+                    for (name, field) in
+                        [("milestone", &one["m"]), ("rate", &one["b"]), ("expires", &one["u"])]
+                    {
+                        if let Some(number) = field.as_i64() {
+                            *self.decided.entry(format!("{name} {number}")).or_default() += 1;
+                        }
+                    }
+                }
                 if json["r"].as_array().into_iter().flatten().any(|one| !one["v"].is_null()) {
                     let report = oracle.reports.get(&key.order).and_then(|reports| reports.first());
                     for identity in report.into_iter().flat_map(|report| &report.identities) {

@@ -152,11 +152,16 @@ impl Story {
             2..10 => body["code"] = json!(of.code(&advocate)),
             _ => {
                 let age = random.pick(&[60, 3_600, 86_300, 90_000]);
+                // Some come by a click that others come by, too.
+                let mut at = occurred_at.plus(-age);
+                if random.permille(400) {
+                    at = Instant::from_seconds(at.seconds() / 21_600 * 21_600);
+                }
                 let token = ClickToken {
                     customer: of.pseudonym(&advocate),
-                    at: occurred_at.plus(-age),
+                    at,
                     channel: passalong_core::channel::Channel::WhatsApp,
-                    nonce: [1, 2, 3, random.pick(&[4, 5])],
+                    nonce: [1, 2, 3, random.pick(&[4, 4, 4, 5])],
                 };
                 body["token"] = json!(token.sign(&of.keys));
             }

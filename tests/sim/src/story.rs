@@ -168,6 +168,7 @@ pub struct Story {
     /// Coupons that somebody has seen.
     pub shown: BTreeMap<(usize, String), String>,
     pub violations: Vec<String>,
+    pub decided: BTreeMap<String, u32>,
     pub steps: u32,
     /// By digest: a program's reports and events.
     pub by_digest: BTreeMap<(usize, Digest), usize>,
@@ -333,6 +334,7 @@ impl Story {
             codes: 0,
             shown: BTreeMap::new(),
             violations: Vec::new(),
+            decided: BTreeMap::new(),
             steps: 0,
             by_digest: BTreeMap::new(),
             events_by_digest: BTreeMap::new(),

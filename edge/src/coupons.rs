@@ -7,7 +7,7 @@
 use passalong_core::fact::{Fact, FactKey, FactKind, Fulfilment, Order};
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
 use passalong_core::pool::{self, Draw, Place};
-use passalong_core::reward::{Label, Status};
+use passalong_core::reward::Status;
 use passalong_core::status;
 use passalong_core::wire::CronReport;
 use serde_json::{Value, json};

@@ -171,6 +171,9 @@ impl Story {
             }
             wrong.extend(self.waiting(program, &expected));
         }
+        let (all, waits) = (u32::try_from(given.len()).unwrap(), expected.len() > given.len());
+        *self.decided.entry("coupon given".to_owned()).or_default() += all;
+        *self.decided.entry("coupon given to nobody".to_owned()).or_default() += u32::from(waits);
         for text in wrong {
             self.violate(text);
         }

@@ -33,6 +33,8 @@ const DECISIONS: [&str; 29] = [
     "rate 2000",
     "rate 2500",
     "rate 3333",
+    "coupon given",
+    "coupon given to nobody",
     "expires 1",
     "milestone 2",
     "milestone 3",

@@ -132,7 +132,7 @@ pub fn read(body: &[u8]) -> Result<Vec<String>, Invalid> {
         let code = first.unwrap_or_default();
         let is_good = (1..=LONGEST).contains(&code.len()) && code.bytes().all(is_plain);
         if !is_good {
-            let problem = "must hold a code of 1 to 64 letters, digits and signs, without spaces, quotes, commas and semicolons";
+            let problem = "must hold a code of 1 to 64 letters, digits and signs of -_.:/+*#!$%&=@";
             return Err(wrong(number, problem));
         }
         if seen.insert(code.clone()) {
@@ -153,7 +153,7 @@ fn wrong(line: usize, problem: &str) -> Invalid {
 }
 
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';')
+    byte.is_ascii_alphanumeric() || b"-_.:/+*#!$%&=@".contains(&byte)
 }
 
 /// The cells of a line; none where a quote does not end, or something follows it.

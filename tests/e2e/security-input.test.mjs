@@ -335,7 +335,7 @@ test("another program's keys and tokens change nothing here, at any route", asyn
   const expected = {
     "GET /v1/me": 200, "POST /v1/me/shares": 204, "POST /v1/codes": 200, "POST /v1/conversions": 201, "GET /v1/conversions/A-1": 404,
     "POST /v1/conversions/A-1/events": 202, "GET /v1/rewards": 200, [`POST /v1/rewards/${id}/fulfil`]: 404, "GET /v1/program": 200,
-    "PUT /v1/program": 403, "POST /v1/customers/export": 200, "POST /v1/customers/erase": 200,
+    "PUT /v1/program": 403, "GET /v1/pools/tee-2026": 200, "POST /v1/pools/tee-2026": 200, "POST /v1/customers/export": 200, "POST /v1/customers/erase": 200,
   };
   const routes = GUARDED.filter(([who]) => who !== "operator");
   assert.equal(routes.length, Object.keys(expected).length);

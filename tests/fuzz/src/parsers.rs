@@ -24,8 +24,8 @@ use passalong_core::visit::classify;
 use passalong_core::{settlement, status};
 use passalong_edge::clicks;
 use passalong_edge::keys::{
-    ClaimKey, ClickKey, ClicksKey, CustomerKey, DayKey, DueKey, ErasedKey, EventKey, FoldedKey,
-    LedgerKey, LogKey, OrderKey, ProgramKey, ShareKey,
+    ClaimKey, ClickKey, ClicksKey, CustomerKey, DayKey, DrawnKey, DueKey, DuePoolKey, ErasedKey,
+    EventKey, FoldedKey, LedgerKey, LogKey, OrderKey, ProgramKey, QueueKey, ShareKey, UploadKey,
 };
 use passalong_edge::orders::Record;
 use passalong_edge::store::Entry;
@@ -244,6 +244,10 @@ fn store_keys() -> Vec<Parser> {
         reads_back::<OrderKey>("key order", KEYS),
         reads_back::<LogKey>("key log", KEYS),
         reads_back::<ShareKey>("key share", KEYS),
+        reads_back::<UploadKey>("key pool", KEYS),
+        reads_back::<QueueKey>("key queue", KEYS),
+        reads_back::<DrawnKey>("key drawn", KEYS),
+        reads_back::<DuePoolKey>("key todo.coupons", KEYS),
     ]
 }
 
@@ -271,6 +275,19 @@ fn bodies() -> Vec<Parser> {
                 Err(invalid) => names_its_field(&invalid).map(|()| false),
             },
         ),
+        // The corpus has a line for each file: its own lines end in `|`.
+        parser("pool upload", include_str!("../corpus/pool.txt"), |input| {
+            let file: Vec<u8> =
+                input.iter().map(|byte| if *byte == b'|' { b'\n' } else { *byte }).collect();
+            match passalong_core::pool::read(&file) {
+                Ok(codes) => {
+                    let again = format!("code\n{}", codes.join("\n"));
+                    let again = passalong_core::pool::read(again.as_bytes());
+                    same(&again, &Ok(codes), "the codes alone").map(|()| true)
+                }
+                Err(invalid) => names_its_field(&invalid).map(|()| false),
+            }
+        }),
         parser("program", include_str!("../corpus/program.txt"), |input| {
             terms(Program::parse(input))
         }),

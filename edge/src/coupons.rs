@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::cron::has_room;
 use crate::customers::Customer;
 use crate::keys::{DrawnKey, DuePoolKey};
+use crate::news;
 use crate::orders::{self, ledger_put};
 use crate::pools::{due_put, place_put, places, read_uploads, upload_keys};
 use crate::programs::{self, Loaded};
@@ -169,6 +170,10 @@ async fn hand_over<H: Host>(
     });
     let digest = program.keys.digest(fact.to_json().to_string().as_bytes());
     let key = FactKey { accepted: draw.since, kind: FactKind::Fulfilled, digest };
+    if let Some(first) = orders::reports(cx, program, order).await?.first() {
+        let of = (advocate, order, first.key);
+        news::rewards(cx, program, of, &facts, (key, &fact)).await?;
+    }
     cx.put(&ledger_put(program, advocate, order, (key, &fact))).await?;
     Ok(true)
 }

@@ -2,7 +2,7 @@
 //! opened only for the merchant, erased on request and again for a week.
 
 use passalong_core::ids::{
-    CustomerId, CustomerPseudonym, Hint, HintPseudonym, Identity, ProgramId,
+    CustomerId, CustomerPseudonym, Hint, HintPseudonym, Identity, OrderPseudonym, ProgramId,
 };
 use passalong_core::seal::Sealed;
 use passalong_core::settlement::Known;
@@ -21,11 +21,22 @@ pub struct Customer {
     pub sealed: Option<String>,
     /// Hints and segments, and since which minute they count.
     pub known: Known,
+    /// Claims that were filed, the oldest first.
+    pub claims: Vec<Claimed>,
     pub erased: bool,
 }
 
+/// A claim that a customer filed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    pub order: OrderPseudonym,
+    pub ordered_on: String,
+    pub filed_at: Instant,
+}
+
 impl Customer {
-    fn read(entries: &[Entry]) -> Self {
+    /// Reads the listed fields of one customer.
+    pub fn read(entries: &[Entry]) -> Self {
         let mut customer = Self::default();
         for entry in entries {
             match entry.key.parse().map(|key: CustomerKey| key.field) {
@@ -45,6 +56,11 @@ impl Customer {
                     let segment = segment.map(|segment| (since, segment.to_owned()));
                     customer.known.segments.extend(segment);
                 }
+                Ok(Field::Claim(filed, order)) => {
+                    let day = entry.metadata.get("d").and_then(Value::as_str).unwrap_or_default();
+                    let ordered_on = day.to_owned();
+                    customer.claims.push(Claimed { order, ordered_on, filed_at: filed.start() });
+                }
                 Ok(Field::Erased) => customer.erased = true,
                 Err(()) => {}
             }
@@ -52,6 +68,7 @@ impl Customer {
         if customer.erased {
             customer.sealed = None;
             customer.known = Known::default();
+            customer.claims.clear();
         }
         customer
     }

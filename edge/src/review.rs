@@ -85,6 +85,7 @@ pub async fn review<H: Host>(
             let ledger = Ledger(Some(found.advocate));
             cx.put(&due_put(&program, at, ledger, found.order)).await?;
         }
+        found.tell(cx, &program, (key, &fact)).await?;
         cx.put(&ledger_put(&program, found.advocate, found.order, (key, &fact))).await?;
         found.facts.add(key, fact);
     }

@@ -18,3 +18,4 @@ mod erasure;
 mod limits;
 mod pools;
 mod reports;
+mod rewards;

@@ -116,6 +116,11 @@ impl Story {
                 }
             }
             What::Upload(upload) => self.hear_upload(upload, status, &answer.body),
+            What::Claim { program, advocate } => {
+                if status == 201 || status == 200 {
+                    self.check_kept_claim(program, advocate);
+                }
+            }
             What::Pool { .. } | What::Terms { .. } | What::Codes { .. } | What::Share { .. } => {}
         }
     }

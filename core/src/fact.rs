@@ -218,7 +218,7 @@ pub struct Verdict {
     pub excluded: i64,
 }
 
-/// The merchant has handed a reward over, or settled what was taken from one that had been.
+/// A reward was handed over, or what was taken from one that had been is settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fulfilment {
     #[serde(rename = "w")]
@@ -230,9 +230,12 @@ pub struct Fulfilment {
     pub entry: Option<Digest>,
     #[serde(rename = "v")]
     pub value: Value,
-    /// The merchant's reference, sealed.
+    /// The merchant's reference, sealed; of a coupon its code.
     #[serde(rename = "s")]
     pub sealed: String,
+    /// Handed over by itself, with a coupon from a pool.
+    #[serde(rename = "q", skip_serializing_if = "std::ops::Not::not", default)]
+    pub coupon: bool,
 }
 
 /// The merchant has looked at a reward.

@@ -16,6 +16,7 @@ use crate::ids::{
     ProgramId,
 };
 use crate::mac::{Mac, hmac_sha256, label, same_text};
+use crate::reward::Label;
 use crate::text;
 use crate::time::Day;
 use crate::webhook::WebhookSecret;
@@ -305,6 +306,11 @@ impl ProgramKeys {
     pub fn event(&self, order: &OrderId, event: &EventId) -> Digest {
         let parts = [b"event".as_slice(), order.as_str().as_bytes(), event.as_str().as_bytes()];
         Digest(self.pseudonym(&parts))
+    }
+
+    /// A pool of coupons, by its name.
+    pub fn pool(&self, name: &Label) -> Digest {
+        Digest(self.pseudonym(&[b"pool", name.as_str().as_bytes()]))
     }
 
     /// A digest of normalised content. Keyed, so that content is not guessed from its digest.

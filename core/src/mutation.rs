@@ -19,10 +19,12 @@ pub enum Mutation {
     Adding,
     /// An alias can be ordered with as soon as somebody chose it.
     AliasAtOnce,
+    /// Coupons are drawn before everybody who stands in the queue can be seen.
+    DrawnAtOnce,
 }
 
 impl Mutation {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Counter,
         Self::ApprovedWithoutVerdict,
         Self::OrderFirst,
@@ -30,6 +32,7 @@ impl Mutation {
         Self::RankedByOccurrence,
         Self::Adding,
         Self::AliasAtOnce,
+        Self::DrawnAtOnce,
     ];
 }
 

@@ -18,6 +18,8 @@ pub enum Sealed {
     Reference,
     /// A claim on an alias that its erasure still has to look after.
     Alias,
+    /// A code from a pool the merchant uploaded.
+    Coupon,
 }
 
 impl Sealed {
@@ -28,6 +30,7 @@ impl Sealed {
             Self::Event => b"event",
             Self::Reference => b"reference",
             Self::Alias => b"alias",
+            Self::Coupon => b"coupon",
         }
     }
 }

@@ -9,7 +9,9 @@ use crate::ids::{CustomerPseudonym, Digest, OrderPseudonym};
 use crate::mutation::{self, Mutation};
 use crate::program::{Program, Versions};
 use crate::report::EventType;
-use crate::reward::{ConversionKind, Part, Reason, RewardId, Role, Rule, Status, Trigger, Value};
+use crate::reward::{
+    ConversionKind, Label, Part, Reason, RewardId, Role, Rule, Status, Trigger, Value,
+};
 use crate::settlement::{
     Base, Facets, Friendship, Known, Remaining, after, attribute, remaining, rule_for, settling,
     worth,
@@ -28,6 +30,10 @@ pub struct Reward {
     pub until: Option<Instant>,
     /// What was taken back after it was fulfilled: values below zero.
     pub entries: Vec<Entry>,
+    /// The pool it is handed over from, once it is decided.
+    pub pool: Option<Label>,
+    /// The code of the coupon it was handed over with, sealed.
+    pub coupon: Option<String>,
 }
 
 /// What a reversal took from a fulfilled reward.
@@ -155,6 +161,8 @@ impl Looked<'_> {
             since: self.conversion.fact.occurred_at,
             until: None,
             entries: Vec::new(),
+            pool: None,
+            coupon: None,
         };
         if refusal.is_some() {
             return reward;
@@ -222,6 +230,8 @@ impl Looked<'_> {
             since: settled.start(),
             until: None,
             entries: Vec::new(),
+            pool: decided.pool,
+            coupon: None,
         };
         let review = self.order.review(part);
         let Some(approved) = decided.value else {
@@ -236,8 +246,11 @@ impl Looked<'_> {
             return reward;
         };
         let lost = Lost { looked_at: self, verdict, decided, approved };
-        if let Some(paid) = self.order.fulfilments(part).first() {
+        let fulfilments = self.order.fulfilments(part);
+        if let Some(paid) = fulfilments.first() {
             reward.status = Status::Fulfilled;
+            let coupon = fulfilments.iter().find(|paid| paid.fact.coupon);
+            reward.coupon = coupon.map(|paid| paid.fact.sealed.clone());
             reward.value = paid.fact.value;
             reward.since = paid.at.start();
             let entries = lost.takings(paid.fact.value).into_iter().map(|taking| {

@@ -336,6 +336,9 @@ pub struct MerchantReward {
     /// What was handed over again, under other references.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub overpaid: Vec<Paid>,
+    /// The code it was handed over with by itself, from a pool.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub coupon: Option<String>,
     /// What the merchant noted with the decision.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub note: Option<String>,
@@ -493,6 +496,34 @@ pub struct ExportedOrder {
     pub occurred_at: Instant,
 }
 
+/// `POST /v1/pools/{pool}`: what an upload came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolUpload {
+    pub pool: String,
+    pub added: usize,
+    /// Codes that were in the pool already.
+    pub known: usize,
+    /// Whether a rule of the terms that apply, or will, takes coupons from this pool.
+    pub used: bool,
+}
+
+/// `GET /v1/pools/{pool}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    pub pool: String,
+    pub uploaded: usize,
+    /// Codes that belong to a reward.
+    pub assigned: usize,
+    pub left: usize,
+    /// Rewards that wait for a code: more are to be uploaded. A thousand may stand for more.
+    pub waiting: usize,
+    /// Time to upload more: fewer than a tenth are left, or fewer than ten.
+    pub low: bool,
+    pub used: bool,
+}
+
 /// How often a customer shared through a channel on a day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -544,6 +575,10 @@ pub struct CronReport {
     pub orphans: u32,
     /// Verdicts that what came later than the store promises would have changed.
     pub breaches: u32,
+    /// Coupons that went to rewards.
+    pub drawn: u32,
+    /// Pools that came to their last coupons.
+    pub pools_low: u32,
     /// Attempts to deliver a webhook.
     pub sent: u32,
     pub operations: u32,

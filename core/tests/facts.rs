@@ -84,7 +84,14 @@ fn facts() -> Vec<(&'static str, Fact)> {
         Fact::Reviewed(Reviewed { role: Role::Advocate, milestone: Some(5), approved, sealed })
     };
     let paid = |role, value| {
-        Fact::Fulfilment(Fulfilment { role, milestone: None, entry: None, value, sealed: sealed() })
+        Fact::Fulfilment(Fulfilment {
+            role,
+            milestone: None,
+            entry: None,
+            value,
+            sealed: sealed(),
+            coupon: false,
+        })
     };
     vec![
         ("conversion", Fact::Conversion(full_conversion())),
@@ -134,6 +141,18 @@ fn facts() -> Vec<(&'static str, Fact)> {
                 entry: Some(digest(4)),
                 value: credit(-200),
                 sealed: sealed(),
+                coupon: false,
+            }),
+        ),
+        (
+            "handed over with a coupon",
+            Fact::Fulfilment(Fulfilment {
+                role: Role::Advocate,
+                milestone: Some(5),
+                entry: None,
+                value: gift,
+                sealed: sealed(),
+                coupon: true,
             }),
         ),
         ("approved by the merchant", review(true, None)),

@@ -5,7 +5,7 @@ use passalong_core::webhook::{Deliveries, Replayed, Webhook, WebhookMessage, Web
 use passalong_core::wire::{
     AliasChosen, Clock, Codes, ConversionAnswer, ConversionStory, CronReport, CustomerExport,
     Erased, EventKept, Health, IdentityIssued, KeyGeneration, KeysRevoked, Me, Offer, OfferAnswer,
-    Problem, Rewards, ShopwareRegistered, SignedAnswer,
+    Pool, PoolUpload, Problem, Rewards, ShopwareRegistered, SignedAnswer,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,6 +34,8 @@ fn every_message_is_written_as_pinned() {
     same::<AliasChosen>(&small["alias_chosen"]);
     same::<OfferAnswer>(&small["offer_answer"]);
     same::<EventKept>(&small["event_kept"]);
+    same::<PoolUpload>(&small["pool_upload"]);
+    same::<Pool>(&small["pool"]);
     same::<Erased>(&small["erased"]);
     same::<Health>(&small["health"]);
     same::<Clock>(&small["clock"]);

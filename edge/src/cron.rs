@@ -18,11 +18,12 @@ use passalong_core::wire::CronReport;
 use serde_json::{Value, json};
 
 use crate::claim::WAITS_DAYS;
+use crate::coupons;
 use crate::customers::{self, Customer};
 use crate::erasure;
 use crate::fold::fold_clicks;
 use crate::join::{Joined, join};
-use crate::keys::{AttemptKey, DueKey, Ledger, LedgerKey, TODO};
+use crate::keys::{AttemptKey, DueKey, DuePoolKey, Ledger, LedgerKey, TODO};
 use crate::news;
 use crate::orders::{
     self, Report, claim_puts, claims, conversion_put, due_put, ledger_put, log_put, order_put,
@@ -60,6 +61,7 @@ pub async fn run<H: Host>(cx: &Context<'_, H>) -> Result<CronReport, StoreError>
     let mut report = CronReport { done: true, ..CronReport::default() };
     let todo = read_todo(cx).await?;
     repeat_erasures(cx, &todo, &mut report).await;
+    coupons::draw_due(cx, &todo.pools, &mut report).await;
     let marks = todo.marks;
     look_at_due(cx, todo.orders, todo.cursor, &mut report).await?;
     // After all that is money: a slow receiver keeps no reward waiting.
@@ -79,10 +81,13 @@ pub fn has_room<H: Host>(cx: &Context<'_, H>) -> bool {
 }
 
 /// What there is to do.
+#[derive(Default)]
 struct Todo {
     /// What has been folded, and how far.
     marks: Vec<Entry>,
     erased: Vec<Entry>,
+    /// Pools to draw from, by time.
+    pools: Vec<Entry>,
     /// The first orders by time; the list goes on at `cursor`.
     orders: Vec<Entry>,
     cursor: Option<String>,
@@ -92,8 +97,7 @@ struct Todo {
 
 /// Lists what there is to do, up to the first orders: one page, as a rule.
 async fn read_todo<H: Host>(cx: &Context<'_, H>) -> Result<Todo, StoreError> {
-    let (marks, erased, orders) = (Vec::new(), Vec::new(), Vec::new());
-    let mut todo = Todo { marks, erased, orders, cursor: None, outbox: None };
+    let mut todo = Todo::default();
     let mut outbox = Vec::new();
     loop {
         let page = cx.page(TODO, todo.cursor.as_deref()).await?;
@@ -103,6 +107,8 @@ async fn read_todo<H: Host>(cx: &Context<'_, H>) -> Result<Todo, StoreError> {
                 todo.orders.push(entry);
             } else if erasure::is_note(&entry.key) {
                 todo.erased.push(entry);
+            } else if entry.key.parse::<DuePoolKey>().is_ok() {
+                todo.pools.push(entry);
             } else if entry.key.parse::<AttemptKey>().is_ok() {
                 outbox.push(entry);
             } else {
@@ -219,6 +225,10 @@ async fn look<H: Host>(
     for advocate in advocates {
         let at = (&program, advocate, key.order);
         let next = look_in_ledger(cx, at, reports.clone(), ledgers, report).await?;
+        let ledger = ledgers.get(&(program.id().clone(), advocate));
+        if let Some(facts) = ledger.and_then(|ledger| ledger.get(&key.order)) {
+            coupons::queue(cx, &program, (advocate, key.order), facts).await?;
+        }
         if let Next::LookAt(next) = next {
             cx.put(&due_put(&program, next, Ledger(Some(advocate)), key.order)).await?;
         }

@@ -63,6 +63,13 @@ fn hand_over<H: Host>(
     reward: &Reward,
     sealed: &str,
 ) -> Result<Option<Fulfilment>, Problem> {
+    // Two ways to hand it over would meet: the cron may just be doing it.
+    if let Some(pool) = reward.pool {
+        let detail = format!(
+            "this reward is handed over with a coupon of the pool {pool}; if there is none, add some with POST /v1/pools"
+        );
+        return Err(Problem::conflict(detail));
+    }
     let known = found.facts.fulfilments(reward.part);
     let is_known = known.iter().any(|paid| paid.fact.sealed == sealed);
     match reward.status {
@@ -72,6 +79,7 @@ fn hand_over<H: Host>(
             entry: None,
             value: reward.value,
             sealed: sealed.to_owned(),
+            coupon: false,
         })),
         Status::Pending | Status::Review => {
             let wait = reward.until.map_or(3_600, |until| seconds_between(cx.now, until));
@@ -103,6 +111,7 @@ fn settle(
             entry: Some(event),
             value: entry.value,
             sealed: sealed.to_owned(),
+            coupon: false,
         })),
         Some(settled) if settled.fact.sealed == sealed => Ok(None),
         Some(_) => Err(Problem::conflict("this entry was settled already, with another reference")),

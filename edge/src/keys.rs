@@ -7,12 +7,13 @@ use std::str::FromStr;
 use passalong_core::alias::{Alias, AliasClaim};
 use passalong_core::fact::FactKey;
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym, ProgramId};
+use passalong_core::reward::RewardId;
 use passalong_core::time::{Day, Instant, Minute};
 
-/// What all keys begin with that tell the cron what there is to do. In byte order: what is done
-/// (`todo.days`, `todo.folded`) amid erasures (`todo.alias`, `todo.erased`), then orders by time
-/// (`todo.order`), then messages to deliver (`todo.outbox`). So the first page of one list says it
-/// all, as a rule.
+/// What all keys begin with that tell the cron what there is to do. In byte order: pools to draw
+/// from (`todo.coupons`) and what is done (`todo.days`, `todo.folded`) amid erasures (`todo.alias`,
+/// `todo.erased`), then orders by time (`todo.order`), then messages to deliver (`todo.outbox`). So
+/// the first page of one list says it all, as a rule.
 pub const TODO: &str = "todo.";
 
 /// Declares a key: its fields, in order, are the parts of its text.
@@ -169,6 +170,22 @@ key!(
     ErasedAliasKey "todo.alias" {
         program: ProgramId, customer: CustomerPseudonym, claim: Digest
     }
+);
+key!(
+    /// Codes that were uploaded together.
+    UploadKey "pool" { program: ProgramId, pool: Digest, accepted: Minute, digest: Digest }
+);
+key!(
+    /// A reward's place in the queue for a code.
+    QueueKey "queue" { program: ProgramId, pool: Digest, since: Minute, reward: RewardId }
+);
+key!(
+    /// How far the queue of a pool has been served.
+    DrawnKey "drawn" { program: ProgramId, pool: Digest }
+);
+key!(
+    /// A pointer: draw from this pool then.
+    DuePoolKey "todo.coupons" { at: Minute, program: ProgramId, pool: Digest }
 );
 
 /// Declares a part of a key that is a choice or a plain word.
@@ -403,6 +420,10 @@ mod tests {
         check::<OrderKey>(&format!("order/teehaus/0123456789abcdef/{fact}"));
         check::<LogKey>("log/teehaus/20261122/0123456789abcdef/0123456789a0");
         check::<ShareKey>("share/teehaus/20261122/0123456789a0/0123456789abc");
+        check::<UploadKey>("pool/teehaus/0123456789abcdef/202611220800/0123456789abcdef");
+        check::<QueueKey>("queue/teehaus/0123456789abcdef/202611220800/rw_0123456789abcdef04");
+        check::<DrawnKey>("drawn/teehaus/0123456789abcdef");
+        check::<DuePoolKey>("todo.coupons/202611220800/teehaus/0123456789abcdef");
         check::<HandKey>("hand/teehaus/0123456789abcdef/202611220800.0123456789a0");
         check::<CustomerKey>("customer/teehaus/0123456789a0/claim.202611220800.0123456789abcdef");
         check::<StatsKey>("stats/teehaus/20261122");

@@ -25,6 +25,7 @@ pub mod check_offer;
 pub mod choose_alias;
 pub mod claim;
 pub mod clicks;
+pub mod coupons;
 pub mod cron;
 pub mod customers;
 pub mod days;
@@ -48,6 +49,7 @@ pub mod outbox;
 pub mod owed;
 #[cfg(target_arch = "wasm32")]
 pub mod platform;
+pub mod pools;
 pub mod privacy;
 pub mod problem;
 pub mod programs;
@@ -110,6 +112,8 @@ pub enum Action {
     ListRewards,
     Fulfil,
     Review,
+    ReadPool,
+    FillPool,
     ReadProgram,
     ChangeProgram,
     CreateProgram,
@@ -157,6 +161,8 @@ pub const ROUTES: &[(&str, &str, Who, Action)] = &[
     ("GET", "/v1/rewards", Who::Merchant, Action::ListRewards),
     ("POST", "/v1/rewards/{id}/fulfil", Who::Merchant, Action::Fulfil),
     ("POST", "/v1/rewards/{id}/review", Who::Merchant, Action::Review),
+    ("GET", "/v1/pools/{pool}", Who::Merchant, Action::ReadPool),
+    ("POST", "/v1/pools/{pool}", Who::Merchant, Action::FillPool),
     ("GET", "/v1/program", Who::Merchant, Action::ReadProgram),
     ("PUT", "/v1/program", Who::Merchant, Action::ChangeProgram),
     ("GET", "/v1/exports/{table}", Who::Merchant, Action::ExportTable),
@@ -276,6 +282,8 @@ async fn call<H: Host>(
         Action::ListRewards => read_rewards::list_rewards(cx, request).await,
         Action::Fulfil => fulfil::fulfil(cx, request, first).await,
         Action::Review => review::review(cx, request, first).await,
+        Action::ReadPool => pools::read(cx, request, first).await,
+        Action::FillPool => pools::fill(cx, request, first).await,
         Action::ReadProgram => administer::read_program(cx, request).await,
         Action::ChangeProgram => administer::change_program(cx, request).await,
         Action::CreateProgram => administer::create_program(cx, request).await,

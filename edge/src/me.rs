@@ -11,6 +11,7 @@ use passalong_core::fact::{Conversion, Order};
 use passalong_core::ids::{CustomerPseudonym, Identity, OrderPseudonym};
 use passalong_core::program::{Program, Version};
 use passalong_core::reward::{ConversionKind, Role, Rule, Trigger, When};
+use passalong_core::seal::Sealed;
 use passalong_core::status::{self, Reward, Totals, View};
 use passalong_core::time::Minute;
 use passalong_core::wire::{
@@ -87,7 +88,7 @@ pub async fn me<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Respo
     let approved = status::approved(&orders);
     let view = View { approved: Some(&approved), ..record.view(pseudonym, &program, cx.now) };
     let as_friend = as_friend(cx, &program, pseudonym).await?;
-    let (totals, mut referrals) = referrals(&orders, &view);
+    let (totals, mut referrals) = referrals(&program, &orders, &view);
     let year = year_total(&orders, &view, &version.terms);
     if let Some(before) = before {
         referrals.retain(|referral| referral.number < before);
@@ -185,7 +186,12 @@ fn next(terms: &Program, approved: &BTreeMap<Trigger, u32>, segment: Option<&str
     ahead.min_by_key(|next| next.at - next.done)
 }
 
-fn told(reward: Reward, order: OrderPseudonym, advocate: CustomerPseudonym) -> MeReward {
+fn told(
+    program: &Loaded,
+    reward: Reward,
+    order: OrderPseudonym,
+    advocate: CustomerPseudonym,
+) -> MeReward {
     MeReward {
         id: reward.id(order, advocate).to_string(),
         value: reward.value,
@@ -193,13 +199,14 @@ fn told(reward: Reward, order: OrderPseudonym, advocate: CustomerPseudonym) -> M
         reason: reward.reason,
         until: reward.until,
         since: reward.since,
-        coupon: None,
+        coupon: reward.coupon.and_then(|code| program.keys.open(Sealed::Coupon, &code)),
     }
 }
 
 /// Totals, and all referrals with the newest first. Numbers follow the order of acceptance; a friend
 /// who signs up and buys later is one referral that moves on.
 pub fn referrals(
+    program: &Loaded,
     orders: &BTreeMap<OrderPseudonym, Order>,
     view: &View<'_>,
 ) -> (Totals, Vec<Referral>) {
@@ -220,7 +227,7 @@ pub fn referrals(
         if let Some(bonus) = &bonus {
             totals.sum(bonus);
         }
-        let told = |reward: Reward| told(reward, order, view.advocate);
+        let told = |reward: Reward| told(program, reward, order, view.advocate);
         let line = Line {
             fact: &conversion.fact,
             reward: reward.map(told),
@@ -354,7 +361,7 @@ async fn as_friend<H: Host>(
         Some(FriendReward {
             kind: fact.kind,
             occurred_at: fact.occurred_at,
-            reward: told(reward, claim.order, claim.advocate),
+            reward: told(program, reward, claim.order, claim.advocate),
         })
     };
     Ok(claims.iter().filter_map(reward).collect())

@@ -41,7 +41,7 @@ pub async fn export<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<R
     let customer = program.keys.customer(&id);
     let record = customers::load(cx, &program, customer).await?;
     let ledger = me::ledger(cx, &program, customer).await?;
-    let (_, referrals) = me::referrals(&ledger, &record.view(customer, &program, cx.now));
+    let (_, referrals) = me::referrals(&program, &ledger, &record.view(customer, &program, cx.now));
     let clicks = me::count_clicks(cx, &program, customer, false).await?;
     let today = match clicks.today {
         Clicks::Exactly(count) | Clicks::MoreThan { more_than: count } => count,

@@ -5,11 +5,14 @@ use passalong_core::decode::Fields;
 use passalong_core::fact::{Fact, FactKey, FactKind, Reviewed};
 use passalong_core::reward::Status;
 use passalong_core::seal::Sealed;
+use passalong_core::time::SETTLE;
 use passalong_core::words::UnknownWord;
 
 use crate::authenticate::merchant;
+use crate::coupons;
 use crate::http::{Request, Response};
-use crate::orders::ledger_put;
+use crate::keys::Ledger;
+use crate::orders::{due_put, ledger_put};
 use crate::problem::Problem;
 use crate::requests::body;
 use crate::rewards;
@@ -76,6 +79,12 @@ pub async fn review<H: Host>(
         });
         let digest = program.keys.digest(fact.to_json().to_string().as_bytes());
         let key = FactKey { accepted: cx.accepted(), kind: FactKind::Reviewed, digest };
+        // The cron looks at what can take a coupon now.
+        if decision.approved && coupons::has_pools(&program) {
+            let at = cx.accepted().plus(SETTLE);
+            let ledger = Ledger(Some(found.advocate));
+            cx.put(&due_put(&program, at, ledger, found.order)).await?;
+        }
         found.tell(cx, &program, (key, &fact)).await?;
         cx.put(&ledger_put(&program, found.advocate, found.order, (key, &fact))).await?;
         found.facts.add(key, fact);

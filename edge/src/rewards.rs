@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use passalong_core::fact::{Fact, FactKey, Order};
+use passalong_core::fact::{Fact, FactKey, Fulfilment, Order};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use passalong_core::reward::{RewardId, Role, Status};
 use passalong_core::seal::Sealed;
@@ -137,6 +137,12 @@ pub struct Told<'a> {
 }
 
 impl Told<'_> {
+    /// The merchant's reference, or the code of a coupon.
+    fn reference(&self, paid: &Fulfilment) -> Option<String> {
+        let kind = if paid.coupon { Sealed::Coupon } else { Sealed::Reference };
+        self.program.keys.open(kind, &paid.sealed)
+    }
+
     pub fn message(
         &self,
         state: &Reward,
@@ -144,7 +150,7 @@ impl Told<'_> {
         owners: &BTreeMap<Role, String>,
     ) -> MerchantReward {
         let id = state.id(self.order, self.advocate);
-        let open = |sealed: &str| self.program.keys.open(Sealed::Reference, sealed);
+        let open = |kind, sealed: &str| self.program.keys.open(kind, sealed);
         let entry = |entry: &status::Entry| {
             let settled = self.facts.settlement(state.part, entry.event);
             RewardEntry {
@@ -153,13 +159,13 @@ impl Told<'_> {
                 reason: entry.reason,
                 since: entry.since,
                 settled_at: entry.settled,
-                reference: settled.and_then(|settled| open(&settled.fact.sealed)),
+                reference: settled.and_then(|settled| self.reference(&settled.fact)),
             }
         };
         let paid = self.facts.fulfilments(state.part);
         let paid = if state.status == Status::Fulfilled { paid } else { Vec::new() };
         let mut paid = paid.into_iter().map(|paid| Paid {
-            reference: open(&paid.fact.sealed),
+            reference: self.reference(&paid.fact),
             value: paid.fact.value,
             since: paid.at.start(),
         });
@@ -181,7 +187,8 @@ impl Told<'_> {
             reference,
             milestone: state.part.milestone,
             overpaid: paid.collect(),
-            note: review.and_then(|review| open(review.fact.sealed.as_deref()?)),
+            coupon: state.coupon.as_deref().and_then(|code| open(Sealed::Coupon, code)),
+            note: review.and_then(|review| open(Sealed::Reference, review.fact.sealed.as_deref()?)),
             terms_version: version.map(|version| version.number),
         }
     }

@@ -129,6 +129,7 @@ function known(name, c) {
     token: () => token,
     pa: () => token,
     code: () => code,
+    pool: () => c.pick(["tee-2026", "\u00e4/\u00f6"]),
     id: () => reward,
     program: () => program.id,
     channel: () => c.pick(["whatsapp", "sms", "fax"]),
@@ -201,6 +202,9 @@ function make(index) {
     for (let times = c.below(3); times > 0; times -= 1) value = spoil(value, c);
     body = bytesOf(value, c);
     headers["content-type"] = "application/json";
+  } else if (operation.requestBody) {
+    const lines = Array.from({ length: c.below(5) }, () => (c.maybe(0.8) ? `TEE-${c.below(100)}` : anyText(c)));
+    body = Buffer.from(["code", ...lines].join(c.pick(["\n", "\r\n", ";"])));
   } else if (c.maybe(0.05)) {
     body = Buffer.from("{}");
   }

@@ -16,6 +16,9 @@ export const operations = Object.entries(document.paths).flatMap(([path, item]) 
   METHODS.filter((method) => method in item).map((method) => ({ path, method: method.toUpperCase(), ...item[method] })),
 );
 
+// What a body is sent as.
+export const media = (requestBody) => Object.values(requestBody.content)[0];
+
 // Any schema of the document, compiled with the component schemas in reach. Strict: an unknown keyword or
 // format is an error, not ignored.
 const ajv = addFormats(new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true }));

@@ -8,7 +8,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { DAY, MINUTE, PERSON, api, createProgram, identityToken, instant, noon, root, runCronUntilDone, secrets, setClock, startWorker, unique, until } from "./harness.mjs";
-import { METHODS, check as hold, document, operations, resolve, violations } from "./openapi.mjs";
+import { METHODS, check as hold, document, media, operations, resolve, violations } from "./openapi.mjs";
 
 function* nodes(node, at = "#") {
   if (node === null || typeof node !== "object") return;
@@ -32,7 +32,7 @@ test("every example is what its schema allows, and each body has one", () => {
   );
   assert.deepEqual(wrong, []);
   for (const { operationId, requestBody } of operations) {
-    if (requestBody) assert.ok(Object.keys(requestBody.content["application/json"].examples).length, operationId);
+    if (requestBody) assert.ok(Object.keys(media(requestBody).examples).length, operationId);
   }
 });
 
@@ -69,6 +69,8 @@ test("what core pins of its messages fits the schemas", () => {
     Rewards: small.rewards,
     KeyGeneration: small.key_generation,
     KeysRevoked: small.keys_revoked,
+    Pool: small.pool,
+    PoolUpload: small.pool_upload,
     Stats: pinned("stats"),
     TotalsKept: small.totals_kept,
     IdentityIssued: small.identity_issued,
@@ -143,17 +145,17 @@ const keyFor = (operation) => {
 async function call(operationId, { path = {}, query = "", body, headers, key } = {}) {
   const operation = operations.find((one) => one.operationId === operationId);
   if (body !== undefined) {
-    assert.deepEqual(violations(operation.requestBody.content["application/json"].schema, body), [], operationId);
+    assert.deepEqual(violations(media(operation.requestBody).schema, body), [], operationId);
   }
   const client = api(worker, key === undefined ? keyFor(operation) : key);
   const all = { ...signed(operation, JSON.stringify(body)), ...headers };
-  const answer = await client(operation.method, fill(operation.path, path) + query, body, { headers: all });
+  const answer = await client(operation.method, fill(operation.path, path) + query, body, { headers: all, raw: typeof body === "string" });
   check(operation, answer, JSON.stringify(body ?? query));
   return answer;
 }
 
 // What only a fault or the absence of the test clock brings about is tested elsewhere, or not from outside.
-const NOT_FROM_HERE = { setClock: ["404"], runCron: ["404"], getMe: ["400"], getConversion: ["400"] };
+const NOT_FROM_HERE = { setClock: ["404"], runCron: ["404"], getMe: ["400"], getConversion: ["400"], getPool: ["400"], fillPool: ["409"] };
 
 describe("the running Worker", () => {
   before(async () => {
@@ -365,18 +367,24 @@ describe("the running Worker", () => {
     await setClock(worker, worker.now());
   });
 
+  test("a pool is filled and read", async () => {
+    const path = { pool: "tee-2026" };
+    assert.equal((await call("fillPool", { path, body: "code\nTEE-1\nTEE-2\n" })).body.added, 2);
+    assert.equal((await call("getPool", { path })).body.left, 2);
+  });
+
   test("every operation refuses as documented", async () => {
-    const path = { shop: "shopify", program: program.id, code: "x", channel: "x", order_id: "A-1", id: NO_REWARD };
+    const path = { shop: "shopify", program: program.id, code: "x", channel: "x", order_id: "A-1", pool: "tee-2026", id: NO_REWARD };
     for (const operation of operations) {
       const client = api(worker, keyFor(operation));
       const url = fill(operation.path, path);
-      const example = operation.requestBody && Object.values(operation.requestBody.content["application/json"].examples)[0].value;
-      const body = example && { ...example, ...(example.program && { program: program.id }) };
+      const example = operation.requestBody && Object.values(media(operation.requestBody).examples)[0].value;
+      const body = typeof example === "string" ? example : example && { ...example, ...(example.program && { program: program.id }) };
       const provoke = {
         400: () => client(operation.method, url, "{", { raw: true, headers: signed(operation, "{") }),
         401: () => api(worker)(operation.method, url, body),
         405: () => client("PATCH", url),
-        413: () => client(operation.method, url, JSON.stringify({ ...body, padding: "x".repeat(operation.path.startsWith("/v1/hooks/") ? 530_000 : 66_000) }), { raw: true }),
+        413: () => client(operation.method, url, JSON.stringify({ ...Object(body), padding: "x".repeat(operation.path.startsWith("/v1/hooks/") ? 530_000 : 66_000) }), { raw: true }),
       };
       for (const [status, send] of Object.entries(provoke)) {
         if (!(status in operation.responses)) continue;
@@ -396,8 +404,8 @@ describe("the running Worker", () => {
       for (const operation of operations.filter(({ responses }) => "429" in responses)) {
         const [scheme] = operation.security.flatMap((entry) => Object.keys(entry));
         const client = api(limited, { identity: shop.token("10023"), apiKey: "sk_wrong", operator: "op_wrong" }[scheme] ?? null);
-        const url = fill(operation.path, { shop: "shopify", program: shop.id, code: "wrong", channel: "x", order_id: "A-1", id: NO_REWARD });
-        const { purchase } = operation.requestBody?.content["application/json"].examples ?? {};
+        const url = fill(operation.path, { shop: "shopify", program: shop.id, code: "wrong", channel: "x", order_id: "A-1", pool: "tee-2026", id: NO_REWARD });
+        const { purchase } = (operation.requestBody && media(operation.requestBody).examples) ?? {};
         const body = operation.method === "GET" ? undefined : purchase ? { ...purchase.value, program: shop.id } : {};
         const ask = () => client(operation.method, url, body, { headers });
         let answer;
@@ -415,7 +423,7 @@ describe("the running Worker", () => {
 
   test("the methods of each path are those the Worker allows", async () => {
     for (const [path, item] of Object.entries(document.paths)) {
-      const url = fill(path, { shop: "shopify", program: program.id, code: "x", channel: "x", order_id: "A-1", id: NO_REWARD });
+      const url = fill(path, { shop: "shopify", program: program.id, code: "x", channel: "x", order_id: "A-1", pool: "tee-2026", id: NO_REWARD });
       const answer = await api(worker, secrets.operator_key)("PATCH", url);
       const allowed = answer.headers.get("allow").split(/,\s*/).filter((method) => !["HEAD", "OPTIONS"].includes(method));
       assert.deepEqual(allowed.sort(), METHODS.filter((method) => method in item).map((method) => method.toUpperCase()).sort(), path);

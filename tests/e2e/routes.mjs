@@ -19,6 +19,8 @@ export const GUARDED = [
   ["server", "POST", "/v1/conversions/A-1/events", event],
   ["server", "GET", "/v1/rewards"],
   ["server", "POST", "/v1/rewards/rw_000000000000000004/fulfil", { reference: "voucher 881" }],
+  ["server", "GET", "/v1/pools/tee-2026"],
+  ["server", "POST", "/v1/pools/tee-2026", "TEE-1"],
   ["server", "GET", "/v1/program"],
   ["server", "PUT", "/v1/program", {}],
   ["server", "GET", "/v1/exports/rewards"],
@@ -57,9 +59,12 @@ export const OPEN = [
   ["GET", "/openapi.json"],
 ];
 
+// The routes that read a JSON object.
+export const READ_JSON = GUARDED.filter(([, , , right]) => typeof right === "object");
+
 // The path as the OpenAPI document writes it.
 export const documentedPath = (path) =>
-  path.replace("/A-1", "/{order_id}").replace(/\/(rw|ep)_0+4?/, "/{id}").replace("/programs/teehaus/", "/programs/{id}/").replace("/exports/rewards", "/exports/{table}");
+  path.replace("/A-1", "/{order_id}").replace("/tee-2026", "/{pool}").replace(/\/(rw|ep)_0+4?/, "/{id}").replace("/programs/teehaus/", "/programs/{id}/").replace("/exports/rewards", "/exports/{table}");
 
 export const rightKey = (program, who) =>
   ({ customer: program.token("10023"), server: program.serverApiKey, operator: secrets.operator_key })[who];

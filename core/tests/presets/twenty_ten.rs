@@ -32,6 +32,7 @@ fn handed_over(at: Minute, reference: u8, entry: Option<u8>, amount: i64) -> (Fa
         role: Role::Advocate,
         milestone: None,
         entry: entry.map(digest),
+        coupon: false,
         value: credit(amount),
         sealed: format!("voucher {reference}"),
     });

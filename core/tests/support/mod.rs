@@ -188,6 +188,7 @@ impl Scene {
             entry: None,
             value,
             sealed: "sealed".to_owned(),
+            coupon: false,
         });
         self.more.push((FactKey { accepted, kind: fact.kind(), digest: digest(90) }, fact));
         self

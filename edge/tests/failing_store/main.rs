@@ -16,5 +16,6 @@ mod cron;
 mod cut_off;
 mod erasure;
 mod limits;
+mod pools;
 mod reports;
 mod rewards;

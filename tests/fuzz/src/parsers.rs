@@ -29,9 +29,10 @@ use passalong_core::{settlement, status};
 use passalong_edge::clicks;
 use passalong_edge::days::Cursor;
 use passalong_edge::keys::{
-    AliasKey, AttemptKey, ClaimKey, ClickKey, ClicksKey, CustomerKey, DayKey, DeliveryKey, DueKey,
-    EndpointKey, ErasedAliasKey, ErasedKey, EventKey, FoldedKey, LedgerKey, LogKey, MessageKey,
-    OrderKey, ProgramKey, ShareKey, StatsKey, TotalsKey,
+    AliasKey, AttemptKey, ClaimKey, ClickKey, ClicksKey, CustomerKey, DayKey, DeliveryKey,
+    DrawnKey, DueKey, DuePoolKey, EndpointKey, ErasedAliasKey, ErasedKey, EventKey, FoldedKey,
+    LedgerKey, LogKey, MessageKey, OrderKey, ProgramKey, QueueKey, ShareKey, StatsKey, TotalsKey,
+    UploadKey,
 };
 use passalong_edge::orders::Record;
 use passalong_edge::store::Entry;
@@ -306,6 +307,10 @@ fn store_keys() -> Vec<Parser> {
         reads_back::<OrderKey>("key order", KEYS),
         reads_back::<LogKey>("key log", KEYS),
         reads_back::<ShareKey>("key share", KEYS),
+        reads_back::<UploadKey>("key pool", KEYS),
+        reads_back::<QueueKey>("key queue", KEYS),
+        reads_back::<DrawnKey>("key drawn", KEYS),
+        reads_back::<DuePoolKey>("key todo.coupons", KEYS),
         reads_back::<StatsKey>("key stats", KEYS),
         reads_back::<TotalsKey>("key totals", KEYS),
         reads_back::<Cursor>("cursor of a list", KEYS),
@@ -345,6 +350,19 @@ fn bodies() -> Vec<Parser> {
                 Ok(question) => {
                     let again = OfferQuestion::parse(&normalised(input));
                     same(&again, &Ok(question), "in another order").map(|()| true)
+                }
+                Err(invalid) => names_its_field(&invalid).map(|()| false),
+            }
+        }),
+        // The corpus has a line for each file: its own lines end in `|`.
+        parser("pool upload", include_str!("../corpus/pool.txt"), |input| {
+            let file: Vec<u8> =
+                input.iter().map(|byte| if *byte == b'|' { b'\n' } else { *byte }).collect();
+            match passalong_core::pool::read(&file) {
+                Ok(codes) => {
+                    let again = format!("code\n{}", codes.join("\n"));
+                    let again = passalong_core::pool::read(again.as_bytes());
+                    same(&again, &Ok(codes), "the codes alone").map(|()| true)
                 }
                 Err(invalid) => names_its_field(&invalid).map(|()| false),
             }

@@ -65,6 +65,7 @@ impl Story {
     /// A reward as somebody sees it: approved only with a verdict, and not long after it was undone.
     pub fn check_shown(&mut self, program: usize, reward: &Value) {
         let Some(id) = reward["id"].as_str() else { return };
+        self.check_coupon(program, reward);
         let id: RewardId = id.parse().unwrap();
         let status = reward["status"].as_str().unwrap_or_default().to_owned();
         let now = self.now();
@@ -134,6 +135,8 @@ impl Story {
             self.check_aliases(program);
             self.check_answers(program, &oracle);
             self.check_clicks(program);
+            self.check_coupons(program);
+            self.check_coupons_shown(program);
         }
     }
 

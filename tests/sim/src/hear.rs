@@ -116,6 +116,7 @@ impl Story {
                     self.erased.insert((program, customer), now);
                 }
             }
+            What::Upload(upload) => self.hear_upload(upload, status, &answer.body),
             What::Claim { program, advocate } => {
                 if status == 201 || status == 200 {
                     self.check_kept_claim(program, advocate);
@@ -124,7 +125,7 @@ impl Story {
             what @ (What::ChooseAlias { .. } | What::ByAlias(_)) => {
                 self.hear_of_alias(&what, answer);
             }
-            What::Terms { .. } | What::Codes { .. } | What::Share { .. } => {}
+            What::Pool { .. } | What::Terms { .. } | What::Codes { .. } | What::Share { .. } => {}
         }
     }
 

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 mod aliases;
 mod checks;
+mod coupons;
 mod hear;
 mod kv;
 mod machine;

@@ -425,6 +425,10 @@ impl Scales<'_> {
         let sum: i64 = spent.iter().sum();
         match (cap.amount, value.amount()) {
             (Some(most), _) if sum >= most => Err(Reason::CapReached),
+            // A coupon is given whole.
+            (Some(most), Some(amount)) if rule.pool.is_some() && amount > most - sum => {
+                Err(Reason::CapReached)
+            }
             (Some(most), Some(amount)) => Ok(value.with_amount(amount.min(most - sum))),
             _ => Ok(value),
         }

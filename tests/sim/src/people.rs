@@ -17,6 +17,7 @@ use crate::story::{
 impl Story {
     pub(crate) fn act(&mut self) {
         if self.actions_left == 0 {
+            self.fill_at_the_end();
             self.draining = true;
             *self.machine.faults.borrow_mut() = Faults::default();
             self.folded_day = self.now() / DAY;
@@ -25,6 +26,7 @@ impl Story {
         self.actions_left -= 1;
         let program = self.random.index(self.programs.len());
         self.meet_aliases(program);
+        self.tend_pools(program);
         match self.random.below(1_000) {
             0..260 => self.report(program),
             260..500 => self.happen(program),
@@ -385,6 +387,11 @@ impl Story {
         }
         self.errands[index].tries += 1;
         let isolate = self.random.index(LOCATIONS * ISOLATES);
+        if let What::Upload(upload) = self.errands[index].what {
+            let sent = self.upload_request(upload);
+            self.tasks.insert(self.send(isolate, sent), index);
+            return;
+        }
         let now = self.machine.instant(isolate);
         let errand = &self.errands[index];
         let of = |program: usize| &self.programs[program];
@@ -438,6 +445,8 @@ impl Story {
                 let body = json!({ "decision": decision, "note": "looked at" });
                 post(*program, &format!("/v1/rewards/{id}/review"), &body)
             }
+            What::Upload(_) => return,
+            What::Pool { program, pool } => self.pool_request(*program, pool),
             What::Owed { program, advocate } => {
                 let of = of(*program);
                 let path = format!("/v1/rewards?customer_id={}", of.advocates[*advocate]);
@@ -476,6 +485,7 @@ impl Story {
                 | What::Event(_)
                 | What::Fulfil { .. }
                 | What::Review { .. }
+                | What::Upload(_)
                 | What::Erase { .. }
                 | What::ChooseAlias { .. }
                 | What::ByAlias(_)

@@ -20,6 +20,7 @@ use passalong_edge::{clicks, respond};
 use serde_json::{Value, json};
 
 use crate::aliases::Aliases;
+use crate::coupons;
 use crate::kv::{Kv, Staleness};
 use crate::machine::{Faults, ISOLATES, LOCATIONS, Machine, Next, Place, TaskId};
 use crate::oracle;
@@ -106,6 +107,8 @@ pub(crate) enum What {
     Fulfil { program: usize, id: String, reference: u64 },
     Review { program: usize, id: String, decision: &'static str },
     Owed { program: usize, advocate: usize },
+    Upload(usize),
+    Pool { program: usize, pool: &'static str },
     Erase { program: usize, customer: String },
     Terms { program: usize, terms: Value },
     Codes { program: usize },
@@ -165,6 +168,11 @@ pub struct Story {
     /// Ids of rewards, and of entries of them, that somebody has seen.
     pub seen: Vec<(usize, String)>,
     pub(crate) aliases: Aliases,
+    pub uploads: Vec<coupons::Upload>,
+    /// Different codes so far.
+    pub codes: u32,
+    /// Coupons that somebody has seen.
+    pub shown: BTreeMap<(usize, String), String>,
     pub violations: Vec<String>,
     pub decided: BTreeMap<String, u32>,
     pub steps: u32,
@@ -275,6 +283,7 @@ pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
         rules.push(json!({ "for": "friend", "trigger": "every_purchase", "segment": "vip",
                            "value": { "kind": "free_periods", "periods": 1 } }));
     }
+    coupons::deliver(random, &mut rules);
     let review = random.pick(&[
         json!({}),
         json!({}),
@@ -347,6 +356,9 @@ impl Story {
             fulfilled: BTreeMap::new(),
             seen: Vec::new(),
             aliases: Aliases::default(),
+            uploads: Vec::new(),
+            codes: 0,
+            shown: BTreeMap::new(),
             violations: Vec::new(),
             decided: BTreeMap::new(),
             steps: 0,
@@ -492,10 +504,12 @@ impl Story {
         self.machine.kv.borrow_mut().tidy("todo.", now);
         let (due, pointers, erasures) = {
             let kv = self.machine.kv.borrow();
-            let first = kv.standing("todo.order/", now).next().map(|(key, _)| {
+            let first = ["todo.coupons/", "todo.order/"].into_iter().filter_map(|prefix| {
+                let (key, _) = kv.standing(prefix, now).next()?;
                 let minute: Minute = key.split('/').nth(1).unwrap().parse().unwrap();
-                u64::try_from(minute.start().seconds()).unwrap() * 1_000
+                Some(u64::try_from(minute.start().seconds()).unwrap() * 1_000)
             });
+            let first = first.min();
             let erasures = kv.standing("todo.erased/", now).next().is_some();
             (first.is_some_and(|first| first <= now + 5 * SECOND), first.is_some(), erasures)
         };

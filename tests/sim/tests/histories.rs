@@ -24,7 +24,7 @@ fn lived(seeds: u64, mode: Mode) -> (Vec<Outcome>, BTreeMap<String, u32>) {
     found.into_inner().unwrap()
 }
 
-const DECISIONS: [&str; 32] = [
+const DECISIONS: [&str; 34] = [
     "joined Bound",
     "joined Hand",
     "review claimed_by_hand",
@@ -36,6 +36,8 @@ const DECISIONS: [&str; 32] = [
     "rate 2000",
     "rate 2500",
     "rate 3333",
+    "coupon given",
+    "coupon given to nobody",
     "expires 1",
     "milestone 2",
     "milestone 3",
@@ -94,6 +96,7 @@ fn every_broken_rule_is_noticed() {
         (Mutation::RankedByOccurrence, "the verdict on"),
         (Mutation::Adding, "clicks"),
         (Mutation::AliasAtOnce, "by the alias"),
+        (Mutation::DrawnAtOnce, "coupon"),
     ] {
         let found = Mutex::new(None);
         many(1..=10_000, Mode::Inside, Some(mutation), |outcome| {
@@ -109,5 +112,5 @@ fn every_broken_rule_is_noticed() {
         println!("{mutation:?}: {found:?}");
         assert!(found.is_some(), "{mutation:?} passed 10,000 histories");
     }
-    assert_eq!(Mutation::ALL.len(), 7, "each has its line above");
+    assert_eq!(Mutation::ALL.len(), 8, "each has its line above");
 }

@@ -1,0 +1,195 @@
+//! Pools of coupons: the merchant's upload read, and which reward draws which code.
+//!
+//! Nothing of a pool is ever changed. Uploads and places in the queue are facts with an accepted
+//! minute; the n-th reward in the queue draws the n-th code of the uploads. What is accepted later
+//! stands behind, so once all facts up to a minute are visible, whoever computes the draws finds
+//! the same: no code goes to two rewards, and no reward draws twice.
+
+use std::collections::BTreeSet;
+
+use crate::decode::Invalid;
+use crate::ids::{CustomerPseudonym, Digest, OrderPseudonym};
+use crate::mutation::{self, Mutation};
+use crate::reward::RewardId;
+use crate::time::{Instant, Minute, SETTLE};
+
+/// Codes in one upload.
+pub const UPLOAD: usize = 1_000;
+/// Codes in one pool.
+pub const CODES: usize = 20_000;
+/// Uploads to one pool.
+pub const UPLOADS: usize = 1_000;
+/// The longest code, in bytes.
+const LONGEST: usize = 64;
+/// A pool with fewer codes left is low, however many there were.
+const FEW: usize = 10;
+
+/// Codes that were uploaded together, each sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    pub accepted: Minute,
+    pub digest: Digest,
+    pub codes: Vec<String>,
+}
+
+/// A reward's place in the queue for a code. Of several the first counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub since: Minute,
+    pub reward: RewardId,
+    pub advocate: CustomerPseudonym,
+    pub order: OrderPseudonym,
+}
+
+/// A code that goes to a reward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draw<'a> {
+    pub place: Place,
+    /// Sealed.
+    pub code: &'a str,
+    /// From when on it is certain.
+    pub since: Minute,
+}
+
+/// The codes in the order in which they are drawn, each once, with the minute of their upload.
+pub fn codes(uploads: &[Upload]) -> Vec<(Minute, &str)> {
+    let mut ordered: Vec<&Upload> = uploads.iter().collect();
+    ordered.sort_by_key(|upload| (upload.accepted, upload.digest));
+    let all = ordered
+        .into_iter()
+        .flat_map(|upload| upload.codes.iter().map(move |code| (upload.accepted, code.as_str())));
+    let mut seen = BTreeSet::new();
+    all.filter(|(_, code)| seen.insert(*code)).collect()
+}
+
+/// The queue: each reward once.
+pub fn queue(places: &[Place]) -> Vec<Place> {
+    let mut ordered = places.to_vec();
+    ordered.sort_unstable();
+    let mut seen = BTreeSet::new();
+    ordered.retain(|place| seen.insert(place.reward));
+    ordered
+}
+
+/// Whether a fact accepted then is visible everywhere.
+pub fn is_certain(accepted: Minute, now: Instant) -> bool {
+    accepted.plus(SETTLE).start() <= now || mutation::is_on(Mutation::DrawnAtOnce)
+}
+
+/// Which reward draws which code, as far as it is certain: the n-th the n-th.
+pub fn draws<'a>(uploads: &'a [Upload], places: &[Place], now: Instant) -> Vec<Draw<'a>> {
+    let queue = queue(places).into_iter();
+    let pairs = queue.zip(codes(uploads)).map(|(place, (uploaded, code))| Draw {
+        place,
+        code,
+        since: place.since.max(uploaded).plus(SETTLE),
+    });
+    let certain = |draw: &Draw<'_>| is_certain(draw.since.plus(-SETTLE), now);
+    pairs.take_while(certain).collect()
+}
+
+/// Whether it is time to upload more: fewer than a tenth are left, or fewer than ten.
+pub const fn is_low(left: usize, uploaded: usize) -> bool {
+    left < FEW || left.saturating_mul(10) < uploaded
+}
+
+/// Reads an upload: CSV with a code in each line or, under a header that names `code`, in that
+/// column; with `,` or `;`, quotes and a byte order mark as spreadsheets write them. Each code once.
+/// One wrong line refuses the whole, and is named.
+pub fn read(body: &[u8]) -> Result<Vec<String>, Invalid> {
+    let text = std::str::from_utf8(body).map_err(|error| {
+        let line = body.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count() + 1;
+        wrong(line, "must be UTF-8")
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let lines = (1..).zip(text.split('\n')).map(|(number, line)| {
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        (number, line)
+    });
+    let is_empty = |line: &str| line.trim_matches([' ', ';', ',']).is_empty();
+    let mut lines = lines.filter(|(_, line)| !is_empty(line)).peekable();
+    let header = lines.peek().and_then(|(_, line)| {
+        cells(line)?.iter().position(|cell| cell.eq_ignore_ascii_case("code"))
+    });
+    if header.is_some() {
+        lines.next();
+    }
+    let mut codes = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (number, line) in lines {
+        let cells = cells(line).ok_or_else(|| wrong(number, "has a quote that does not end"))?;
+        let (first, rest) = match header {
+            Some(column) => (cells.into_iter().nth(column), 0),
+            None => {
+                let more = cells.iter().skip(1).filter(|cell| !cell.is_empty()).count();
+                (cells.into_iter().next(), more)
+            }
+        };
+        if rest > 0 {
+            let problem = "has several columns; name the one with the codes in a first line: code";
+            return Err(wrong(number, problem));
+        }
+        let code = first.unwrap_or_default();
+        let is_good = (1..=LONGEST).contains(&code.len()) && code.bytes().all(is_plain);
+        if !is_good {
+            let problem = "must hold a code of 1 to 64 letters, digits and signs of -_.:/+*#!$%&=@";
+            return Err(wrong(number, problem));
+        }
+        if seen.insert(code.clone()) {
+            codes.push(code);
+        }
+        if codes.len() > UPLOAD {
+            return Err(wrong(number, "is one code too many: send at most 1000 at once"));
+        }
+    }
+    if codes.is_empty() {
+        return Err(wrong(1, "must hold a code; there is none"));
+    }
+    Ok(codes)
+}
+
+fn wrong(line: usize, problem: &str) -> Invalid {
+    Invalid::field(&format!("line {line}"), problem)
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.:/+*#!$%&=@".contains(&byte)
+}
+
+/// The cells of a line; none where a quote does not end, or something follows it.
+fn cells(line: &str) -> Option<Vec<String>> {
+    let mut cells = Vec::new();
+    let mut rest = line;
+    loop {
+        let (cell, after) = match rest.trim_start().strip_prefix('"') {
+            Some(quoted) => quoted_cell(quoted)?,
+            None => {
+                let (cell, after) = rest.split_at(rest.find([',', ';']).unwrap_or(rest.len()));
+                (cell.trim().to_owned(), after)
+            }
+        };
+        cells.push(cell);
+        let after = after.trim_start();
+        match after.strip_prefix([',', ';']) {
+            Some(next) => rest = next,
+            None => return after.is_empty().then_some(cells),
+        }
+    }
+}
+
+/// What is in quotes, and what follows. A quote within is doubled.
+fn quoted_cell(text: &str) -> Option<(String, &str)> {
+    let mut cell = String::new();
+    let mut rest = text;
+    loop {
+        let (part, after) = rest.split_once('"')?;
+        cell.push_str(part);
+        match after.strip_prefix('"') {
+            Some(more) => {
+                cell.push('"');
+                rest = more;
+            }
+            None => return Some((cell, after)),
+        }
+    }
+}

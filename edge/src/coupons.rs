@@ -1,0 +1,187 @@
+//! Coupons from a pool, as the cron alone hands them out. An approved reward takes a place in the
+//! queue of its pool; [`passalong_core::pool`] says which code it draws, once all who stand before it
+//! are visible everywhere. With the code it is fulfilled: a fact in its ledger, the same bytes
+//! whichever run writes it. A pointer wakes whoever draws, after an upload or a new place, so that
+//! waiting costs nothing.
+
+use passalong_core::fact::{Fact, FactKey, FactKind, Fulfilment, Order};
+use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
+use passalong_core::pool::{self, Draw, Place};
+use passalong_core::reward::Status;
+use passalong_core::status;
+use passalong_core::wire::CronReport;
+use serde_json::{Value, json};
+
+use crate::cron::has_room;
+use crate::customers::Customer;
+use crate::keys::{DrawnKey, DuePoolKey};
+use crate::news;
+use crate::orders::{self, ledger_put};
+use crate::pools::{due_put, place_put, places, read_uploads, upload_keys};
+use crate::programs::{self, Loaded};
+use crate::store::{Context, Entry, Host, Put, StoreError};
+
+/// Operations of a run that coupons may take: orders come after them.
+const FOR_COUPONS: u32 = 400;
+
+/// Puts the approved rewards of a decided order into the queues of their pools. Again changes
+/// nothing: of several places of a reward the first counts.
+pub async fn queue<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    (advocate, order): (CustomerPseudonym, OrderPseudonym),
+    facts: &Order,
+) -> Result<(), StoreError> {
+    if facts.verdict.is_none() {
+        return Ok(());
+    }
+    // What is decided no longer depends on who the advocate is.
+    let unknown = Customer::default();
+    let states = status::rewards(facts, &unknown.view(advocate, program, cx.now));
+    for state in states.iter().filter(|state| state.status == Status::Approved) {
+        let Some(name) = state.pool else { continue };
+        let since = cx.accepted();
+        let place = Place { since, reward: state.id(order, advocate), advocate, order };
+        cx.put(&due_put(program, name, since)).await?;
+        cx.put(&place_put(program.id(), program.keys.pool(&name), &place)).await?;
+    }
+    Ok(())
+}
+
+/// Draws from every pool whose time has come, as far as this run goes.
+pub async fn draw_due<H: Host>(cx: &Context<'_, H>, due: &[Entry], report: &mut CronReport) {
+    for entry in due {
+        let Ok(key) = entry.key.parse::<DuePoolKey>() else { continue };
+        if key.at.start() > cx.now {
+            continue;
+        }
+        if !goes_on(cx) {
+            report.done = false;
+            return;
+        }
+        // One pool that cannot be handled now must not keep the others waiting.
+        let name = entry.metadata.get("pool").and_then(Value::as_str).unwrap_or_default();
+        if draw(cx, (&key, name), report).await.is_err() {
+            report.done = false;
+        }
+    }
+}
+
+fn goes_on<H: Host>(cx: &Context<'_, H>) -> bool {
+    has_room(cx) && cx.spent() < FOR_COUPONS
+}
+
+/// How far a pool has been served. An old state costs a second look, and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Drawn {
+    /// Draws that were made or, where there was nothing to hand over any more, passed.
+    count: usize,
+    low: bool,
+}
+
+impl Drawn {
+    fn read(text: &str) -> Option<Self> {
+        let json: Value = serde_json::from_str(text).ok()?;
+        let count = usize::try_from(json.get("n")?.as_u64()?).ok()?;
+        Some(Self { count, low: json.get("low")?.as_bool()? })
+    }
+
+    fn put(self, key: &DrawnKey) -> Put {
+        let value = json!({ "n": self.count, "low": self.low });
+        Put { metadata: None, ..Put::listed(key, Value::Null) }.value(value.to_string())
+    }
+}
+
+/// Hands over what is certain. The pointer goes once that is done.
+async fn draw<H: Host>(
+    cx: &Context<'_, H>,
+    (due, name): (&DuePoolKey, &str),
+    report: &mut CronReport,
+) -> Result<(), StoreError> {
+    let Some(program) = programs::load(cx, &due.program).await? else {
+        // Not visible, or not readable by this version: the pointer waits.
+        return Ok(());
+    };
+    let keys = upload_keys(cx, &program, due.pool).await?;
+    let certain: Vec<_> =
+        keys.into_iter().filter(|key| pool::is_certain(key.accepted, cx.now)).collect();
+    let uploads = read_uploads(cx, &certain).await?;
+    let uploads: Option<Vec<_>> = uploads.into_iter().collect();
+    let late = || StoreError("an upload is listed and not there".to_owned());
+    let uploads = uploads.ok_or_else(late)?;
+    let uploaded = pool::codes(&uploads).len();
+    let queue = places(cx, &program, due.pool, uploaded + 1).await?;
+    let draws = pool::draws(&uploads, &queue, cx.now);
+    let mark = DrawnKey { program: due.program.clone(), pool: due.pool };
+    let before = cx.get(&mark.to_string()).await?.as_deref().and_then(Drawn::read);
+    let before = before.unwrap_or_default();
+    let mut after = before;
+    for draw in draws.iter().skip(before.count) {
+        if !goes_on(cx) {
+            break;
+        }
+        let Ok(handed_over) = hand_over(cx, &program, draw).await else { break };
+        report.drawn += u32::from(handed_over);
+        after.count += 1;
+    }
+    let left = uploaded.saturating_sub(queue.len());
+    after.low = pool::is_low(left, uploaded);
+    if after.low && !before.low {
+        pool_is_low(cx, (name, left), report);
+    }
+    if after != before {
+        cx.put(&after.put(&mark)).await?;
+    }
+    if after.count < draws.len() {
+        report.done = false;
+        return Ok(());
+    }
+    cx.delete(&due.to_string()).await
+}
+
+/// A pool came to its last codes. Told once until it is filled again.
+fn pool_is_low<H: Host>(cx: &Context<'_, H>, (name, left): (&str, usize), report: &mut CronReport) {
+    report.pools_low += 1;
+    cx.host.log(&format!("the pool {name} is nearly empty: {left} coupons are left"));
+}
+
+/// Fulfils a reward with its code, if it is still to be given. A code that was drawn for what has
+/// been taken back meanwhile, or handed over by the merchant, goes to nobody.
+async fn hand_over<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    draw: &Draw<'_>,
+) -> Result<bool, StoreError> {
+    let Place { advocate, order, reward: id, .. } = draw.place;
+    let facts = orders::in_ledger(cx, program, advocate, order).await?;
+    let unknown = Customer::default();
+    let states = status::rewards(&facts, &unknown.view(advocate, program, cx.now));
+    let own = states.iter().find(|state| state.id(order, advocate) == id);
+    let Some(state) = own.filter(|state| state.status == Status::Approved) else {
+        return Ok(false);
+    };
+    let fact = Fact::Fulfilment(Fulfilment {
+        role: state.part.role,
+        milestone: state.part.milestone,
+        entry: None,
+        value: state.value,
+        sealed: draw.code.to_owned(),
+        coupon: true,
+    });
+    let digest = program.keys.digest(fact.to_json().to_string().as_bytes());
+    let key = FactKey { accepted: draw.since, kind: FactKind::Fulfilled, digest };
+    if let Some(first) = orders::reports(cx, program, order).await?.first() {
+        let of = (advocate, order, first.key);
+        news::rewards(cx, program, of, &facts, (key, &fact)).await?;
+    }
+    cx.put(&ledger_put(program, advocate, order, (key, &fact))).await?;
+    Ok(true)
+}
+
+/// Whether this program hands anything out of a pool.
+pub fn has_pools(program: &Loaded) -> bool {
+    program
+        .versions
+        .all()
+        .any(|version| version.terms.rewards.iter().any(|rule| rule.pool.is_some()))
+}

@@ -24,11 +24,14 @@ pub async fn offer<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Re
     let version = programs::current(cx, &program)?;
     let terms = &version.terms;
     let friend = promised(terms, Role::Friend, None);
+    let advocate = promised(terms, Role::Advocate, None);
     let reason = referral(cx, &program, version, request.parameter("pa").as_deref()).err();
     let offer = Offer {
         program: head(version),
         friend: friend.map(|rule| rule.value),
-        advocate: promised(terms, Role::Advocate, None).map(|rule| rule.value),
+        advocate: advocate.map(|rule| rule.value),
+        trigger: friend.or(advocate).map(|rule| rule.trigger),
+        when: friend.map(|rule| rule.when),
         minimum_order: friend.and_then(|rule| rule.minimum_order),
         coupon: None,
         coupon_link: None,

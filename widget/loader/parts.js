@@ -1,4 +1,4 @@
-// Fetches what the loader does not carry: the wasm module and a language file.
+// Fetches what the loader does not carry: the wasm module, a language file, and what is rarely wanted.
 // They lie under the loader's own version, are the same for all elements of a page, and are fetched once.
 
 /* global __VERSION__ */
@@ -31,6 +31,9 @@ async function get(name) {
 }
 
 export const texts = (file) => once(file, async () => (await get(`${file}.json`)).json());
+
+// more.js, and its texts.
+export const more = (file) => Promise.all([once("more", () => import(`${base}more.js`)), texts(`more/${file}`)]);
 
 // The wasm module, started. Rejects when it cannot start for whatever reason: refused by the page's
 // policy, blocked, too old a browser, or not there in time.

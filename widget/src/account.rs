@@ -47,7 +47,7 @@ pub fn card(me: Me) -> Node {
     if reserved.alias().is_some() {
         let sure = time(reserved.until(), me.program().time_zone());
         let text = say(n::ALIAS_SURE).fill(n::TIME, sure).fill(n::ALIAS, reserved.alias());
-        card.write(n::P, n::LEAD, text);
+        card.write(n::P, n::QUIET_LINE, text);
     }
     card.put(n::DIV, n::STATE);
     let fine = card.put(n::DIV, n::FINE);
@@ -147,10 +147,10 @@ fn totals(me: Me, parent: Node) {
     let in_words = |amount: Data| money(amount, year.currency(), false);
     if limit.is_some() {
         let text = say(n::YEAR_OF).fill(n::CEILING, in_words(limit));
-        parent.write(n::P, n::QUIET_YEAR, text.fill(n::V, in_words(amount)).fill(n::YEAR, year.year()));
+        parent.write(n::P, n::QUIET_LINE, text.fill(n::V, in_words(amount)).fill(n::YEAR, year.year()));
     } else if amount.is_truthy() {
         let text = say(n::YEAR).fill(n::V, in_words(amount)).fill(n::YEAR, year.year());
-        parent.write(n::P, n::QUIET_YEAR, text);
+        parent.write(n::P, n::QUIET_LINE, text);
     }
 }
 

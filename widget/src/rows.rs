@@ -17,13 +17,13 @@ pub fn referral(referral: Referral, me: Me, list: Node) -> Node {
     if !before.reward().0.is_some() && before.0.is_some() {
         told = sentence(before, me).join(n::SPACE, told);
     }
-    line(row, say(n::REFERRAL).fill(n::N, number), referral.reward(), told);
+    line(row, say(n::REFERRAL).fill(n::N, number), Some(referral.reward()), told);
     let bonus = referral.bonus();
     if bonus.0.is_some() {
-        line(row, say(n::BONUS), bonus, state(bonus, NONE, me));
+        line(row, say(n::BONUS), Some(bonus), state(bonus, NONE, me));
     }
     if before.reward().0.is_some() {
-        line(row, say(n::BEFORE), before.reward(), sentence(before, me));
+        line(row, say(n::BEFORE), Some(before.reward()), sentence(before, me));
     }
     row
 }
@@ -40,7 +40,7 @@ pub fn others(me: Me, parent: Node) {
         if reason.is_some() && is_lost(status(reward)) {
             told = reason;
         }
-        line(place.put(n::LI, NONE), pick(n::OWN_, own.kind()), reward, told);
+        line(place.put(n::LI, NONE), pick(n::OWN_, own.kind()), Some(reward), told);
     }
     let claims = me.claims();
     let place = fold(parent, n::CLAIMS, claims.length());
@@ -50,8 +50,7 @@ pub fn others(me: Me, parent: Node) {
         let ordered = date(claim.ordered_on(), n::UTC, me.as_of());
         let filed = say(n::CLAIM_FILED).fill(n::DATE, day(claim.filed_at(), me));
         let told = filed.join(n::SPACE, pick(n::STATUS_, n::REVIEW));
-        let none = Reward(NONE.data());
-        line(place.put(n::LI, NONE), say(n::CLAIM_ORDER).fill(n::DATE, ordered), none, told);
+        line(place.put(n::LI, NONE), say(n::CLAIM_ORDER).fill(n::DATE, ordered), None, told);
     }
 }
 
@@ -68,22 +67,26 @@ fn fold(parent: Node, name: Text, length: i32) -> Node {
     details.put(n::OL, NONE)
 }
 
-/// One reward: its mark, name and worth, where it is, and the code it is had with.
-fn line(row: Node, name: Text, reward: Reward, told: Text) {
-    let state = status(reward);
+/// A mark, a name and a sentence; and of a reward its worth and the code it is had with.
+fn line(row: Node, name: Text, reward: Option<Reward>, told: Text) {
+    let state = reward.and_then(status);
     let line = row.put(n::DIV, look(state));
     line.put(n::SPAN, n::MARK);
     line.write(n::B, NONE, name);
-    let value = reward.value();
-    let is_nothing = is_lost(state) || is_zero(value);
-    let worth = if is_nothing { NONE } else { worth(value) };
-    let place = line.write(n::EM, NONE, worth.or(say(n::NO_VALUE)));
-    if !worth.is_some() {
-        // Said by the sentence; to the eye, the column stays a column.
-        place.set(n::ARIA_HIDDEN, n::TRUE);
+    if let Some(reward) = reward {
+        let value = reward.value();
+        let is_nothing = is_lost(state) || is_zero(value);
+        let worth = if is_nothing { NONE } else { worth(value) };
+        let place = line.write(n::EM, NONE, worth.or(say(n::NO_VALUE)));
+        if !worth.is_some() {
+            // Said by the sentence; to the eye, the column stays a column.
+            place.set(n::ARIA_HIDDEN, n::TRUE);
+        }
     }
     line.write(n::P, NONE, told);
-    code(line, say(n::VOUCHER), reward.coupon());
+    if let Some(reward) = reward {
+        code(line, say(n::VOUCHER), reward.coupon());
+    }
 }
 
 /// A code with its name above it and a button that copies it, where there is one.

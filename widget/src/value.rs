@@ -53,9 +53,10 @@ pub fn worth(value: Value) -> Text {
 /// A sum as a number: amounts add up, percentages and the like are counted ("2 × 20 %"). What was
 /// given to somebody else is said to be so.
 pub fn sum(value: Value) -> Text {
-    let phrase = worth(value);
+    let phrase = phrase(value, false);
     let adds_up = !matches!(kind(value), Kind::Percent | Kind::Other);
-    let count = value.count();
+    let times = if is_repeated(value) { value.times().integer() } else { 1 };
+    let count = data(value.count().integer().saturating_mul(times));
     if value.kind().known() == n::DONATION {
         say(n::DONATED).fill(n::V, phrase)
     } else if phrase.is_some() && count.is_truthy() && !adds_up {
@@ -129,7 +130,7 @@ pub fn friend(terms: Offer) -> Text {
     // A discount that is had later is none on the order that earns it.
     let off = matches!(value.kind().known(), n::PERCENT_OFF | n::AMOUNT_OFF);
     let later = off && !is_repeated(value) && is_later(terms);
-    let what = if later { pick(n::FRIEND_, n::LATER).fill(n::V, phrase(value, true)) } else { what };
+    let what = if later { say(n::FRIEND_LATER).fill(n::V, phrase(value, true)) } else { what };
     let who = if is_by_signup(terms) {
         n::FRIEND_SIGNUP
     } else if terms.new_customers_only() {

@@ -53,13 +53,13 @@ fn greet(offer: Offer, card: Node) {
         title(card, say(n::FRIEND_WELCOME).fill(n::NAME, name));
     }
     let here = say(n::FRIEND_HERE).fill(n::NAME, name);
-    let when = if is_by_signup(offer) { n::SIGNUP } else { n::LATER };
-    let lead = if is_later(offer) {
-        pick(n::FRIEND_LEAD_, when)
-    } else {
+    let lead = if !is_later(offer) {
         clause(n::FRIEND_LEAD_, value)
+    } else if is_by_signup(offer) {
+        say(n::FRIEND_LEAD_SIGNUP)
+    } else {
+        say(n::FRIEND_LEAD_LATER)
     };
-    let lead = if value.kind().is_some() { lead } else { NONE };
     card.write(n::P, n::LEAD, here.join(n::SPACE, lead));
     card.write(n::P, n::LEAD, minimum(offer, offer.program().currency()));
     code(card, say(n::COUPON), offer.coupon());

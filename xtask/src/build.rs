@@ -5,7 +5,7 @@
 //!   index.html …                   the site, as it is in www/site
 //!   pass-along.js                  the loader: the one file a merchant's page names
 //!   pass-along/<version>/          everything it loads, and itself: never changes, cached for a year
-//!     widget.wasm <language>.json pass-along.js
+//!     widget.wasm <language>.json pass-along.js more.js more/<language>.json
 //!   _headers                       who may read them, and for how long they keep
 //! ```
 //!
@@ -183,11 +183,16 @@ fn widget_parts(
     style.arg(project.path("widget/style.css")).arg("--minify");
     step(project, "esbuild-style", style.arg(outfile(&work.join("style.css"))))?;
 
-    for file in files_below(&project.path("widget/texts"))? {
-        let name = file.file_name().context("a language file without a name")?;
+    let mut more = esbuild(project);
+    more.arg(project.path("widget/loader/more.js")).args(["--bundle", "--format=esm", "--minify"]);
+    step(project, "esbuild-more", more.arg(outfile(&parts.join("more.js"))))?;
+
+    fs::create_dir(parts.join("more"))?;
+    let texts = project.path("widget/texts");
+    for file in files_below(&texts)? {
         // Written for people with white space, sent without.
         let text = crate::tools::read_json(&file)?;
-        fs::write(parts.join(name), serde_json::to_string(&text)?)?;
+        fs::write(parts.join(file.strip_prefix(&texts)?), serde_json::to_string(&text)?)?;
     }
     Ok(())
 }

@@ -400,7 +400,7 @@ test("the page stays where it is while the widget loads", async () => {
     return me;
   };
   // What a merchant may put into the page, so that the first paint already has the room.
-  const head = "<style>body{margin:0}pass-along:not(:defined){display:block;height:824px}@media(max-width:479px){pass-along:not(:defined){height:1008px}}</style>";
+  const head = "<style>body{margin:0}pass-along:not(:defined){display:block;height:824px}@media(max-width:479px){pass-along:not(:defined){height:1064px}}</style>";
   for (const width of [360, 700]) {
     for (const count of [0, 1, 3, 50]) {
       let answer;

@@ -113,6 +113,15 @@ test("who has no idea takes a suggestion", async () => {
   await close();
 });
 
+test("a short code that was chosen long before is shown to be sure", async () => {
+  customer({ "/v1/me/alias": { body: { alias: "TEE4K7", reserved_until: null } } });
+  const { widget, close } = await open(on);
+  await fold(widget, "Kurzcode wählen").click();
+  await widget.getByRole("button", { name: "Vorschlag nehmen" }).click();
+  await widget.getByRole("button", { name: "Kopieren TEE4K7" }).waitFor();
+  await close();
+});
+
 test("whoever has a short code, or has one reserved, is not asked to choose", async () => {
   for (const [alias, reserved] of [["TEE4K7", undefined], [null, fixture("me").alias_reserved]]) {
     const me = customer();
@@ -153,6 +162,25 @@ test("each way a form fails is a sentence, and what was written stays", async ()
     assert.equal(at, atField ? (isAlias ? "alias" : "order_id") : "note", `${path} ${status}`);
     await close();
   }
+});
+
+test("an expired token is renewed once, unseen, also for a form", async () => {
+  const fresh = `${TOKEN}new`;
+  const me = customer();
+  on.host.answer = ({ path, token }) => {
+    if (path === "/v1/me") return { body: me };
+    return token === fresh ? { status: 201, body: {} } : { status: 401, body: { code: "unauthenticated" } };
+  };
+  on.shop.answerToken = (time) => (time === 1 ? TOKEN : fresh);
+  const { widget, close } = await open(on);
+  await fold(widget, "Empfehlung fehlt?").click();
+  await widget.getByRole("textbox", { name: "Bestellnummer" }).fill("A-10077");
+  await widget.getByLabel("Bestellt am").fill("2026-11-20");
+  await widget.getByRole("button", { name: "Nachmelden" }).click();
+  await widget.locator(".note", { hasText: said("de-du")["claim.done"] }).waitFor();
+  assert.deepEqual(posted("/v1/me/claims").map(([, token]) => token), [TOKEN, fresh]);
+  on.shop.answerToken = () => TOKEN;
+  await close();
 });
 
 test("without a connection a form says so", async () => {

@@ -279,10 +279,10 @@ test("where signing up counts, nothing is bought and nothing returned", async ()
   const { widget, words, close } = await show(me);
   await unfold(widget);
   const text = await words();
-  for (const part of ["Wer sich über deinen Link anmeldet,", "sobald die Wartezeit vorbei ist.", "Anmeldungen 6", "21 Tage nach der Anmeldung", "Die Anmeldung zählt", "Angemeldet am 1. November. Frei ab 10. Dezember."]) {
+  for (const part of ["Wer sich über deinen Link anmeldet,", "sobald die Wartezeit vorbei ist.", "Anmeldungen 6", "21 Tage nach der Anmeldung", "bis zu 30 Tage nach dem Klick", "Angemeldet am 1. November. Frei ab 10. Dezember."]) {
     assert.ok(text.includes(part), `${part} in ${text}`);
   }
-  assert.doesNotMatch(text, /bestellt,|Käufe|Rückgabefrist|Geht etwas zurück/);
+  assert.doesNotMatch(text, /zum ersten Mal bestellt|Käufe|Rückgabefrist|Geht etwas zurück/);
   await close();
 });
 
@@ -300,8 +300,8 @@ test("each kind of value stands in a row, in the sums and as what comes next", a
     [{ kind: "amount_off", ...eur(1000) }, "10,00 €", "10,00 €", "10 € Rabatt", "Erhalten"],
     [{ kind: "credit", ...eur(998) }, "9,98 €", "9,98 €", "9,98 € Guthaben", "Gutgeschrieben"],
     [{ kind: "points", points: 1 }, "1 Punkt", "1 Punkt", "1 Punkt", "Gutgeschrieben"],
-    [{ kind: "storage_bytes", bytes: 16_000_000_000 }, "16 GB", "16 GB", "16 GB mehr Speicher", "Freigeschaltet"],
-    [{ kind: "free_periods", periods: 2 }, "2 Monate gratis", "2 Monate gratis", "2 Monate gratis", "Freigeschaltet"],
+    [{ kind: "storage_bytes", bytes: 16_000_000_000 }, "16 GB", "16 GB", "16 GB mehr Speicher", "Erhalten"],
+    [{ kind: "free_periods", periods: 2 }, "2 Monate gratis", "2 Monate gratis", "2 Monate gratis", "Erhalten"],
     [{ kind: "gift", label: "Teeset" }, "Teeset", "2 × Teeset", "Teeset", "Erhalten"],
     [{ kind: "donation", ...eur(500), to: "Tafel" }, "5,00 €", "5,00 € gespendet", "eine Spende von 5 € an Tafel", "Gespendet"],
   ];
@@ -381,7 +381,7 @@ test("what a customer earns as a friend is told to them, not about them", async 
   me.as_friend = cases.map(([reason]) => ({ ...own, reward: { ...own.reward, coupon: undefined, until: undefined, status: "refused", reason } }));
   const { widget, close } = await show(me);
   await unfold(widget);
-  await widget.getByText("Deine Vorteile zum Einstieg").waitFor();
+  await widget.getByText("Vorteile zum Einstieg").waitFor();
   assert.deepEqual((await widget.locator("#as_friend li p").allTextContents()).map(plain), cases.map(([, sentence]) => sentence));
   await close();
 });
@@ -615,7 +615,7 @@ test("the keyboard reaches everything in reading order, and the focus is never l
   assert.deepEqual(order, [
     "Dein Empfehlungslink",
     ...["Kopieren", "Per WhatsApp teilen", "E-Mail", "SMS", "Mehr …"],
-    ...["Alle 5 Empfehlungen anzeigen", "Dein Vorteil zum Einstieg", "Nachgemeldet"],
+    ...["Alle 5 Empfehlungen anzeigen", "Vorteile zum Einstieg", "Nachgemeldet"],
     ...["So funktioniert es", "Bedingungen", "Empfehlung fehlt?"],
   ]);
   for (let step = 0; step < 5; step += 1) await page.keyboard.press("Shift+Tab");

@@ -1,16 +1,11 @@
-// The calls of the HTTP API a browser makes; of the two that fill a card, the outcome as one value:
+// The calls of the HTTP API that every card makes, and their outcome as one value:
 // `{ kind: "me" | "offer" | "expired" | "offline" | "error", body, code, test_clock }`.
 
 const PATIENCE_MS = 15_000;
 
-// Asks, or with a `message` posts it.
-export async function request(url, token, message) {
-  const headers = token ? { authorization: `Bearer ${token}` } : {};
-  if (message) headers["content-type"] = "application/json";
+async function get(url, token) {
   const answer = await fetch(url, {
-    method: message ? "POST" : "GET",
-    headers,
-    body: message && JSON.stringify(message),
+    headers: token ? { authorization: `Bearer ${token}` } : {},
     credentials: "omit",
     signal: AbortSignal.timeout(PATIENCE_MS),
   });
@@ -24,25 +19,21 @@ function outcome(kind, { status, body, test_clock }) {
   return { kind: status === 401 ? "expired" : "error", body: null, code: body.code ?? `http_${status}`, test_clock };
 }
 
-// The same as this customer, or `null` where nobody is logged in. An expired token is renewed once.
-export async function asCustomer(url, identity, message) {
+async function me(api, identity) {
   let token = await identity.token();
   if (!token) return null;
-  const answer = await request(url, token, message);
-  if (answer.status !== 401 || !identity.renewable) return answer;
-  token = await identity.token(true);
-  return token ? request(url, token, message) : answer;
-}
-
-async function me(api, identity) {
-  const answer = await asCustomer(`${api}/v1/me`, identity);
-  return answer && outcome("me", answer);
+  let answer = await get(`${api}/v1/me`, token);
+  if (answer.status === 401 && identity.renewable) {
+    token = await identity.token(true);
+    if (token) answer = await get(`${api}/v1/me`, token);
+  }
+  return outcome("me", answer);
 }
 
 async function offer(api, program) {
   const pa = new URLSearchParams(location.search).get("pa");
   const query = new URLSearchParams(pa ? { program, pa } : { program });
-  return outcome("offer", await request(`${api}/v1/offer?${query}`));
+  return outcome("offer", await get(`${api}/v1/offer?${query}`));
 }
 
 // The customer's own view where somebody is logged in, else the offer for a visitor. `known` says that a

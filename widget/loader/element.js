@@ -2,7 +2,7 @@
 // the answer in parallel, hands both to the wasm widget, which owns state and DOM from then on, and shows
 // the plain card when that cannot start or breaks.
 
-import { asCustomer, ask, noteShare, request } from "./api.js";
+import { ask, noteShare } from "./api.js";
 import { card } from "./card.js";
 import { el } from "./dom.js";
 import { widget } from "./host.js";
@@ -197,7 +197,8 @@ class PassAlong extends HTMLElement {
 
   async #show(outcome, round) {
     const choice = this.#choose(outcome);
-    const wanted = [parts.texts(choice.file), parts.program()];
+    const whom = outcome.kind !== "offer" && this.#identity.wanted ? "me" : "offer";
+    const wanted = [parts.texts(`${whom}/${choice.file}`), parts.program()];
     const [texts, program] = await Promise.all(wanted.map((part) => part.catch(() => null)));
     if (round !== this.#round) return;
     this.#said = { texts, choice };
@@ -302,8 +303,8 @@ class PassAlong extends HTMLElement {
         words: this.#lent,
         language: choice.language,
         known: () => this.#outcome.body,
-        get: (path) => request(this.#api + path),
-        post: (path, message) => asCustomer(this.#api + path, this.#identity, message).catch(() => null).then((answer) => answer ?? {}),
+        api: this.#api,
+        identity: this.#identity,
         changed: (change, text) => this.#change(change, text),
       });
       place.removeAttribute("aria-busy");

@@ -2,15 +2,54 @@
 // report of a referral that is missing. Each fills a place of its own and lives as long as that; what it
 // changes it hands back, and the widget shows it.
 //
-// They get `{ said, words, language, known(), get(path), post(path, body), changed(change, text) }`: the
-// texts of widget/texts/more, the words of words.js, the last answer, and the API as this reader reaches it.
+// They get `{ said, words, language, known(), api, identity, changed(change, text) }`: the texts of
+// widget/texts/more, the words of words.js, the last answer, and where and as whom the API is reached.
+
+/* global __MORE_STYLE__ */
 
 import { el } from "./dom.js";
 
+const rules = new CSSStyleSheet();
+rules.replaceSync(__MORE_STYLE__);
+
+// Each widget has a root of its own, and needs the rules once.
+function dress(place) {
+  const root = place.getRootNode();
+  if (!root.adoptedStyleSheets.includes(rules)) root.adoptedStyleSheets = [...root.adoptedStyleSheets, rules];
+}
+
+const PATIENCE_MS = 15_000;
+
+async function call(url, options) {
+  const answer = await fetch(url, { credentials: "omit", signal: AbortSignal.timeout(PATIENCE_MS), ...options });
+  return { status: answer.status, body: await answer.json().catch(() => ({})) };
+}
+
+// As this customer; an expired token is renewed once. No status where the API cannot be reached, or nobody
+// is logged in any more.
+async function post({ api, identity }, path, message) {
+  const send = (token) =>
+    call(api + path, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify(message),
+    });
+  try {
+    let token = await identity.token();
+    const answer = token ? await send(token) : { status: 401 };
+    if (answer.status !== 401 || !identity.renewable) return answer;
+    token = await identity.token(true);
+    return token ? await send(token) : answer;
+  } catch {
+    return {};
+  }
+}
+
 // In the language of the reader where there are terms in it.
-export async function terms(place, { said, words, language, known, get }) {
+export async function terms(place, { said, words, language, known, api }) {
   const query = new URLSearchParams({ program: known().program.id, lang: language === "de" ? "de" : "en" });
-  const { status, body } = await get(`/v1/offer?${query}`);
+  dress(place);
+  const { status, body } = await call(`${api}/v1/offer?${query}`);
   if (status !== 200) throw new Error(`offer: ${status}`);
   const sentences = body.terms ?? [];
   if (sentences.length > 0) place.append(el("ul", {}, ...sentences.map((sentence) => el("li", {}, sentence))));
@@ -21,6 +60,7 @@ export async function terms(place, { said, words, language, known, get }) {
 // A form: `fields` are `{ name: [label, attributes] }`, `send` takes what is in them. What comes of it is said
 // in a sentence below, which the focus goes to; what is wrong is said at the field it is about.
 function form(place, { intro, fields, empty, button, other, send }) {
+  dress(place);
   const note = el("p", { class: "note", tabindex: "-1", hidden: "" });
   const inputs = Object.entries(fields).map(([name, [label, attributes]]) => {
     const input = el("input", { name, required: "", ...attributes });
@@ -34,7 +74,7 @@ function form(place, { intro, fields, empty, button, other, send }) {
     note.textContent = text;
     for (const [, input] of inputs) input.removeAttribute("aria-invalid");
     wrong?.setAttribute("aria-invalid", "true");
-    (wrong ?? note).focus();
+    (wrong || note).focus();
   };
   note.id = `${Object.keys(fields)[0]}-note`;
   for (const [, input] of inputs) input.setAttribute("aria-describedby", note.id);
@@ -69,7 +109,7 @@ function trouble({ said }, status, own) {
 }
 
 export function choose(place, about) {
-  const { said, words, post, changed } = about;
+  const { said, words, changed } = about;
   form(place, {
     intro: said["choose.intro"],
     empty: said["choose.empty"],
@@ -77,20 +117,22 @@ export function choose(place, about) {
     button: said["choose.send"],
     other: said["choose.suggest"],
     send: async (values) => {
-      const { status, body } = await post("/v1/me/alias", values);
+      const { status, body } = await post(about, "/v1/me/alias", values);
       if (status !== 200) {
         const text = trouble(about, status, { 400: "choose.bad", 409: "choose.taken" });
         return { text, wrong: (status === 400 || status === 409) && "alias" };
       }
       const text = words.fill(said["choose.done"], "alias", body.alias);
-      changed({ alias_reserved: { alias: body.alias, until: body.reserved_until } }, text);
+      // Who chose it long ago, on another device, has it for sure.
+      const { alias, reserved_until: until } = body;
+      changed(until ? { alias_reserved: { alias, until } } : { alias }, text);
       return { done: true, text };
     },
   });
 }
 
 export function claim(place, about) {
-  const { said, known, post, changed } = about;
+  const { said, known, changed } = about;
   const { as_of, program } = known();
   // As a field for dates wants it, where the shop is.
   const today = new Date(as_of).toLocaleDateString("sv", { timeZone: program.time_zone });
@@ -103,7 +145,7 @@ export function claim(place, about) {
     },
     button: said["claim.send"],
     send: async (values) => {
-      const { status } = await post("/v1/me/claims", values);
+      const { status } = await post(about, "/v1/me/claims", values);
       if (status !== 201 && status !== 200) {
         const text = trouble(about, status, { 400: "claim.bad", 409: "claim.known" });
         return { text, wrong: (status === 400 || status === 409) && "order_id" };

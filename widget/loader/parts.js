@@ -30,6 +30,7 @@ async function get(name) {
   return answer;
 }
 
+// What is said to a customer is in `me/`, what is said to a visitor in `offer/`, each of them whole.
 export const texts = (file) => once(file, async () => (await get(`${file}.json`)).json());
 
 // more.js, and its texts.

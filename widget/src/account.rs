@@ -217,19 +217,19 @@ fn how_it_works(me: Me, parent: Node) {
     details.set(n::ID, n::HOW);
     details.write(n::SUMMARY, NONE, say(n::HOW));
     let list = details.put(n::UL, NONE);
-    let (held, counted, returned) = if is_by_signup(offer) {
-        (n::HOW_JOINED, n::HOW_JOINING, NONE)
+    let (held, returned) = if is_by_signup(offer) {
+        (n::HOW_JOINED, NONE)
     } else if offer.hold_from().known() == n::DELIVERED {
-        (n::HOW_DELIVERED, n::HOW_WINDOW, say(n::HOW_RETURNS))
+        (n::HOW_DELIVERED, say(n::HOW_RETURNS))
     } else {
-        (n::HOW_ORDERED, n::HOW_WINDOW, say(n::HOW_RETURNS))
+        (n::HOW_ORDERED, say(n::HOW_RETURNS))
     };
     for point in [
         say(n::HOW_SHARE),
         friend(offer),
         minimum(offer, me.program().currency()),
         some(held, offer.hold_days()),
-        some(counted, offer.window_days()),
+        some(n::HOW_WINDOW, offer.window_days()),
         returned,
         say(n::HOW_SELF),
     ] {

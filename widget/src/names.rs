@@ -311,7 +311,6 @@ names! {
     HOW "how"
     HOW_DELIVERED "how.delivered"
     HOW_JOINED "how.joined"
-    HOW_JOINING "how.joining"
     HOW_ORDERED "how.ordered"
     HOW_RETURNS "how.returns"
     HOW_SELF "how.self"

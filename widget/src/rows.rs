@@ -1,7 +1,7 @@
 //! The rows of the lower part: referrals with their bonus and earlier stages, what the customer earned
 //! as a friend, and what was asked for. A code stands with what it is for, and can be copied.
 
-use crate::host::{NONE, Node, Text, count, data, date, format, pick, say};
+use crate::host::{NONE, Node, Text, date, format, pick, say};
 use crate::names as n;
 use crate::referral::{day, is_lost, look, sentence, state, status};
 use crate::value::{is_zero, worth};
@@ -63,7 +63,7 @@ fn fold(parent: Node, name: Text, length: i32) -> Node {
     let details = parent.put(n::DETAILS, n::GROUP);
     details.set(n::ID, name);
     details.mark(n::OPEN, !old.is_some() || old.attribute(n::OPEN).is_some());
-    details.write(n::SUMMARY, NONE, count(name, data(length)));
+    details.write(n::SUMMARY, NONE, say(name));
     details.put(n::OL, NONE)
 }
 

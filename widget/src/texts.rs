@@ -14,9 +14,20 @@ fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// Every language file by name.
+/// What the cards say in each language: what both say, and what each says to its own reader.
 fn languages() -> BTreeMap<String, Texts> {
-    languages_in("texts")
+    let mut all = languages_in("texts");
+    for folder in ["texts/me", "texts/offer"] {
+        let own = languages_in(folder);
+        assert!(own.keys().eq(all.keys()), "{folder}");
+        for (language, texts) in own {
+            for (key, text) in texts {
+                let known = all.get_mut(&language).unwrap().insert(key.clone(), text);
+                assert_eq!(known, None, "{language} says {key} twice");
+            }
+        }
+    }
+    all
 }
 
 /// The texts of what is rarely wanted (`loader/more.js`), by the same names.
@@ -52,7 +63,10 @@ fn every_status_and_reason_and_channel_and_kind_has_a_text_in_every_language() {
     for (language, texts) in languages() {
         let statuses = Status::ALL.iter().map(|status| format!("status.{status}"));
         let reasons = Reason::ALL.iter().map(|reason| format!("reason.{reason}"));
-        let channels = Channel::ALL.iter().map(|channel| format!("channel.{channel}"));
+        // These have no button: the link itself, copied by its own, and a code to scan.
+        let no_button = [Channel::Direct, Channel::Copy, Channel::Qr];
+        let buttons = Channel::ALL.iter().filter(|channel| !no_button.contains(channel));
+        let channels = buttons.map(|channel| format!("channel.{channel}"));
         let kinds = ConversionKind::ALL.iter().map(|kind| format!("done.{kind}"));
         for key in statuses.chain(reasons).chain(channels).chain(kinds) {
             assert!(texts.get(&key).is_some_and(|text| !text.is_empty()), "{language}: {key}");

@@ -56,7 +56,7 @@ pub fn sum(value: Value) -> Text {
     let phrase = phrase(value, false);
     let adds_up = !matches!(kind(value), Kind::Percent | Kind::Other);
     let times = if is_repeated(value) { value.times().integer() } else { 1 };
-    let count = data(value.count().integer().saturating_mul(times));
+    let count = data(value.count().integer().wrapping_mul(times));
     if value.kind().known() == n::DONATION {
         say(n::DONATED).fill(n::V, phrase)
     } else if phrase.is_some() && count.is_truthy() && !adds_up {

@@ -17,8 +17,10 @@ use passalong_core::time::{DAY, HOUR, Instant, MINUTE, Minute, SETTLE};
 use passalong_core::wire::CronReport;
 use serde_json::{Value, json};
 
+use crate::claim::WAITS_DAYS;
 use crate::customers::{self, Customer};
 use crate::fold::fold_clicks;
+use crate::join::{Joined, join};
 use crate::keys::{DueKey, ErasedKey, Ledger, LedgerKey, TODO};
 use crate::orders::{
     self, Report, claim_puts, claims, conversion_put, due_put, ledger_put, log_put, order_put,
@@ -188,7 +190,22 @@ async fn look<H: Host>(
         cx.host.log("an order is due whose program is not there");
         return Ok(());
     };
-    let reports = orders::reports(cx, &program, key.order).await?;
+    let mut reports = orders::reports(cx, &program, key.order).await?;
+    if let Some(first) = reports.first_mut().filter(|first| first.advocate.is_none()) {
+        match join(cx, &program, key.order, first).await? {
+            Joined::Nobody => {}
+            Joined::NotBefore(next) => {
+                let due = due_put(&program, next, key.ledger, key.order);
+                cx.put(&Put { metadata: Some(pointer.clone()), ..due }).await?;
+                return cx.delete(&key.to_string()).await;
+            }
+            Joined::To(advocate) => {
+                first.advocate = Some(advocate);
+                // What was read of the ledger before does not have it.
+                ledgers.remove(&(program.id().clone(), advocate));
+            }
+        }
+    }
     let advocates: BTreeSet<CustomerPseudonym> =
         reports.iter().filter_map(|report| report.advocate).chain(key.ledger.0).collect();
     let mut is_visible = advocates.is_empty() && !reports.is_empty();
@@ -203,7 +220,8 @@ async fn look<H: Host>(
     if !is_visible {
         let since = pointer.get("since").and_then(Value::as_i64);
         let since = since.map_or(key.at.start(), Instant::from_seconds);
-        wait(cx, &program, (key, since), report).await?;
+        let by_hand = pointer.get("hand").is_some();
+        wait(cx, &program, (key, since, by_hand), report).await?;
     } else if pointer.get("again").is_some() {
         let next = key.at.plus(AUDITED).max(cx.now.plus(MINUTE).minute_up());
         cx.put(&due_put(&program, next, key.ledger, key.order)).await?;
@@ -212,16 +230,22 @@ async fn look<H: Host>(
 }
 
 /// An event came before its order, or a request was cut off, or the store is later than we assume:
-/// look again every hour for a day.
+/// look again every hour for a day. What is claimed by hand may be reported weeks later.
 async fn wait<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
-    (key, since): (&DueKey, Instant),
+    (key, since, by_hand): (&DueKey, Instant, bool),
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
-    if cx.now < since.plus(ORPHANED) {
-        let next = due_put(program, cx.now.plus(HOUR).minute_up(), key.ledger, key.order);
-        let metadata = Some(json!({ "since": since.seconds() }));
+    let is_fresh = cx.now < since.plus(ORPHANED);
+    if is_fresh || (by_hand && cx.now < since.plus(WAITS_DAYS * DAY)) {
+        let step = if is_fresh { HOUR } else { DAY };
+        let next = due_put(program, cx.now.plus(step).minute_up(), key.ledger, key.order);
+        let mut metadata = json!({ "since": since.seconds() });
+        if by_hand {
+            metadata["hand"] = json!(true);
+        }
+        let metadata = Some(metadata);
         return cx.put(&Put { metadata, ..next }).await;
     }
     if !orders::events(cx, program, key.order).await?.is_empty() {
@@ -429,28 +453,34 @@ async fn pace<H: Host>(
     let Some(least) = limits.into_iter().flatten().min() else { return Ok(Vec::new()) };
     let fact = &conversion.fact;
     let (from, until) = (fact.occurred_at.plus(-DAY), fact.occurred_at);
-    let candidate = |(other, facts): (&OrderPseudonym, &Order)| {
-        let conversion = facts.conversion.as_ref()?;
-        let near = conversion.fact.occurred_at > from && conversion.fact.occurred_at <= until;
-        let counts = *other != order && (near || conversion.fact.via == fact.via);
-        counts.then(|| (*other, conversion.clone()))
+    let until_minute = conversion.at;
+    let is_near = |conversion: &Accepted<Conversion>| {
+        let Conversion { occurred_at, via, .. } = conversion.fact;
+        conversion.at <= until_minute
+            && ((occurred_at > from && occurred_at <= until) || via == fact.via)
     };
-    let mut candidates: Vec<_> = ledger.iter().filter_map(candidate).collect();
-    candidates.retain(|(_, other)| other.at <= conversion.at);
-    candidates.sort_by_key(|(order, other)| (other.at, *order));
+    let mut candidates: Vec<_> = ledger
+        .iter()
+        .filter(|(other, facts)| **other != order && facts.reports().any(is_near))
+        .filter_map(|(other, facts)| Some((facts.conversion.as_ref()?.at, *other, facts)))
+        .collect();
+    candidates.sort_by_key(|(at, order, _)| (*at, *order));
     let mut pace = Vec::new();
     if candidates.len() < least as usize {
         return Ok(pace);
     }
-    for (other, facts) in candidates.into_iter().take(PACED) {
+    for (_, other, facts) in candidates.into_iter().take(PACED) {
         if !orders::has_room_aside(cx) {
             return Err(StoreError::no_room());
         }
         let reports = orders::reports(cx, program, other).await?;
-        let own = reports.iter().filter(|report| report.advocate == Some(advocate));
-        let Some(accepted) = own.map(|report| report.key.accepted).min() else { continue };
-        let Conversion { kind, occurred_at, via, .. } = facts.fact;
-        pace.push(Pace { order: other, accepted, kind, occurred_at, via });
+        let own: Vec<Report> =
+            reports.into_iter().filter(|report| report.advocate == Some(advocate)).collect();
+        let mut facts = facts.undecided();
+        facts.stand(&ranks(&own));
+        let Some(standing) = facts.conversion.filter(|_| !own.is_empty()) else { continue };
+        let Conversion { kind, occurred_at, via, .. } = standing.fact;
+        pace.push(Pace { order: other, accepted: standing.at, kind, occurred_at, via });
     }
     Ok(pace)
 }

@@ -2,7 +2,7 @@
 //! opened only for the merchant, erased on request and again for a week.
 
 use passalong_core::ids::{
-    CustomerId, CustomerPseudonym, Hint, HintPseudonym, Identity, ProgramId,
+    CustomerId, CustomerPseudonym, Hint, HintPseudonym, Identity, OrderPseudonym, ProgramId,
 };
 use passalong_core::seal::Sealed;
 use passalong_core::settlement::Known;
@@ -21,7 +21,17 @@ pub struct Customer {
     pub sealed: Option<String>,
     /// Hints and segments, and since which minute they count.
     pub known: Known,
+    /// Claims that were filed, the oldest first.
+    pub claims: Vec<Claimed>,
     pub erased: bool,
+}
+
+/// A claim that a customer filed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    pub order: OrderPseudonym,
+    pub ordered_on: String,
+    pub filed_at: Instant,
 }
 
 impl Customer {
@@ -45,6 +55,11 @@ impl Customer {
                     let segment = segment.map(|segment| (since, segment.to_owned()));
                     customer.known.segments.extend(segment);
                 }
+                Ok(Field::Claim(filed, order)) => {
+                    let day = entry.metadata.get("d").and_then(Value::as_str).unwrap_or_default();
+                    let ordered_on = day.to_owned();
+                    customer.claims.push(Claimed { order, ordered_on, filed_at: filed.start() });
+                }
                 Ok(Field::Erased) => customer.erased = true,
                 Err(()) => {}
             }
@@ -52,6 +67,7 @@ impl Customer {
         if customer.erased {
             customer.sealed = None;
             customer.known = Known::default();
+            customer.claims.clear();
         }
         customer
     }

@@ -119,6 +119,10 @@ key!(
     ShareKey "share" { program: ProgramId, day: Day, customer: CustomerPseudonym, batch: Batch }
 );
 key!(
+    /// A customer says that an order came by a recommendation.
+    HandKey "hand" { program: ProgramId, order: OrderPseudonym, filed: Filed }
+);
+key!(
     /// A customer whose erasure is repeated.
     ErasedKey "todo.erased" { program: ProgramId, customer: CustomerPseudonym }
 );
@@ -187,6 +191,19 @@ part!(
     passalong_core::text::from_base32(text).map(Self).ok_or(())
 );
 
+/// Who filed a claim, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Filed {
+    pub at: Minute,
+    pub customer: CustomerPseudonym,
+}
+
+part!(Filed, self, f, write!(f, "{}.{}", self.at, self.customer), text, {
+    let (at, customer) = text.split_once('.').ok_or(())?;
+    let customer = customer.parse().map_err(|_| ())?;
+    Ok(Self { at: at.parse().map_err(|_| ())?, customer })
+});
+
 /// What is kept of a customer, each in a key of its own, so that each is erased by one delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
@@ -196,6 +213,8 @@ pub enum Field {
     Hints(Minute, Digest),
     /// The segment the shop put the customer into, and the minute from which it counts.
     Segment(Minute, Digest),
+    /// A claim that the customer filed, and when.
+    Claim(Minute, OrderPseudonym),
     /// Erased: later writes are dropped while this stands.
     Erased,
 }
@@ -208,6 +227,7 @@ part!(
         Self::Id => f.write_str("id"),
         Self::Hints(since, digest) => write!(f, "hints.{since}.{digest}"),
         Self::Segment(since, digest) => write!(f, "segment.{since}.{digest}"),
+        Self::Claim(filed, order) => write!(f, "claim.{filed}.{order}"),
         Self::Erased => f.write_str("erased"),
     },
     text,
@@ -223,6 +243,9 @@ part!(
             Some("erased") => Self::Erased,
             Some("hints") => since().map(|(since, digest)| Self::Hints(since, digest))?,
             Some("segment") => since().map(|(since, digest)| Self::Segment(since, digest))?,
+            Some("claim") => {
+                since().map(|(at, Digest(order))| Self::Claim(at, OrderPseudonym(order)))?
+            }
             _ => return Err(()),
         };
         if parts.next().is_some() { Err(()) } else { Ok(field) }
@@ -262,6 +285,8 @@ mod tests {
         check::<OrderKey>(&format!("order/teehaus/0123456789abcdef/{fact}"));
         check::<LogKey>("log/teehaus/20261122/0123456789abcdef/0123456789a0");
         check::<ShareKey>("share/teehaus/20261122/0123456789a0/0123456789abc");
+        check::<HandKey>("hand/teehaus/0123456789abcdef/202611220800.0123456789a0");
+        check::<CustomerKey>("customer/teehaus/0123456789a0/claim.202611220800.0123456789abcdef");
         check::<ErasedKey>("todo.erased/teehaus/0123456789a0");
     }
 }

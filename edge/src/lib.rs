@@ -20,6 +20,7 @@
 
 pub mod administer;
 pub mod authenticate;
+pub mod claim;
 pub mod clicks;
 pub mod cron;
 pub mod customers;
@@ -27,6 +28,7 @@ pub mod fold;
 pub mod fulfil;
 pub mod http;
 pub mod isolate;
+pub mod join;
 pub mod keys;
 pub mod limits;
 pub mod me;
@@ -77,6 +79,7 @@ pub enum Action {
     Offer,
     Me,
     Share,
+    Claim,
     Codes,
     RecordConversion,
     ReadConversion,
@@ -104,6 +107,7 @@ pub const ROUTES: &[(&str, &str, Who, Action)] = &[
     ("GET", "/v1/offer", Who::Visitor, Action::Offer),
     ("GET", "/v1/me", Who::Customer, Action::Me),
     ("POST", "/v1/me/shares", Who::Customer, Action::Share),
+    ("POST", "/v1/me/claims", Who::Customer, Action::Claim),
     ("POST", "/v1/codes", Who::Merchant, Action::Codes),
     ("POST", "/v1/conversions", Who::Merchant, Action::RecordConversion),
     ("GET", "/v1/conversions/{order_id}", Who::Merchant, Action::ReadConversion),
@@ -201,6 +205,7 @@ async fn call<H: Host>(
         Action::Offer => offer::offer(cx, request).await,
         Action::Me => me::me(cx, request).await,
         Action::Share => me::share(cx, request).await,
+        Action::Claim => claim::claim(cx, request).await,
         Action::Codes => administer::issue_codes(cx, request).await,
         Action::RecordConversion => record_conversion::record_conversion(cx, request).await,
         Action::ReadConversion => read_rewards::read_conversion(cx, request, first).await,

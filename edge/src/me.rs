@@ -14,8 +14,8 @@ use passalong_core::reward::{ConversionKind, Role, Rule, Trigger, When};
 use passalong_core::status::{self, Reward, Totals, View};
 use passalong_core::time::Minute;
 use passalong_core::wire::{
-    Clicks, EarnedSum, FriendReward, Me, MeOffer, MeReward, MeTotals, Next, ProgramHead, Referral,
-    Stage, YearTotal, promised,
+    Clicks, EarnedSum, FriendReward, Me, MeClaim, MeOffer, MeReward, MeTotals, Next, ProgramHead,
+    Referral, Stage, YearTotal, promised,
 };
 use serde_json::{Value, json};
 
@@ -102,7 +102,7 @@ pub async fn me<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Respo
         totals: message(totals, clicks, year),
         referrals,
         as_friend,
-        claims: Vec::new(),
+        claims: open_claims(&record, &orders),
         next: next(&version.terms, &approved, segment),
         channels: CHANNELS.to_vec(),
         as_of: cx.now,
@@ -110,6 +110,16 @@ pub async fn me<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Respo
         test_clock: cx.config.test_clock,
     };
     Ok(Response::json(200, &me))
+}
+
+/// Claims that were filed and whose orders have not come into the ledger, newest first.
+fn open_claims(record: &Customer, orders: &BTreeMap<OrderPseudonym, Order>) -> Vec<MeClaim> {
+    let open = record.claims.iter().rev().filter(|claim| !orders.contains_key(&claim.order));
+    let told = |claim: &customers::Claimed| MeClaim {
+        ordered_on: claim.ordered_on.clone(),
+        filed_at: claim.filed_at,
+    };
+    open.map(told).collect()
 }
 
 pub fn head(version: &Version) -> ProgramHead {

@@ -16,6 +16,7 @@ use passalong_core::wire::ConversionAnswer;
 use crate::authenticate::merchant;
 use crate::customers;
 use crate::http::{Request, Response};
+use crate::join::JOINED_AFTER;
 use crate::keys::Ledger;
 use crate::orders::{
     Promise, Record, claim_puts, claims, conversion_put, due_put, log_put, order_put, record,
@@ -125,14 +126,9 @@ async fn decide<H: Host>(
         reason: None,
         rewards: Vec::new(),
         terms_version: version.map(|version| version.number),
+        unproven: None,
     };
-    let (advocate, via) = match prove(program, &report.proof) {
-        Ok(proven) => proven,
-        Err(reason) => {
-            record.reason = Some(reason);
-            return Ok(Decision { record, proven: None, advocate_id: None });
-        }
-    };
+    let proven = prove(program, &report.proof);
     let customer = report.customer.as_ref().map(|id| program.keys.customer(id));
     let hints = report.hints.iter().map(|hint| Identity::Hint(program.keys.hint(hint)));
     let identities: Vec<Identity> =
@@ -146,16 +142,24 @@ async fn decide<H: Host>(
         occurred_at: report.occurred_at,
         segment: report.segment.clone(),
         action: report.action.clone(),
-        via,
+        via: proven.map_or(Via::Bound, |(_, via)| via),
         noted: None,
         again: false,
         excluded: version.map_or(0, |version| version.terms.excluded.amount(&report.items)),
+    };
+    let (advocate, _) = match proven {
+        Ok(proven) => proven,
+        Err(reason) => {
+            record.reason = Some(reason);
+            record.unproven = Some(conversion);
+            return Ok(Decision { record, proven: None, advocate_id: None });
+        }
     };
     let record_of = customers::load(cx, program, advocate).await?;
     let minute = cx.accepted();
     let mut reason =
         attribute(&conversion, advocate, &record_of.known, &program.versions, minute).err();
-    if let (None, Some(version)) = (reason, version) {
+    if let (None | Some(Reason::ExistingCustomer), Some(version)) = (reason, version) {
         let claims = claims(cx, program, (order, None), &conversion.identities, RIVALS).await?;
         let who = (order, advocate, report.kind);
         let friendship = friendship(who, &claims.own, &claims.others, &program.versions, minute);
@@ -163,7 +167,9 @@ async fn decide<H: Host>(
         let left = Remaining { amount: report.amount.unwrap_or(0), reversed: None };
         let base = Base { left, excluded: conversion.excluded };
         let facets = Facets::new(&conversion, &record_of.known, minute);
-        let mut refused = friendship.taken.then_some(Reason::FriendAlreadyReferred);
+        let mut refused = friendship.waive(reason.map_or(Ok(()), Err)).err();
+        refused = refused.or(friendship.taken.then_some(Reason::FriendAlreadyReferred));
+        let is_refused = refused.is_some();
         for role in [Role::Advocate, Role::Friend] {
             let first = rule_for(&version.terms, role, &facets, false);
             let rule = rule_for(&version.terms, role, &facets, friendship.again);
@@ -176,7 +182,7 @@ async fn decide<H: Host>(
                 None => {}
             }
         }
-        if friendship.taken {
+        if is_refused {
             record.rewards.clear();
         }
         reason = refused.filter(|_| record.rewards.is_empty());
@@ -208,6 +214,11 @@ async fn save<H: Host>(
             let friend = customers::load(cx, program, program.keys.customer(id)).await?;
             puts.extend(customers::missing(cx, program, &friend, id, &[]));
         }
+    }
+    let version = program.versions.at(decision.record.occurred_at);
+    let binds = version.is_some_and(|version| version.terms.attribution.bound_days > 0);
+    if decision.record.unproven.is_some() && binds {
+        cx.put(&due_put(program, key.accepted.plus(JOINED_AFTER), ledger, order)).await?;
     }
     let last = order_put(program, order, key, ledger, &decision.record);
     if mutation::is_on(Mutation::OrderFirst) {

@@ -130,6 +130,10 @@ async fn answer<H: Host>(
             facts.add(key, fact);
         }
         cx.put_all(&missing).await?;
+        // What brought no proof has come into a ledger since.
+        if record.unproven.is_some() {
+            (record.attributed, record.reason) = (true, None);
+        }
         let rewards = status::rewards(&facts, &customer.view(advocate, program, cx.now));
         if record.attributed {
             let promise =

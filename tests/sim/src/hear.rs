@@ -91,13 +91,21 @@ impl Story {
                     self.check_shown(program, &referral["reward"]);
                 }
             }
-            What::Rewards { program } | What::Read { program, .. } => {
+            What::Rewards { program } | What::Read { program, .. } | What::Owed { program, .. } => {
                 for reward in answer.body["rewards"].as_array().cloned().unwrap_or_default() {
                     self.check_shown(program, &reward);
+                    self.see(program, &reward);
+                }
+            }
+            What::Review { program, .. } => {
+                if status == 200 {
+                    self.check_shown(program, &answer.body);
                 }
             }
             What::Fulfil { program, id, .. } => {
-                if status == 200 {
+                if status == 200 && id.contains('.') {
+                    self.see(program, &answer.body);
+                } else if status == 200 {
                     self.check_shown(program, &answer.body);
                     self.fulfilled.entry((program, id)).or_default().push(answer.body.clone());
                 }
@@ -107,7 +115,23 @@ impl Story {
                     self.erased.insert((program, customer), now);
                 }
             }
+            What::Claim { program, advocate } => {
+                if status == 201 || status == 200 {
+                    self.check_kept_claim(program, advocate);
+                }
+            }
             What::Terms { .. } | What::Codes { .. } | What::Share { .. } => {}
+        }
+    }
+
+    /// Whoever saw a reward can pay it, review it, and settle its entries.
+    fn see(&mut self, program: usize, reward: &serde_json::Value) {
+        let entries = reward["entries"].as_array().cloned().unwrap_or_default();
+        let ids = entries.iter().map(|entry| &entry["id"]).chain([&reward["id"]]);
+        for id in ids.filter_map(|id| id.as_str()) {
+            if !self.seen.iter().any(|(_, known)| known == id) {
+                self.seen.push((program, id.to_owned()));
+            }
         }
     }
 

@@ -9,6 +9,8 @@
     reason = "a tool of tests: what cannot be must end it"
 )]
 
+use std::collections::BTreeMap;
+
 mod checks;
 mod hear;
 mod kv;
@@ -35,13 +37,24 @@ pub struct Outcome {
     pub breaches: usize,
     /// A digest of everything that was ever written, and when.
     pub digest: u64,
+    /// What was decided, by kind of value, reason and review: how often.
+    pub decided: BTreeMap<String, u32>,
     pub violations: Vec<String>,
 }
 
 impl Outcome {
     fn panicked(seed: u64) -> Self {
         let violations = vec!["it panicked".to_owned()];
-        Self { seed, steps: 0, reports: 0, events: 0, breaches: 0, digest: 0, violations }
+        Self {
+            seed,
+            steps: 0,
+            reports: 0,
+            events: 0,
+            breaches: 0,
+            digest: 0,
+            decided: BTreeMap::new(),
+            violations,
+        }
     }
 }
 
@@ -57,6 +70,7 @@ pub fn run(seed: u64, mode: Mode) -> Outcome {
         events: story.events.len(),
         breaches: story.breaches(),
         digest: story.machine.kv.borrow().digest(),
+        decided: story.decided,
         violations: story.violations,
     }
 }

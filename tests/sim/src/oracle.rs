@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use passalong_core::fact::{Decided, Verdict};
+use passalong_core::fact::{Decided, Verdict, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use passalong_core::program::{HoldFrom, Program};
 use passalong_core::report::EventType;
@@ -18,13 +18,20 @@ pub struct Report {
     pub digest: Digest,
     pub accepted: Minute,
     pub advocate: Option<CustomerPseudonym>,
-    pub clicked_at: Option<Instant>,
+    /// The click that proves it: when, and which of that second.
+    pub clicked: Option<(Instant, u32)>,
     pub identities: Vec<Identity>,
     pub kind: ConversionKind,
     pub amount: i64,
     pub currency: Option<String>,
     pub first_order: Option<bool>,
     pub occurred_at: Instant,
+    pub segment: Option<String>,
+    pub action: Option<String>,
+    /// Category and amount of what was ordered.
+    pub items: Vec<(String, i64)>,
+    /// How it came into a ledger without a proof of its own.
+    pub joined: Option<Via>,
 }
 
 /// An event that stands in the store.
@@ -48,6 +55,9 @@ pub struct Oracle {
     pub events: BTreeMap<OrderPseudonym, BTreeMap<Digest, Event>>,
     /// What is known of advocates, and since when.
     pub known: BTreeMap<CustomerPseudonym, Vec<(Minute, Identity)>>,
+    pub segments: BTreeMap<CustomerPseudonym, Vec<(Minute, String)>>,
+    /// What the merchant decided on a reward of an order: the first time.
+    pub reviews: BTreeMap<(OrderPseudonym, CustomerPseudonym, Role), (Minute, Digest, bool)>,
 }
 
 /// A decision with its instant.
@@ -143,13 +153,13 @@ impl Oracle {
         if report.identities.iter().any(|identity| own.contains(identity)) {
             return Some(Reason::SelfReferral);
         }
-        if let Some(clicked_at) = report.clicked_at {
+        if let Some((clicked_at, _)) = report.clicked {
             let age = report.occurred_at.seconds() - clicked_at.seconds();
             if age > i64::from(terms.attribution.window_days) * DAY || age < -300 {
                 return Some(Reason::OutsideWindow);
             }
         }
-        let is_old = report.first_order == Some(false);
+        let is_old = report.first_order == Some(false) && report.joined != Some(Via::Bound);
         (terms.attribution.new_customers_only && is_old).then_some(Reason::ExistingCustomer)
     }
 
@@ -160,8 +170,8 @@ impl Oracle {
         report: &Report,
         advocate: CustomerPseudonym,
         until: Minute,
-    ) -> (bool, bool) {
-        let (mut taken, mut again) = (false, false);
+    ) -> (bool, bool, bool) {
+        let (mut taken, mut again, mut held) = (false, false, false);
         for identity in &report.identities {
             let mut holder: Option<&Report> = None;
             for rival in self.reports.values().filter_map(|reports| reports.first()) {
@@ -177,6 +187,7 @@ impl Oracle {
                 {
                     continue;
                 }
+                held |= other == advocate;
                 again |= other == advocate && rival.kind == report.kind;
                 let first =
                     |held: &&Report| (held.accepted, held.order) < (rival.accepted, rival.order);
@@ -184,7 +195,30 @@ impl Oracle {
             }
             taken |= holder.is_some_and(|holder| holder.advocate != Some(advocate));
         }
-        (taken, again)
+        (taken, again, held)
+    }
+
+    /// Who an order without proof belongs to, because an earlier one brought the friend.
+    pub fn bound_to(&self, report: &Report) -> Option<CustomerPseudonym> {
+        let days = self.terms_at(report.occurred_at)?.attribution.bound_days;
+        let earlier = self.reports.values().filter_map(|reports| reports.first());
+        let brought = earlier.filter(|other| {
+            let age = report.occurred_at.seconds() - other.occurred_at.seconds();
+            other.joined.is_none()
+                && other.order != report.order
+                && (other.accepted, other.order) < (report.accepted, report.order)
+                && age <= i64::from(days) * DAY
+                && other.identities.iter().any(|identity| report.identities.contains(identity))
+        });
+        let good = brought.filter_map(|other| {
+            let advocate = other.advocate?;
+            let then = report.accepted.min(self.settles(other));
+            let refused = self.refusal(other, advocate, report.accepted).is_some();
+            let gone =
+                self.refusal(other, advocate, then).is_some() || self.left(other, then).1.is_some();
+            (!refused).then_some((gone, other.accepted, other.order, advocate))
+        });
+        good.min().map(|(.., advocate)| advocate).filter(|_| days > 0)
     }
 
     /// The verdicts of one advocate, by order. `None` where the advocate's identity was erased, so
@@ -214,9 +248,10 @@ impl Oracle {
         before: &BTreeMap<OrderPseudonym, Settled>,
     ) -> Verdict {
         let terms = self.terms_of(report);
-        let (taken, again) = self.friendship(report, advocate, settles);
+        let (taken, again, held) = self.friendship(report, advocate, settles);
         let first = self.reports.get(&report.order).and_then(|reports| reports.first());
         let mut refusal = self.refusal(report, advocate, settles);
+        refusal = refusal.filter(|reason| !(held && *reason == Reason::ExistingCustomer));
         if taken {
             refusal = refusal.or(Some(Reason::FriendAlreadyReferred));
         }
@@ -224,56 +259,165 @@ impl Oracle {
             refusal = Some(Reason::ConflictingReport);
         }
         let (left, undone) = self.left(report, settles);
+        let is_excluded = |item: &&(String, i64)| terms.excluded.categories.contains(&item.0);
+        let excluded = report.items.iter().filter(is_excluded).map(|(_, amount)| amount).sum();
+        let suspicion = self.suspicion(report, advocate, terms);
+        let scales = Scales { oracle: self, terms, report, advocate, settles, before, suspicion };
         let mut rewards = Vec::new();
         for role in [Role::Advocate, Role::Friend] {
-            let mut rules = terms
-                .rewards
-                .iter()
-                .filter(|rule| rule.role == role && rule.trigger.kind() == report.kind);
-            let Some(any) = rules.clone().next().filter(|rule| rule.when == When::Earned) else {
-                continue;
+            let fitting: Vec<&Rule> =
+                terms.rewards.iter().filter(|rule| scales.fits(rule, role)).collect();
+            let once = |rule: &Rule| {
+                rule.trigger != Trigger::EveryPurchase && rule.trigger != Trigger::Action
             };
-            let once = |rule: &Rule| rule.trigger != Trigger::EveryPurchase;
-            let rule = rules.find(|rule| !(again && once(rule)));
+            let rule = fitting.iter().find(|rule| !(again && once(rule))).copied();
             let rule = rule.filter(|rule| rule.when == When::Earned);
+            let any = fitting.first().copied().filter(|rule| rule.when == When::Earned);
+            let Some(named) = rule.or(any) else { continue };
+            let declined = scales.reviewed(role) == Some(false);
             let again = rule.is_none().then_some(Reason::FriendAlreadyReferred);
-            let decided = match (refusal.or(again).or(undone), rule) {
-                (Some(reason), _) => Err(reason),
-                (None, rule) => Self::value(rule.unwrap_or(any), left, terms, settles, before),
+            let declined = declined.then_some(Reason::Declined);
+            let decided = match refusal.or(again).or(declined).or(undone) {
+                Some(reason) => Err(reason),
+                None => scales.value(named, left, excluded),
             };
-            let trigger = rule.unwrap_or(any).trigger;
-            rewards.push(Decided::plain(role, trigger, decided));
+            let one = scales.decided(named, decided);
+            let number = scales.number(named.trigger);
+            rewards.push(one);
+            let (Role::Advocate, Some(value)) = (role, one.value) else { continue };
+            let bonus = terms.rewards.iter().find(|rule| {
+                rule.milestone == Some(number)
+                    && rule.trigger == named.trigger
+                    && scales.is_for(rule)
+            });
+            if let Some(bonus) = bonus {
+                let given = scales.under_ceiling(bonus, bonus.value, value.money().unwrap_or(0));
+                rewards.push(scales.decided(bonus, given));
+            }
         }
-        Verdict { report: report.digest, rewards, excluded: 0 }
+        Verdict { report: report.digest, rewards, excluded }
     }
 
-    fn value(
-        rule: &Rule,
-        left: i64,
+    /// Why the merchant is to look at an order first.
+    fn suspicion(
+        &self,
+        report: &Report,
+        advocate: CustomerPseudonym,
         terms: &Program,
-        settles: Minute,
-        before: &BTreeMap<OrderPseudonym, Settled>,
-    ) -> Result<Value, Reason> {
-        if rule.minimum_order.is_some_and(|least| left < least) {
+    ) -> Option<Reason> {
+        if report.joined == Some(Via::Hand) {
+            return Some(Reason::ClaimedByHand);
+        }
+        let (mut of_click, mut of_day) = (0, 0);
+        for other in self.reports.keys().filter_map(|order| self.own(*order, advocate)) {
+            let is_earlier = (other.accepted, other.order) < (report.accepted, report.order);
+            if !is_earlier || other.kind != report.kind {
+                continue;
+            }
+            of_click += u32::from(report.clicked.is_some() && other.clicked == report.clicked);
+            let age = report.occurred_at.seconds() - other.occurred_at.seconds();
+            of_day += u32::from((0..DAY).contains(&age));
+        }
+        if terms.review.orders_per_click.is_some_and(|most| of_click >= most) {
+            return Some(Reason::ManyOrdersOneClick);
+        }
+        terms.review.orders_per_day.is_some_and(|most| of_day >= most).then_some(Reason::Velocity)
+    }
+}
+
+/// One order while it is weighed.
+struct Scales<'a> {
+    oracle: &'a Oracle,
+    terms: &'a Program,
+    report: &'a Report,
+    advocate: CustomerPseudonym,
+    settles: Minute,
+    before: &'a BTreeMap<OrderPseudonym, Settled>,
+    suspicion: Option<Reason>,
+}
+
+impl Scales<'_> {
+    fn fits(&self, rule: &Rule, role: Role) -> bool {
+        rule.role == role
+            && rule.milestone.is_none()
+            && rule.trigger.kind() == self.report.kind
+            && (rule.action.is_none() || rule.action == self.report.action)
+            && self.is_for(rule)
+    }
+
+    /// Whether a rule is for the segment of whoever earns.
+    fn is_for(&self, rule: &Rule) -> bool {
+        let Some(wanted) = &rule.segment else { return true };
+        if rule.role == Role::Friend {
+            return self.report.segment.as_ref() == Some(wanted);
+        }
+        let known = self.oracle.segments.get(&self.advocate).into_iter().flatten();
+        let then = known.filter(|(since, _)| *since <= self.report.accepted).max();
+        then.is_some_and(|(_, segment)| segment == wanted)
+    }
+
+    fn reviewed(&self, role: Role) -> Option<bool> {
+        let (at, _, approved) =
+            self.oracle.reviews.get(&(self.report.order, self.advocate, role))?;
+        (*at <= self.settles).then_some(*approved)
+    }
+
+    /// What was given before: the action, when, and what.
+    fn given(&self) -> impl Iterator<Item = (Option<&String>, Minute, &Decided)> {
+        self.before.iter().flat_map(|(order, (at, verdict))| {
+            let report = self.oracle.own(*order, self.advocate);
+            let action = report.and_then(|report| report.action.as_ref());
+            let given = verdict.rewards.iter().filter(|one| one.value.is_some());
+            given.map(move |one| (action, *at, one))
+        })
+    }
+
+    fn number(&self, trigger: Trigger) -> u32 {
+        let plain = self.given().filter(|(_, _, one)| {
+            one.role == Role::Advocate && one.milestone.is_none() && one.trigger == trigger
+        });
+        u32::try_from(plain.count()).unwrap() + 1
+    }
+
+    /// The value of a rule for this referral.
+    fn of_tier(&self, rule: &Rule) -> Value {
+        let number = self.number(rule.trigger);
+        let tiers = rule.tiers.iter().filter(|tier| number >= tier.from);
+        tiers.max_by_key(|tier| tier.from).map_or(rule.value, |tier| tier.value)
+    }
+
+    fn value(&self, rule: &Rule, left: i64, excluded: i64) -> Result<Value, Reason> {
+        let amount = (left - excluded).max(0);
+        if excluded > 0 && amount == 0 {
+            return Err(Reason::ExcludedItem);
+        }
+        if rule.minimum_order.is_some_and(|least| amount < least) {
             return Err(Reason::BelowMinimum);
         }
-        let value = match rule.value {
+        let value = match self.of_tier(rule) {
             Value::PercentOfOrder { basis_points } => {
-                let amount = (left * i64::from(basis_points.0) + 5_000) / 10_000;
-                Value::Credit { amount, currency: terms.currency }
+                let amount = (amount * i64::from(basis_points.0) + 5_000) / 10_000;
+                Value::Credit { amount, currency: self.terms.currency }
             }
             fixed => fixed,
         };
+        let value = self.under_cap(rule, value)?;
+        self.under_ceiling(rule, value, 0)
+    }
+
+    fn under_cap(&self, rule: &Rule, value: Value) -> Result<Value, Reason> {
         let Some(cap) = rule.cap else { return Ok(value) };
-        let year = |at: Minute| at.start().day().year();
-        let spent: Vec<i64> = before
-            .values()
-            .filter(|(at, _)| {
-                cap.per == passalong_core::reward::CapPeriod::Total || year(*at) == year(settles)
+        let total = cap.per == passalong_core::reward::CapPeriod::Total;
+        let spent: Vec<i64> = self
+            .given()
+            .filter(|(action, _, one)| {
+                one.role == rule.role
+                    && one.trigger == rule.trigger
+                    && one.milestone.is_none()
+                    && (rule.action.is_none() || *action == rule.action.as_ref())
             })
-            .flat_map(|(_, verdict)| &verdict.rewards)
-            .filter(|one| one.role == rule.role && one.trigger == rule.trigger)
-            .filter_map(|one| one.value?.amount())
+            .filter(|(_, at, _)| total || year(*at) == year(self.settles))
+            .map(|(_, _, one)| one.value.and_then(Value::amount).unwrap_or(0))
             .collect();
         if cap.count.is_some_and(|most| spent.len() >= most as usize) {
             return Err(Reason::CapReached);
@@ -285,4 +429,47 @@ impl Oracle {
             _ => Ok(value),
         }
     }
+
+    fn under_ceiling(&self, rule: &Rule, value: Value, own: i64) -> Result<Value, Reason> {
+        let (Some(most), Some(money)) = (self.terms.yearly_ceiling, value.money()) else {
+            return Ok(value);
+        };
+        if rule.role == Role::Friend {
+            return Ok(value);
+        }
+        let this_year = self
+            .given()
+            .filter(|(_, at, one)| one.role == Role::Advocate && year(*at) == year(self.settles));
+        let spent: i64 = this_year.filter_map(|(_, _, one)| one.value?.money()).sum();
+        let left = most - spent - own;
+        let can_be_cut =
+            value.amount().is_some() && rule.delivery != passalong_core::reward::Delivery::Coupon;
+        match left {
+            _ if left <= 0 => Err(Reason::CapReached),
+            _ if money <= left => Ok(value),
+            _ if can_be_cut => Ok(value.with_amount(left)),
+            _ => Err(Reason::CapReached),
+        }
+    }
+
+    fn decided(&self, rule: &Rule, decided: Result<Value, Reason>) -> Decided {
+        let good = decided.is_ok();
+        let decision = rule.milestone.map_or_else(|| self.reviewed(rule.role), |_| None);
+        let is_share = |value| match value {
+            Value::PercentOfOrder { basis_points } => Some(basis_points),
+            _ => None,
+        };
+        Decided {
+            milestone: rule.milestone,
+            review: self.suspicion.filter(|_| good && decision.is_none()),
+            rate: is_share(self.of_tier(rule)).filter(|_| good),
+            expires_days: rule.expires_days.filter(|_| good),
+            pool: rule.pool.filter(|_| good),
+            ..Decided::plain(rule.role, rule.trigger, decided)
+        }
+    }
+}
+
+fn year(at: Minute) -> i16 {
+    at.start().day().year()
 }

@@ -37,8 +37,14 @@ impl Story {
                     self.errand(What::Read { program, order_id }, None, 0);
                 }
             }
-            690..780 => self.fulfil(program),
-            780..930 => {
+            690..750 => self.fulfil(program),
+            750..770 => self.review(program),
+            770..775 => {
+                let advocate = self.random.index(3);
+                self.errand(What::Owed { program, advocate }, None, 0);
+            }
+            775..785 => self.claim(program),
+            785..930 => {
                 let advocate = self.random.index(3);
                 for _ in 0..self.random.between(1, 5) {
                     let visitor = u32::try_from(self.random.below(40)).unwrap();
@@ -123,21 +129,39 @@ impl Story {
         if random.permille(20) {
             body["currency"] = json!("CHF");
         }
-        if random.permille(60) {
-            body["kind"] = json!("signup");
+        if random.permille(120) {
+            body["kind"] = json!(random.pick(&["signup", "action"]));
+            if body["kind"] == "action" {
+                body["action"] = json!(random.pick(&["review", "survey"]));
+            }
             body.as_object_mut().unwrap().retain(|name, _| name != "amount" && name != "currency");
+        }
+        if random.permille(150) {
+            body["segment"] = json!("vip");
+        }
+        if body["kind"] == "purchase" && random.permille(250) {
+            body["items"] = json!([
+                { "sku": "TEE-1", "category": "tee", "amount": 77 },
+                { "sku": "MED-1", "category": "medizin", "amount": random.pick(&[1_000, 77, 20_000]) },
+            ]);
         }
         match random.below(20) {
             0 => {}
+            _ if random.permille(120) => {}
             1 => body["code"] = json!("8f3k2m7q8f3k2m7q8f3k2m7q8f"),
             2..10 => body["code"] = json!(of.code(&advocate)),
             _ => {
                 let age = random.pick(&[60, 3_600, 86_300, 90_000]);
+                // Some come by a click that others come by, too.
+                let mut at = occurred_at.plus(-age);
+                if random.permille(400) {
+                    at = Instant::from_seconds(at.seconds() / 21_600 * 21_600);
+                }
                 let token = ClickToken {
                     customer: of.pseudonym(&advocate),
-                    at: occurred_at.plus(-age),
+                    at,
                     channel: passalong_core::channel::Channel::WhatsApp,
-                    nonce: [1, 2, 3, 4],
+                    nonce: [1, 2, 3, random.pick(&[4, 4, 4, 5])],
                 };
                 body["token"] = json!(token.sign(&of.keys));
             }
@@ -184,7 +208,8 @@ impl Story {
         let order = of.keys.order(&order_id.parse::<OrderId>().unwrap());
         let token = body.get("token").and_then(Value::as_str);
         let clicked = token.and_then(|token| {
-            passalong_core::click_token::verify(&of.keys, token).ok().map(|token| token.at)
+            let click = passalong_core::click_token::verify(&of.keys, token).ok()?;
+            Some((click.at, u32::from_be_bytes(click.nonce)))
         });
         let is_bad = body.get("code").is_some_and(|code| code == "8f3k2m7q8f3k2m7q8f3k2m7q8f");
         let proves = !is_bad && (clicked.is_some() || body.get("code").is_some());
@@ -198,14 +223,22 @@ impl Story {
             order,
             digest,
             accepted: far.minute(),
+            joined: None,
             advocate: advocate.filter(|_| proves).map(|advocate| of.pseudonym(advocate)),
-            clicked_at: clicked,
+            clicked,
             identities: ids.chain(hints).collect(),
             kind: parsed.kind,
             amount: parsed.amount.unwrap_or(0),
             currency: parsed.currency.map(|currency| currency.to_string()),
             first_order: parsed.first_order,
             occurred_at: parsed.occurred_at,
+            segment: parsed.segment,
+            action: parsed.action,
+            items: parsed
+                .items
+                .into_iter()
+                .map(|item| (item.category.unwrap_or_default(), item.amount))
+                .collect(),
         };
         if let Some(index) = self.by_digest.get(&(program, digest)) {
             return *index;
@@ -278,18 +311,54 @@ impl Story {
         self.events.len() - 1
     }
 
-    /// The merchant pays out what was once seen as an advocate's reward.
-    fn fulfil(&mut self, program: usize) {
-        let Some(order_id) = self.some_order(program) else { return };
+    /// A reward that somebody has seen, or that of a late order.
+    fn some_reward(&mut self, program: usize) -> Option<String> {
+        let seen: Vec<&String> =
+            self.seen.iter().filter(|(of, _)| *of == program).map(|(_, id)| id).collect();
+        if !seen.is_empty() && self.random.permille(400) {
+            let from = seen.len().saturating_sub(20);
+            return Some(seen[from + self.random.index(seen.len() - from)].clone());
+        }
+        let order_id = self.some_order(program)?;
         let order = self.programs[program].keys.order(&order_id.parse().unwrap());
         let role = if self.random.permille(700) {
             passalong_core::reward::Role::Advocate
         } else {
             passalong_core::reward::Role::Friend
         };
-        let id = passalong_core::reward::RewardId::Order { order, role }.to_string();
+        Some(passalong_core::reward::RewardId::Order { order, role }.to_string())
+    }
+
+    /// The merchant pays out a reward, or settles what was taken back from one.
+    fn fulfil(&mut self, program: usize) {
+        let Some(id) = self.some_reward(program) else { return };
         let reference = self.random.below(2);
         self.errand(What::Fulfil { program, id, reference }, None, 0);
+    }
+
+    /// A customer misses an order; some name one that brought another proof, or the wrong day.
+    fn claim(&mut self, program: usize) {
+        let unproven =
+            |sent: &&SentReport| sent.program == program && sent.report.advocate.is_none();
+        let missed: Vec<String> =
+            self.reports.iter().filter(unproven).map(|sent| sent.order_id.clone()).collect();
+        let missed = if missed.is_empty() || self.random.permille(200) {
+            self.some_order(program)
+        } else {
+            Some(missed[self.random.index(missed.len())].clone())
+        };
+        let Some(order_id) = missed else { return };
+        let advocate = self.random.index(3);
+        let day = i64::try_from(self.now() / DAY).unwrap() - self.random.pick(&[0, 0, 0, 1, 2]);
+        let day = Instant::from_seconds(day * 86_400).day().dashed();
+        let body = json!({ "order_id": order_id, "ordered_on": day });
+        self.errand(What::Claim { program, advocate }, Some(body), 0);
+    }
+
+    fn review(&mut self, program: usize) {
+        let Some(id) = self.some_reward(program).filter(|id| !id.contains('.')) else { return };
+        let decision = self.random.pick(&["approve", "decline"]);
+        self.errand(What::Review { program, id, decision }, None, 0);
     }
 
     fn erase(&mut self, program: usize) {
@@ -321,7 +390,11 @@ impl Story {
         let as_customer = |program: usize, advocate: usize| {
             let of = of(program);
             let customer = &of.advocates[advocate];
-            identity_token(&of.identity_secret, &of.id, customer, &[hint(customer)], now)
+            // Who is a regular changes from time to time.
+            let days = now.seconds() / 86_400;
+            let segment = if days % 2 == 0 { "neu" } else { "stamm" };
+            let hints = [hint(customer)];
+            identity_token(&of.identity_secret, &of.id, customer, &hints, Some(segment), now)
         };
         let post = |program: usize, path: &str, body: &Value| {
             request("POST", path, &of(program).api_key, Some(body))
@@ -343,6 +416,10 @@ impl Story {
             What::Me { program, advocate } => {
                 request("GET", "/v1/me", &as_customer(*program, *advocate), None)
             }
+            What::Claim { program, advocate } => {
+                let body = errand.body.as_ref();
+                request("POST", "/v1/me/claims", &as_customer(*program, *advocate), body)
+            }
             What::Share { program, advocate } => {
                 let body = json!({ "channel": "whatsapp" });
                 request("POST", "/v1/me/shares", &as_customer(*program, *advocate), Some(&body))
@@ -355,6 +432,15 @@ impl Story {
             What::Fulfil { program, id, reference } => {
                 let body = json!({ "reference": format!("voucher {reference}") });
                 post(*program, &format!("/v1/rewards/{id}/fulfil"), &body)
+            }
+            What::Review { program, id, decision } => {
+                let body = json!({ "decision": decision, "note": "looked at" });
+                post(*program, &format!("/v1/rewards/{id}/review"), &body)
+            }
+            What::Owed { program, advocate } => {
+                let of = of(*program);
+                let path = format!("/v1/rewards?customer_id={}", of.advocates[*advocate]);
+                request("GET", &path, &of.api_key, None)
             }
             What::Erase { program, customer } => {
                 post(*program, "/v1/customers/erase", &json!({ "customer_id": customer }))
@@ -381,7 +467,11 @@ impl Story {
         let tries = self.errands[index].tries;
         let patient = matches!(
             self.errands[index].what,
-            What::Report(_) | What::Event(_) | What::Fulfil { .. } | What::Erase { .. }
+            What::Report(_)
+                | What::Event(_)
+                | What::Fulfil { .. }
+                | What::Review { .. }
+                | What::Erase { .. }
         );
         if !patient || tries > 4 || self.random.permille(250) {
             self.errands[index].done = true;

@@ -25,12 +25,13 @@ pub fn identity_token(
     program: &str,
     customer: &str,
     hints: &[String],
+    segment: Option<&str>,
     now: Instant,
 ) -> String {
     let part = |value: &Value| base64url(value.to_string().as_bytes());
     let claims = json!({
         "sub": customer, "aud": program, "iat": now.seconds(), "exp": now.plus(HOUR).seconds(),
-        "hints": hints,
+        "hints": hints, "segment": segment,
     });
     let signed = format!("{}.{}", part(&json!({ "alg": "HS256", "typ": "JWT" })), part(&claims));
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();

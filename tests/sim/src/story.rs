@@ -102,10 +102,13 @@ pub(crate) enum What {
     Rewards { program: usize },
     Read { program: usize, order_id: String },
     Fulfil { program: usize, id: String, reference: u64 },
+    Review { program: usize, id: String, decision: &'static str },
+    Owed { program: usize, advocate: usize },
     Erase { program: usize, customer: String },
     Terms { program: usize, terms: Value },
     Codes { program: usize },
     Share { program: usize, advocate: usize },
+    Claim { program: usize, advocate: usize },
 }
 
 pub(crate) struct Errand {
@@ -155,7 +158,10 @@ pub struct Story {
     /// When an erasure was acknowledged last.
     pub erased: BTreeMap<(usize, String), u64>,
     pub fulfilled: BTreeMap<(usize, String), Vec<Value>>,
+    /// Ids of rewards, and of entries of them, that somebody has seen.
+    pub seen: Vec<(usize, String)>,
     pub violations: Vec<String>,
+    pub decided: BTreeMap<String, u32>,
     pub steps: u32,
     /// By digest: a program's reports and events.
     pub by_digest: BTreeMap<(usize, Digest), usize>,
@@ -223,17 +229,58 @@ pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
                 "value": { "kind": "credit", "amount": 500, "currency": "EUR" } }),
     ]);
     let least = random.pick(&[Value::Null, Value::Null, json!(3_000)]);
+    let share =
+        |basis_points: u32| json!({ "kind": "percent_of_order", "basis_points": basis_points });
+    let mut plain = json!({
+        "for": "advocate", "trigger": trigger, "minimum_order": least, "cap": cap,
+        "value": share(random.pick(&[2_000, 1_333])),
+        "expires_days": random.pick(&[Value::Null, Value::Null, json!(1)]),
+    });
+    if random.permille(250) {
+        plain["tiers"] =
+            json!([{ "from": 2, "value": share(2_500) }, { "from": 4, "value": share(3_333) }]);
+    }
+    let mut rules = Vec::new();
+    if random.permille(200) {
+        rules.push(json!({ "for": "advocate", "trigger": trigger, "segment": "stamm",
+                           "value": { "kind": "credit", "amount": 700 } }));
+    }
+    rules.push(plain);
+    if random.permille(250) {
+        let gift = json!({ "kind": "gift", "label": "Teeset", "worth": 1_500 });
+        rules.push(json!({ "for": "advocate", "trigger": trigger, "milestone": random.pick(&[2, 3]),
+                           "value": random.pick(&[gift, json!({ "kind": "points", "points": 99 })]) }));
+    }
+    if random.permille(250) {
+        rules.push(json!({ "for": "advocate", "trigger": "action", "action": "review",
+                           "cap": { "count": 2 }, "value": { "kind": "points", "points": 50 } }));
+        rules.push(json!({ "for": "advocate", "trigger": "action",
+                           "value": { "kind": "points", "points": 7 } }));
+        rules.push(json!({ "for": "advocate", "trigger": "signup", "cap": { "amount": 900 },
+                           "value": { "kind": "storage_bytes", "bytes": 500 } }));
+    }
+    rules.push(friend);
+    if random.permille(150) {
+        rules.push(json!({ "for": "friend", "trigger": "every_purchase", "segment": "vip",
+                           "value": { "kind": "free_periods", "periods": 1 } }));
+    }
+    let review = random.pick(&[
+        json!({}),
+        json!({}),
+        json!({ "orders_per_day": 2, "orders_per_click": 1 }),
+        json!({ "orders_per_day": 1 }),
+    ]);
     json!({
         "id": id, "preset": "20-10", "name": "Teehaus Nord",
         "landing_url": "https://shop.example/willkommen", "hold": hold,
         "paused": random.permille(30),
         "attribution": { "model": "last_click", "window_days": random.pick(&[1, 30]),
-                         "new_customers_only": random.permille(500), "bound_days": 0 },
-        "rewards": [
-            { "for": "advocate", "trigger": trigger, "minimum_order": least, "cap": cap,
-              "value": { "kind": "percent_of_order", "basis_points": random.pick(&[2_000, 1_333]) } },
-            friend,
-        ],
+                         "new_customers_only": random.permille(500),
+                         "bound_days": random.pick(&[0, 0, 1, 30]) },
+        "rewards": rules,
+        "review": review,
+        "excluded": { "categories": random.pick(&[json!([]), json!([]), json!(["medizin"])]) },
+        "yearly_ceiling": random.pick(&[Value::Null, Value::Null, json!(3_000)]),
     })
 }
 
@@ -275,7 +322,9 @@ impl Story {
             clicked: Vec::new(),
             erased: BTreeMap::new(),
             fulfilled: BTreeMap::new(),
+            seen: Vec::new(),
             violations: Vec::new(),
+            decided: BTreeMap::new(),
             steps: 0,
             by_digest: BTreeMap::new(),
             events_by_digest: BTreeMap::new(),
@@ -337,7 +386,7 @@ impl Story {
     pub fn me(&mut self, program: usize, isolate: usize, customer: &str) -> (u16, Value) {
         let now = self.machine.instant(isolate);
         let of = &self.programs[program];
-        let token = identity_token(&of.identity_secret, &of.id, customer, &[], now);
+        let token = identity_token(&of.identity_secret, &of.id, customer, &[], None, now);
         self.ask(isolate, request("GET", "/v1/me", &token, None))
     }
 

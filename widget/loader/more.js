@@ -73,7 +73,7 @@ function form(place, { intro, fields, empty, button, other, send }) {
     note.hidden = false;
     note.textContent = text;
     for (const [, input] of inputs) input.removeAttribute("aria-invalid");
-    wrong?.setAttribute("aria-invalid", "true");
+    if (wrong) wrong.setAttribute("aria-invalid", "true");
     (wrong || note).focus();
   };
   note.id = `${Object.keys(fields)[0]}-note`;

@@ -147,7 +147,7 @@ test("what an answer says is text, never markup or script", async () => {
   me.next.value = { kind: "gift", label: bad };
   on.host.answer = ({ path }) => (path === "/v1/me" ? { body: me } : undefined);
   const { page, widget, complaints, close } = await open(on);
-  assert.ok((await widget.locator(".alias").innerText()).includes(bad));
+  assert.equal(await widget.locator(".code input").first().inputValue(), bad);
   assert.ok((await widget.locator(".next b").innerText()).includes(bad));
   assert.equal(await widget.locator("img").count(), 0);
   assert.equal(await page.evaluate(() => window.pwned), undefined);

@@ -147,7 +147,11 @@ fn totals(me: Me, parent: Node) {
     let in_words = |amount: Data| money(amount, year.currency(), false);
     if limit.is_some() {
         let text = say(n::YEAR_OF).fill(n::CEILING, in_words(limit));
-        parent.write(n::P, n::QUIET_LINE, text.fill(n::V, in_words(amount)).fill(n::YEAR, year.year()));
+        parent.write(
+            n::P,
+            n::QUIET_LINE,
+            text.fill(n::V, in_words(amount)).fill(n::YEAR, year.year()),
+        );
     } else if amount.is_truthy() {
         let text = say(n::YEAR).fill(n::V, in_words(amount)).fill(n::YEAR, year.year());
         parent.write(n::P, n::QUIET_LINE, text);

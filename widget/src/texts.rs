@@ -129,7 +129,8 @@ fn what_is_said_before_the_first_answer_addresses_nobody() {
     // Only the program's answer tells whether its customers are du or Sie.
     let languages = languages();
     let early = |key: &&String| {
-        let starts = ["trouble.", "title.plain", "retry", "loading", "plain.", "share.plain", "copy"];
+        let starts =
+            ["trouble.", "title.plain", "retry", "loading", "plain.", "share.plain", "copy"];
         starts.iter().any(|start| key.starts_with(start)) && *key != "copy.failed"
     };
     let keys: Vec<&String> = languages["de-du"].keys().filter(early).collect();
@@ -229,7 +230,8 @@ fn each_german_file_addresses_in_its_own_way() {
         text.split(|c: char| !c.is_alphabetic()).map(str::to_owned).collect()
     };
     let languages = together();
-    let informal = ["du", "dich", "dir", "dein", "deine", "deinem", "deinen", "deiner", "gib", "deins"];
+    let informal =
+        ["du", "dich", "dir", "dein", "deine", "deinem", "deinen", "deiner", "gib", "deins"];
     for (key, text) in &languages["de-sie"] {
         let said = words(&text.to_lowercase());
         assert!(!said.iter().any(|word| informal.contains(&word.as_str())), "{key}: {text}");

@@ -106,7 +106,8 @@ pub fn clause(side: Text, value: Value) -> Text {
     let own = if is_repeated(value) { pick(side, n::TIMES) } else { NONE };
     let text = own.or(pick(side, value.kind())).or(pick(side, n::OTHER));
     let to = value.to();
-    let what = if to.is_some() { say(n::DONATION_TO).fill(n::V, what).fill(n::TO, to) } else { what };
+    let what =
+        if to.is_some() { say(n::DONATION_TO).fill(n::V, what).fill(n::TO, to) } else { what };
     text.fill(n::N, format(n::NUMBER, value.times())).fill(n::V, what)
 }
 

@@ -112,7 +112,9 @@ fn widget(project: &Project, tools: &Tools) -> Result<()> {
     let module = compile(project, "passalong-widget", "release", &["--release"])?;
     let dist = project.path("www/dist");
     let mut inputs = common_inputs(project, &module, &tools.wasm_bindgen)?;
-    for source in ["widget/loader", "widget/style.css", "widget/more.css", "widget/texts", "www/site"] {
+    for source in
+        ["widget/loader", "widget/style.css", "widget/more.css", "widget/texts", "www/site"]
+    {
         inputs.add_path(&project.path(source))?;
     }
     let note = project.path("target/xtask/widget.stamp");

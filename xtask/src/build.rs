@@ -215,7 +215,7 @@ fn texts(from: &Path, parts: &Path) -> Result<()> {
 }
 
 /// What `wasm-metadce` keeps: the root reaches every export that is named.
-fn exports_graph(exports: &[&str]) -> serde_json::Value {
+fn exports_graph(exports: &[&str]) -> Value {
     let kept = exports.iter().map(|name| json!({ "name": name, "export": name }));
     let root = json!({ "name": "root", "root": true, "reaches": exports });
     kept.chain([root]).collect()

@@ -8,7 +8,7 @@ use crate::channel::Channel;
 use crate::money::Currency;
 use crate::program::{Address, Program};
 use crate::report::EventType;
-use crate::reward::{ConversionKind, Reason, Role, Rule, Status, Value};
+use crate::reward::{ConversionKind, Reason, Role, Rule, Status, Trigger, Value, When};
 use crate::time::Instant;
 
 /// An error: `application/problem+json` (RFC 9457) with a stable code.
@@ -77,6 +77,10 @@ pub struct MeOffer {
     pub window_days: u32,
     pub new_customers_only: bool,
     pub paused: bool,
+    /// What a friend does for it.
+    pub trigger: Option<Trigger>,
+    /// When the friend has it.
+    pub when: Option<When>,
 }
 
 /// Clicks of the open day: a number, or "more than" it.
@@ -202,6 +206,8 @@ pub struct Offer {
     pub program: ProgramHead,
     pub friend: Option<Value>,
     pub advocate: Option<Value>,
+    pub trigger: Option<Trigger>,
+    pub when: Option<When>,
     pub minimum_order: Option<i64>,
     pub coupon: Option<String>,
     /// Where the shop takes the coupon and goes on to the landing page.

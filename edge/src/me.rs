@@ -145,15 +145,18 @@ pub fn head(version: &Version) -> ProgramHead {
 fn offer(version: &Version, segment: Option<&str>) -> MeOffer {
     let terms = &version.terms;
     let advocate = promised(terms, Role::Advocate, segment);
+    let friend = promised(terms, Role::Friend, None);
     MeOffer {
         advocate: advocate.map(|rule| rule.value),
-        friend: promised(terms, Role::Friend, None).map(|rule| rule.value),
+        friend: friend.map(|rule| rule.value),
         hold_days: terms.hold.days,
         hold_from: terms.hold.from,
         minimum_order: advocate.and_then(|rule: &Rule| rule.minimum_order),
         window_days: terms.attribution.window_days,
         new_customers_only: terms.attribution.new_customers_only,
         paused: terms.paused,
+        trigger: friend.or(advocate).map(|rule| rule.trigger),
+        when: friend.map(|rule| rule.when),
     }
 }
 

@@ -33,11 +33,14 @@ pub async fn offer<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Re
     let friend = promised(terms, Role::Friend, None);
     let by_coupon = friend.is_some_and(|rule| rule.delivery == Delivery::Coupon);
     let coupon = terms.coupon.as_ref().filter(|_| by_coupon);
+    let advocate = promised(terms, Role::Advocate, None);
     let reason = referral(cx, &program, version, request.parameter("pa").as_deref()).err();
     let offer = Offer {
         program: head(version),
         friend: friend.map(|rule| rule.value),
-        advocate: promised(terms, Role::Advocate, None).map(|rule| rule.value),
+        advocate: advocate.map(|rule| rule.value),
+        trigger: friend.or(advocate).map(|rule| rule.trigger),
+        when: friend.map(|rule| rule.when),
         minimum_order: friend.and_then(|rule| rule.minimum_order),
         coupon: coupon.map(|coupon| coupon.code.clone()),
         coupon_link: coupon.and_then(|coupon| coupon_link(coupon, &terms.landing_url)),

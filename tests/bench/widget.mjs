@@ -45,7 +45,7 @@ async function prepare(worker) {
 async function startPage(worker, { program, token }) {
   const html = (widget) => `<!doctype html><html lang="de"><meta charset="utf-8"><title>Konto</title>
     <meta name="viewport" content="width=device-width">
-    <style>body{margin:0;font:16px system-ui}pass-along:not(:defined){display:block;min-height:1008px}</style>
+    <style>body{margin:0;font:16px system-ui}pass-along:not(:defined){display:block;min-height:1088px}</style>
     <h1>Konto</h1>${widget}<footer>Impressum</footer></html>`;
   const tag = `<pass-along program="${program}" token="${token}"></pass-along><script async src="${worker.url}/pass-along.js"></script>`;
   const server = createServer((request, answer) => {

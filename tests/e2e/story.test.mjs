@@ -79,7 +79,7 @@ async function widget(page) {
       all: root.querySelector(".card").innerText,
       title: text("h2"),
       totals: Object.fromEntries([...root.querySelectorAll("dl > div")].map((cell) => [text("dt", cell), text("dd.number", cell)])),
-      referrals: [...root.querySelectorAll("ol > li")].map((row) => ({ worth: text("em", row), says: text("p", row) })),
+      referrals: [...root.querySelectorAll(".state > ol > li")].map((row) => ({ worth: text("em", row), says: text("p", row) })),
     };
   });
   return {

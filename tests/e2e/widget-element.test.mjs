@@ -104,6 +104,7 @@ test("two attribute changes cost one fetch, and those of language none", async (
     element.setAttribute("program", "kaffeehaus");
     element.setAttribute("token-url", "/account/passalong-token?program=kaffeehaus");
   });
+  await until(() => asked("/v1/me").length > 1);
   await settle(page);
   assert.equal(asked("/v1/me").length, 2);
   await page.evaluate(() => {
@@ -262,7 +263,7 @@ test("what stays expired is said in a sentence, with a button that tries again",
   const { page, widget, heard, close } = await open(on);
   assert.equal(asked("/v1/me").length, 2);
   assert.equal(on.shop.tokens.length, 2);
-  await widget.getByText("Ihre Anmeldung ist abgelaufen. Bitte melden Sie sich noch einmal an.").first().waitFor();
+  await widget.getByText("Die Anmeldung ist abgelaufen. Bitte noch einmal anmelden.").first().waitFor();
   assert.deepEqual((await heard("error")).map(({ detail }) => detail.code), ["unauthenticated"]);
   const retry = widget.getByRole("button", { name: "Noch einmal versuchen" });
   await retry.focus();
@@ -284,7 +285,7 @@ test("who was logged out meanwhile is told so, not greeted as a stranger", async
   on.host.answer = () => ({ status: 401, body: { code: "unauthenticated" } });
   await page.clock.fastForward("01:00");
   await look(page);
-  await widget.locator(".notice", { hasText: "Deine Anmeldung ist abgelaufen." }).waitFor();
+  await widget.locator(".notice", { hasText: "Die Anmeldung ist abgelaufen." }).waitFor();
   assert.equal(asked("/v1/offer").length, 0);
   assert.equal(await widget.getByText("Empfehlung 5").count(), 1, "what was known stays");
   await close();
@@ -296,7 +297,7 @@ test("an error leaves a sentence and a retry, then the widget", async () => {
   const { widget, heard, close } = await open(on);
   await widget.getByText("lassen sich gerade nicht laden.").first().waitFor();
   assert.deepEqual((await heard("error")).map(({ detail }) => detail.code), ["unavailable"]);
-  assert.equal(await widget.getByRole("status").textContent(), "Ihre Empfehlungen lassen sich gerade nicht laden.");
+  assert.equal(await widget.getByRole("status").textContent(), "Die Empfehlungen lassen sich gerade nicht laden.");
   usual();
   await widget.getByRole("button", { name: "Noch einmal versuchen" }).click();
   await widget.getByRole("heading", { name: /^Gib/ }).waitFor();
@@ -332,7 +333,7 @@ test("offline is said, and the widget goes on when the connection is back", asyn
   await context.setOffline(true);
   await page.clock.fastForward("01:00");
   await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
-  await widget.locator(".notice", { hasText: "Du bist gerade offline." }).waitFor();
+  await widget.locator(".notice", { hasText: "Gerade besteht keine Verbindung." }).waitFor();
   assert.deepEqual((await heard("error")).map(({ detail }) => detail.code), ["offline"]);
   await context.setOffline(false);
   await widget.locator(".notice").waitFor({ state: "detached" });
@@ -392,41 +393,59 @@ test("a listener of the page may make another element speak meanwhile", async ()
   await close();
 });
 
-test("the page stays where it is while the widget loads", async () => {
+// What a merchant may put into the page, so that the first paint already has the room.
+const kept = (wide, narrow) =>
+  `<style>body{margin:0}pass-along:not(:defined){display:block;height:${wide}px}@media(max-width:479px){pass-along:not(:defined){height:${narrow}px}}</style>`;
+
+// How far the page moves from the first paint to the widget that is ready; `path` is what it asks.
+async function shiftOf(path, body, options) {
+  let answer;
+  on.host.answer = (asked) => (asked.path === path ? { wait: new Promise((go) => (answer = go)), body } : undefined);
+  const { page, ready, widget, close } = await open(on, {
+    height: 1200,
+    ready: false,
+    body: "<footer style='height:80px'>Impressum</footer>",
+    before: () => {
+      window.shift = 0;
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) window.shift += entry.value;
+      }).observe({ type: "layout-shift", buffered: true });
+    },
+    ...options,
+  });
+  await widget.locator(".bone").first().waitFor();
+  await page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
+  await until(() => answer);
+  answer();
+  await ready();
+  await settle(page);
+  const shift = await page.evaluate(() => window.shift);
+  await close();
+  return shift;
+}
+
+test("the page stays where it is while a customer's card loads", async () => {
   const referrals = (count) => {
     const me = fixture("me");
     me.referrals = Array.from({ length: count }, (_, index) => ({ ...me.referrals[index % 5], number: count - index }));
     if (count === 0) me.next = null;
     return me;
   };
-  // What a merchant may put into the page, so that the first paint already has the room.
-  const head = "<style>body{margin:0}pass-along:not(:defined){display:block;height:824px}@media(max-width:479px){pass-along:not(:defined){height:1008px}}</style>";
   for (const width of [360, 700]) {
     for (const count of [0, 1, 3, 50]) {
-      let answer;
-      on.host.answer = ({ path }) => (path === "/v1/me" ? { wait: new Promise((go) => (answer = go)), body: referrals(count) } : undefined);
-      const { page, ready, widget, close } = await open(on, {
-        width,
-        height: 1200,
-        head,
-        ready: false,
-        body: "<footer style='height:80px'>Impressum</footer>",
-        before: () => {
-          window.shift = 0;
-          new PerformanceObserver((list) => {
-            for (const entry of list.getEntries()) window.shift += entry.value;
-          }).observe({ type: "layout-shift", buffered: true });
-        },
-      });
-      await widget.locator(".bone").first().waitFor();
-      await page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
-      await until(() => answer);
-      answer();
-      await ready();
-      await settle(page);
-      const shift = await page.evaluate(() => window.shift);
+      const shift = await shiftOf("/v1/me", referrals(count), { width, head: kept(824, 1088) });
       assert.ok(shift <= 0.01, `${shift} with ${count} referrals at ${width}`);
-      await close();
+    }
+  }
+});
+
+test("the page stays where it is while a visitor's card loads", async () => {
+  const offer = { ...fixture("offer"), minimum_order: 3000 };
+  for (const width of [360, 700]) {
+    for (const referred of [false, true]) {
+      const tag = '<pass-along program="teehaus" address="sie" join-url="/konto"></pass-along>';
+      const shift = await shiftOf("/v1/offer", { ...offer, reason: null, referred }, { width, tag, head: kept(520, 680) });
+      assert.ok(shift <= 0.01, `${shift} at ${width}, referred: ${referred}`);
     }
   }
 });

@@ -147,7 +147,7 @@ test("what an answer says is text, never markup or script", async () => {
   me.next.value = { kind: "gift", label: bad };
   on.host.answer = ({ path }) => (path === "/v1/me" ? { body: me } : undefined);
   const { page, widget, complaints, close } = await open(on);
-  assert.ok((await widget.locator(".alias").innerText()).includes(bad));
+  assert.equal(await widget.locator(".code input").first().inputValue(), bad);
   assert.ok((await widget.locator(".next b").innerText()).includes(bad));
   assert.equal(await widget.locator("img").count(), 0);
   assert.equal(await page.evaluate(() => window.pwned), undefined);
@@ -176,7 +176,7 @@ test("nothing is kept on the device", async () => {
   await close();
 });
 
-test("all that is sent for one language weighs at most 15,200 bytes", async (t) => {
+test("all that is sent for one language weighs at most 16,700 bytes", async (t) => {
   usual();
   for (const [lang, attributes, file] of [["de", "", "de-du.json"], ["de", "address=sie", "de-sie.json"], ["en", "", "en.json"]]) {
     const sizes = {};
@@ -202,7 +202,7 @@ test("all that is sent for one language weighs at most 15,200 bytes", async (t) 
     assert.deepEqual(Object.keys(sizes).sort(), [file, "pass-along.js", "widget.wasm"].sort());
     const all = Object.values(sizes).reduce((sum, size) => sum + size, 0);
     t.diagnostic(`${lang} ${attributes}: ${all} bytes ${JSON.stringify(sizes)}`);
-    assert.ok(all <= 15_200, `${all} bytes: ${JSON.stringify(sizes)}`);
+    assert.ok(all <= 16_700, `${all} bytes: ${JSON.stringify(sizes)}`);
     await close();
   }
 });

@@ -46,6 +46,9 @@ function withReferrals(...rewards) {
   return me;
 }
 
+// Opens everything that is folded.
+const unfold = (widget) => widget.locator("details").evaluateAll((all) => all.forEach((one) => (one.open = true)));
+
 const sentences = async (widget) => (await widget.locator("ol > li p").allTextContents()).map(plain);
 
 test("every field of the pinned answer is shown, or known not to be", async () => {
@@ -58,7 +61,9 @@ test("every field of the pinned answer is shown, or known not to be", async () =
     "program.address": "bekomm",
     link: "empfehlen.teehaus-nord.de/r/teehaus/8f3k2m7q00000000000000000w",
     code: null, // part of the link
-    alias: "Kasse genügt dein Code: ANNA",
+    alias: null, // there is none; see the test of codes
+    "alias_reserved.alias": "Kurzcode TEE4K7 vorgemerkt",
+    "alias_reserved.until": "sicher ab 9:10 Uhr",
     "offer.advocate.kind": "20 % vom Bestellwert als Guthaben",
     "offer.advocate.basis_points": "bekomm 20 %",
     "offer.friend.kind": "spart 10 %",
@@ -69,6 +74,8 @@ test("every field of the pinned answer is shown, or known not to be", async () =
     "offer.window_days": "30 Tage nach dem Klick",
     "offer.new_customers_only": "zum ersten Mal bestellt",
     "offer.paused": "macht gerade Pause",
+    "offer.trigger": "zum ersten Mal bestellt",
+    "offer.when": "spart 10 %.",
     "totals.clicks": "Klicks 24",
     "totals.clicks_today.more_than": "mehr als 3 heute",
     "totals.signups": "6 Anmeldungen",
@@ -85,6 +92,10 @@ test("every field of the pinned answer is shown, or known not to be", async () =
     "totals.earned.2.kind": "150 Punkte",
     "totals.earned.2.points": "150",
     "totals.earned.2.count": null, // points add up
+    "totals.year.year": "2026 verdient",
+    "totals.year.amount": "2026 verdient: 48,20 €",
+    "totals.year.currency": "€",
+    "totals.year.ceiling": "von 255,99 €",
     "referrals.0.number": "Empfehlung 5",
     "referrals.0.kind": "Gekauft am",
     "referrals.0.occurred_at": "Gekauft am 19. November.",
@@ -100,6 +111,20 @@ test("every field of the pinned answer is shown, or known not to be", async () =
     "referrals.1.reward.value.amount": "12,40 €",
     "referrals.1.reward.status": "Bestätigt am",
     "referrals.1.reward.since": "Bestätigt am 12. November.",
+    "referrals.1.bonus.id": null, // the merchant's handle
+    "referrals.1.bonus.value.kind": "Bonus Teeset",
+    "referrals.1.bonus.value.label": "Teeset",
+    "referrals.1.bonus.value.worth": null, // counts towards the yearly ceiling
+    "referrals.1.bonus.status": "Der Shop prüft sie noch.",
+    "referrals.1.bonus.reason": "In kurzer Zeit kamen ungewöhnlich viele Empfehlungen zusammen.",
+    "referrals.1.bonus.since": null, // while it is looked into
+    "referrals.1.before.kind": "Anmeldung 100 Punkte",
+    "referrals.1.before.occurred_at": "Angemeldet am 11. Oktober.",
+    "referrals.1.before.reward.id": null, // the merchant's handle
+    "referrals.1.before.reward.value.kind": "100 Punkte",
+    "referrals.1.before.reward.value.points": "100",
+    "referrals.1.before.reward.status": "Gutgeschrieben am",
+    "referrals.1.before.reward.since": "Gutgeschrieben am 11. November.",
     "referrals.2.reward.value.amount": "–",
     "referrals.2.reward.status": "keine Prämie",
     "referrals.2.reward.reason": "zurückgegeben",
@@ -109,7 +134,19 @@ test("every field of the pinned answer is shown, or known not to be", async () =
     "referrals.4.kind": "Angemeldet am",
     "referrals.4.occurred_at": "Angemeldet am 1. September.",
     "referrals.4.reward": "–",
-    "next.kind": null, // one text for every kind
+    "as_friend.0.kind": "Deine Bestellung 5,00 €",
+    "as_friend.0.occurred_at": "Gekauft am 1. November.",
+    "as_friend.0.reward.id": null, // the merchant's handle
+    "as_friend.0.reward.value.kind": "5,00 €",
+    "as_friend.0.reward.value.amount": "5,00",
+    "as_friend.0.reward.value.currency": "€",
+    "as_friend.0.reward.status": "Bestätigt am",
+    "as_friend.0.reward.until": "einlösbar bis 22. Februar 2027.",
+    "as_friend.0.reward.since": "Bestätigt am 22. November",
+    "as_friend.0.reward.coupon": "TEE-7K3-9QX",
+    "claims.0.ordered_on": "Bestellung vom 20. November",
+    "claims.0.filed_at": "Nachgemeldet am 21. November.",
+    "next.kind": "dann gibt es: Teeset",
     "next.at": "3 von 5",
     "next.done": "Noch 2 Empfehlungen",
     "next.value.kind": "Teeset",
@@ -128,11 +165,10 @@ test("every field of the pinned answer is shown, or known not to be", async () =
   const missing = leaves(me).filter((path) => !path.startsWith("channels.") && !known(path));
   assert.deepEqual(missing, [], "fields this test does not know");
 
-  me.alias = "ANNA";
   me.offer.paused = true;
   const { widget, close } = await show(me);
   await widget.getByRole("button", { name: "Alle 5 Empfehlungen anzeigen" }).click();
-  await widget.getByText("So funktioniert es").click();
+  await unfold(widget);
   await widget.getByRole("button", { name: "Mehr" }).click();
   const all = await widget.locator("section.card").evaluate((card) => {
     const fields = [...card.querySelectorAll("input, textarea")].map((field) => field.value);
@@ -154,13 +190,16 @@ test("each status and each reason is one sentence with its date", async () => {
     [["pending", "hold", { until }], "Frei ab 4. Januar 2027, wenn die Rückgabefrist endet."],
     [["pending", "hold"], "Frei, sobald die Rückgabefrist endet."],
     [["pending", "awaiting_delivery", { until }], "Voraussichtlich frei ab 4. Januar 2027. Die Rückgabefrist beginnt mit der Lieferung."],
-    [["pending", "checking"], "Die Rückgabefrist ist vorbei, gleich wird die Prämie frei."],
+    [["pending", "checking"], "Die Wartezeit ist vorbei, gleich wird die Prämie frei."],
     [["pending", "refunded", { until }], "Frei ab 4. Januar 2027. Ein Teil der Bestellung ging zurück, deshalb ist die Prämie kleiner."],
     [["review", "velocity"], "In kurzer Zeit kamen ungewöhnlich viele Empfehlungen zusammen. Der Shop prüft sie noch."],
+    [["review", "many_orders_one_click"], "Auf einen einzigen Klick folgten mehrere Bestellungen. Der Shop prüft sie noch."],
+    [["review", "claimed_by_hand"], "Diese Empfehlung wurde nachträglich gemeldet. Der Shop prüft sie noch."],
     [["approved"], "Bestätigt am 10. November."],
+    [["approved", undefined, { until }], "Bestätigt am 10. November, einlösbar bis 4. Januar 2027."],
     [["approved", "refunded"], "Bestätigt am 10. November. Ein Teil der Bestellung ging zurück, deshalb ist die Prämie kleiner."],
     [["fulfilled"], "Gutgeschrieben am 10. November."],
-    [["fulfilled", undefined, { value: { kind: "percent_off", basis_points: 2000 } }], "Eingelöst am 10. November."],
+    [["fulfilled", undefined, { value: { kind: "percent_off", basis_points: 2000 } }], "Erhalten am 10. November."],
     [["reversed", "withdrawn"], "Die Bestellung wurde am 10. November widerrufen, deshalb gibt es dafür keine Prämie."],
     [["expired"], "Verfallen am 10. November."],
     [["refused", "existing_customer"], "Die Person hatte hier schon bestellt. Eine Prämie gibt es nur für neue Kundschaft."],
@@ -172,25 +211,54 @@ test("each status and each reason is one sentence with its date", async () => {
   cases.forEach(([reward, sentence], index) => {
     assert.equal(said[index], plain(`Gekauft am 1. November. ${sentence}`), reward.join(" "));
   });
-  const looks = await widget.locator("ol > li").evaluateAll((rows) => rows.map((row) => row.className));
+  const looks = await widget.locator("ol > li > div").evaluateAll((rows) => rows.map((row) => row.className));
   const by = (status) => looks[cases.findIndex(([[own]]) => own === status)];
   const statuses = ["pending", "review", "approved", "fulfilled", "reversed", "expired", "refused"];
   const shapes = statuses.map((status) => by(status).split(" ").at(-1));
   assert.equal(new Set(shapes).size, statuses.length, `a shape for each status: ${shapes}`);
   const worth = (await widget.locator("ol > li em").allTextContents()).map(plain);
-  assert.deepEqual([worth[0], worth[6], worth[9], worth[10]], ["9,80 €", "9,80 €", "20 %", "–"]);
+  assert.deepEqual([worth[0], worth[8], worth[12], worth[13]], ["9,80 €", "9,80 €", "20 %", "–"]);
   await close();
 });
 
-test("the headline says what the offer says, whatever its kind", async () => {
-  const eur = (amount) => ({ amount, currency: "EUR" });
+const eur = (amount) => ({ amount, currency: "EUR" });
+
+// Each kind of value as the headline, the sentence for the friend, and the one for the advocate say it.
+const KINDS = [
+  [{ kind: "percent_off", basis_points: 1250 }, "12,5 %", "spart 12,5 %.", "Du bekommst 12,5 % Rabatt auf deinen nächsten Einkauf"],
+  [{ kind: "percent_off", basis_points: 2500, times: 3 }, "25 %", "spart 25 % auf die ersten 3 Zahlungen.", "Du bekommst 25 % Rabatt auf deine nächsten 3 Zahlungen"],
+  [{ kind: "amount_off", ...eur(500) }, "5 €", "spart 5 €.", "Du sparst 5 € bei deinem nächsten Einkauf"],
+  [{ kind: "credit", ...eur(1050) }, "10,50 €", "bekommt 10,50 € Guthaben.", "Du bekommst 10,50 € Guthaben"],
+  [{ kind: "percent_of_order", basis_points: 2000 }, "20 %", "bekommt 20 % vom Bestellwert als Guthaben.", "Du bekommst 20 % vom Bestellwert als Guthaben"],
+  [{ kind: "points", points: 1500 }, "1.500 Punkte", "bekommt 1.500 Punkte.", "Du bekommst 1.500 Punkte"],
+  [{ kind: "storage_bytes", bytes: 500_000_000 }, "500 MB", "bekommt 500 MB mehr Speicher.", "Du bekommst 500 MB mehr Speicher"],
+  [{ kind: "storage_bytes", bytes: 16_000_000_000 }, "16 GB", "bekommt 16 GB mehr Speicher.", "Du bekommst 16 GB mehr Speicher"],
+  [{ kind: "storage_bytes", bytes: 500 * 1024 ** 2 }, "500 MB", "bekommt 500 MB mehr Speicher.", "Du bekommst 500 MB mehr Speicher"],
+  [{ kind: "free_periods", periods: 1 }, "1 Monat gratis", "bekommt 1 Monat gratis.", "Du bekommst 1 Monat gratis"],
+  [{ kind: "gift", label: "Teeset" }, "ein Geschenk", "bekommt ein Geschenk: Teeset.", "Du bekommst ein Geschenk (Teeset)"],
+  [{ kind: "donation", ...eur(500), to: "Tafel" }, "5 € an Tafel", "löst eine Spende von 5 € an Tafel aus.", "Wir geben 5 € an Tafel als Spende"],
+];
+
+test("each kind of value is said in headline and sentences, for friend and advocate", async () => {
+  for (const [value, short, friend, advocate] of KINDS) {
+    const me = fixture("me");
+    Object.assign(me.offer, { friend: value, advocate: value });
+    const { widget, complaints, close } = await show(me);
+    const gives = value.kind === "donation" ? [`Spende ${short}`, `spende ${short}`] : [`Gib ${short}`, `bekomm ${short}`];
+    assert.equal(plain(await widget.getByRole("heading").innerText()), gives.join(", "));
+    const lead = `Wer über deinen Link zum ersten Mal bestellt, ${friend} ${advocate}, sobald die Rückgabefrist vorbei ist.`;
+    assert.equal(plain(await widget.locator(".lead").first().innerText()), lead);
+    assert.deepEqual(complaints, []);
+    await close();
+  }
+});
+
+test("the headline says what is known of the offer", async () => {
   const cases = [
-    [{ kind: "percent_off", basis_points: 1250 }, { kind: "percent_of_order", basis_points: 2000 }, "Gib 12,5 %, bekomm 20 %"],
-    [{ kind: "amount_off", ...eur(500) }, { kind: "credit", ...eur(1050) }, "Gib 5 €, bekomm 10,50 €"],
-    [{ kind: "points", points: 1 }, { kind: "points", points: 1500 }, "Gib 1 Punkt, bekomm 1.500 Punkte"],
-    [{ kind: "storage_bytes", bytes: 500_000_000 }, { kind: "free_periods", periods: 1 }, "Gib 500 MB, bekomm 1 freier Monat"],
-    [{ kind: "gift", label: "Teeset" }, { kind: "something_new" }, "Gib Teeset weiter"],
+    [{ kind: "gift", label: "Teeset" }, { kind: "something_new" }, "Gib ein Geschenk weiter"],
+    [{ kind: "points", points: 1 }, null, "Gib 1 Punkt weiter"],
     [null, { kind: "credit", amount: 1000, currency: "JPY" }, "Empfehlen und 1.000 ¥ bekommen"],
+    [null, { kind: "donation", ...eur(500) }, "Empfehlen und 5 € spenden"],
     [null, { kind: "something_new" }, "Weitersagen lohnt sich"],
   ];
   for (const [friend, advocate, headline] of cases) {
@@ -203,14 +271,164 @@ test("the headline says what the offer says, whatever its kind", async () => {
   }
 });
 
+test("where signing up counts, nothing is bought and nothing returned", async () => {
+  const me = withReferrals(["pending", "hold", { until: "2026-12-10T09:12:00Z" }]);
+  Object.assign(me.offer, { trigger: "signup", when: "earned", hold_from: "order", minimum_order: null });
+  me.referrals[0].kind = "signup";
+  Object.assign(me, { as_friend: [], claims: [] });
+  const { widget, words, close } = await show(me);
+  await unfold(widget);
+  const text = await words();
+  for (const part of ["Wer sich über deinen Link anmeldet,", "sobald die Wartezeit vorbei ist.", "Anmeldungen 6", "21 Tage nach der Anmeldung", "bis zu 30 Tage nach dem Klick", "Angemeldet am 1. November. Frei ab 10. Dezember."]) {
+    assert.ok(text.includes(part), `${part} in ${text}`);
+  }
+  assert.doesNotMatch(text, /zum ersten Mal bestellt|Käufe|Rückgabefrist|Geht etwas zurück/);
+  await close();
+});
+
+test("a friend's discount that is had later is none on the order that earns it", async () => {
+  const me = fixture("me");
+  Object.assign(me.offer, { friend: { kind: "amount_off", ...eur(1000) }, when: "earned" });
+  const { words, close } = await show(me);
+  assert.match(await words(), /zum ersten Mal bestellt, spart 10 € beim nächsten Einkauf\./);
+  await close();
+});
+
+test("each kind of value stands in a row, in the sums and as what comes next", async () => {
+  const cases = [
+    [{ kind: "percent_off", basis_points: 2500, times: 3 }, "3 × 25 %", "6 × 25 %", "3-mal 25 % Rabatt", "Erhalten"],
+    [{ kind: "amount_off", ...eur(1000) }, "10,00 €", "10,00 €", "10 € Rabatt", "Erhalten"],
+    [{ kind: "credit", ...eur(998) }, "9,98 €", "9,98 €", "9,98 € Guthaben", "Gutgeschrieben"],
+    [{ kind: "points", points: 1 }, "1 Punkt", "1 Punkt", "1 Punkt", "Gutgeschrieben"],
+    [{ kind: "storage_bytes", bytes: 16_000_000_000 }, "16 GB", "16 GB", "16 GB mehr Speicher", "Erhalten"],
+    [{ kind: "free_periods", periods: 2 }, "2 Monate gratis", "2 Monate gratis", "2 Monate gratis", "Erhalten"],
+    [{ kind: "gift", label: "Teeset" }, "Teeset", "2 × Teeset", "Teeset", "Erhalten"],
+    [{ kind: "donation", ...eur(500), to: "Tafel" }, "5,00 €", "5,00 € gespendet", "eine Spende von 5 € an Tafel", "Gespendet"],
+  ];
+  const me = withReferrals(...cases.map(([value]) => ["fulfilled", undefined, { value }]));
+  me.totals.earned = cases.map(([value]) => ({ ...value, count: 2 }));
+  Object.assign(me, { as_friend: [], claims: [] });
+  const { widget, close } = await show(me);
+  const worth = (await widget.locator("ol > li em").allTextContents()).map(plain);
+  assert.deepEqual(worth, cases.map(([, row]) => row));
+  const sums = (await widget.locator(".sum div:last-child .number").allTextContents()).map(plain);
+  assert.deepEqual(sums, cases.map(([, , sum]) => sum));
+  const said = await sentences(widget);
+  cases.forEach(([{ kind }, , , , done], index) => assert.ok(said[index].includes(`${done} am 10. November.`), `${kind}: ${said[index]}`));
+  assert.match(said.at(-1), /Tafel bekommt die Spende\.$/);
+  await close();
+  for (const [value, , , prize] of cases) {
+    const me = withReferrals(["approved"]);
+    me.next = { kind: "milestone", at: 5, done: 4, value };
+    const { widget, close } = await show(me);
+    assert.equal(plain(await widget.locator(".next p").first().innerText()), `Noch 1 Empfehlung, dann gibt es: ${prize}`);
+    await close();
+  }
+});
+
+test("progress goes to a milestone or to a tier, and says when it is reached", async () => {
+  const cases = [
+    [{ kind: "milestone", at: 5, done: 3 }, "Noch 2 Empfehlungen, dann gibt es: Teeset", "3 von 5"],
+    [{ kind: "milestone", at: 5, done: 5 }, "Geschafft! Dafür gibt es: Teeset", "5 von 5"],
+    [{ kind: "tier", at: 10, done: 3 }, "Ab der 10. Empfehlung gibt es für jede: Teeset", "3 von 10"],
+  ];
+  for (const [next, sentence, of] of cases) {
+    const me = fixture("me");
+    me.next = { ...next, value: { kind: "gift", label: "Teeset" } };
+    const { widget, close } = await show(me);
+    assert.deepEqual((await widget.locator(".next p").allTextContents()).map(plain), [sentence, of]);
+    const bar = widget.getByRole("progressbar", { name: of });
+    assert.deepEqual([await bar.getAttribute("value"), await bar.getAttribute("max")], [String(next.done), String(next.at)]);
+    await close();
+  }
+});
+
+test("the year is summed up where there is a ceiling or something was earned", async () => {
+  const cases = [
+    [4820, 25599, "2026 verdient: 48,20 € von 255,99 €"],
+    [0, 25599, "2026 verdient: 0 € von 255,99 €"],
+    [4820, null, "2026 verdient: 48,20 €"],
+    [0, null, null],
+  ];
+  for (const [amount, ceiling, sentence] of cases) {
+    const me = fixture("me");
+    delete me.alias_reserved;
+    Object.assign(me.totals.year, { amount, ceiling });
+    const { widget, close } = await show(me);
+    assert.deepEqual((await widget.locator(".line").allTextContents()).map(plain), sentence ? [sentence] : []);
+    await close();
+  }
+});
+
+test("a referral that moved on from a sign-up without a reward says so in its sentence", async () => {
+  const me = fixture("me");
+  me.referrals[1].before.reward = null;
+  delete me.referrals[1].bonus;
+  const { widget, close } = await show(me);
+  assert.equal((await sentences(widget))[1], "Angemeldet am 11. Oktober. Gekauft am 20. Oktober. Bestätigt am 12. November.");
+  assert.equal(await widget.getByText("Anmeldung", { exact: true }).count(), 0);
+  await close();
+});
+
+test("what a customer earns as a friend is told to them, not about them", async () => {
+  const cases = [
+    ["existing_customer", "Du hattest hier schon bestellt. Den Vorteil gibt es nur für neue Kundschaft."],
+    ["friend_already_referred", "Du warst schon vorher geworben, deshalb gibt es keinen weiteren Vorteil."],
+    ["below_minimum", "Gekauft am 1. November. Die Bestellung lag unter dem Mindestbestellwert, deshalb gibt es dafür keine Prämie."],
+  ];
+  const me = fixture("me");
+  const [own] = me.as_friend;
+  me.as_friend = cases.map(([reason]) => ({ ...own, reward: { ...own.reward, coupon: undefined, until: undefined, status: "refused", reason } }));
+  const { widget, close } = await show(me);
+  await unfold(widget);
+  await widget.getByText("Vorteile zum Einstieg").waitFor();
+  assert.deepEqual((await widget.locator("#as_friend li p").allTextContents()).map(plain), cases.map(([, sentence]) => sentence));
+  await close();
+});
+
+test("codes are copied by a button of their own, which is no sharing", async () => {
+  const me = fixture("me");
+  delete me.alias_reserved;
+  me.alias = "TEE4K7";
+  const { page, widget, heard, close } = await show(me);
+  await unfold(widget);
+  const alias = widget.getByRole("textbox", { name: "Dein Kurzcode – am Telefon, an der Kasse" });
+  assert.equal(await alias.inputValue(), "TEE4K7");
+  assert.equal(await widget.getByRole("textbox", { name: "Dein Gutscheincode" }).inputValue(), "TEE-7K3-9QX");
+  for (const code of ["TEE4K7", "TEE-7K3-9QX"]) {
+    await widget.getByRole("button", { name: `Kopieren ${code}` }).click();
+    await widget.getByRole("button", { name: `Kopiert ${code}` }).waitFor();
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), code);
+  }
+  assert.equal(await widget.getByRole("button", { name: "Kopiert" }).count(), 1, "one says so at a time");
+  await widget.getByRole("button", { name: "Kopieren TEE-7K3-9QX" }).waitFor();
+  assert.deepEqual(await heard("copy"), []);
+  assert.equal(on.host.asked.filter(({ path }) => path === "/v1/me/shares").length, 0);
+  await close();
+});
+
+test("where the clipboard is refused, the old way copies a code too", async () => {
+  const me = fixture("me");
+  me.alias = "TEE4K7";
+  const before = () => Object.defineProperty(navigator, "clipboard", { value: undefined });
+  const { context, widget, close } = await show(me, { before });
+  await widget.getByRole("button", { name: "Kopieren TEE4K7" }).click();
+  await widget.getByRole("status").filter({ hasText: "Kopiert" }).waitFor();
+  const other = await context.newPage();
+  await other.setContent("<textarea></textarea>");
+  await other.locator("textarea").press("Control+V");
+  assert.equal(await other.locator("textarea").inputValue(), "TEE4K7");
+  await close();
+});
+
 test("who has no referral yet sees zeros, a kind word, and how it works", async () => {
   const me = fixture("me");
-  Object.assign(me, { referrals: [], next: null, more: null });
-  me.totals = { clicks: 0, clicks_today: 0, signups: 0, purchases: 0, pending: 0, approved: 0, earned: [] };
+  Object.assign(me, { referrals: [], as_friend: [], claims: [], next: null, more: null });
+  me.totals = { clicks: 0, clicks_today: 0, signups: 0, purchases: 0, pending: 0, approved: 0, earned: [], year: { year: 2026, amount: 0, currency: "EUR", ceiling: null } };
   const { widget, words, close } = await show(me);
   const text = await words();
   for (const part of ["Klicks 0", "Käufe 0", "verdient 0 €", "Noch keine Empfehlung."]) assert.ok(text.includes(part), text);
-  assert.equal(await widget.locator("details").getAttribute("open"), "");
+  assert.equal(await widget.locator("#how").getAttribute("open"), "");
   await close();
 });
 
@@ -390,16 +608,17 @@ test("the keyboard reaches everything in reading order, and the focus is never l
       return active ? (active.getAttribute("aria-label") ?? active.innerText).replace(/\s+/g, " ") : null;
     });
   const order = [];
-  for (let step = 0; step < 8; step += 1) {
+  for (let step = 0; step < 12; step += 1) {
     await page.keyboard.press("Tab");
     order.push(await focused());
   }
   assert.deepEqual(order, [
     "Dein Empfehlungslink",
     ...["Kopieren", "Per WhatsApp teilen", "E-Mail", "SMS", "Mehr …"],
-    ...["Alle 5 Empfehlungen anzeigen", "So funktioniert es"],
+    ...["Alle 5 Empfehlungen anzeigen", "Vorteile zum Einstieg", "Nachgemeldet"],
+    ...["So funktioniert es", "Bedingungen", "Empfehlung fehlt?"],
   ]);
-  await page.keyboard.press("Shift+Tab");
+  for (let step = 0; step < 5; step += 1) await page.keyboard.press("Shift+Tab");
   const hidden = await widget.locator("ol > li[hidden]").count();
   assert.ok(hidden > 0);
   await page.keyboard.press("Enter");
@@ -429,7 +648,9 @@ test("everything one taps is at least 44 pixels high and stays inside, from 280 
   for (const width of [280, 320, 360, 480, 700]) {
     const { page, widget, close } = await show(fixture("me"), { width, head: "<style>body{margin:0}</style>" });
     await widget.getByRole("button", { name: "Mehr" }).click();
-    const small = await widget.locator("a, button, summary, textarea, .url").evaluateAll((all) =>
+    await unfold(widget);
+    await widget.locator("form input").first().waitFor();
+    const small = await widget.locator("a, button, summary, textarea, .url, .code label, form input").evaluateAll((all) =>
       all.filter((one) => one.checkVisibility() && (one.offsetHeight < 44 || one.offsetWidth < 44)).map((one) => one.textContent),
     );
     assert.deepEqual(small, [], `at ${width}`);
@@ -465,7 +686,7 @@ test("text and marks stand out from their ground, light and dark", async () => {
         const [high, low] = [light(a), light(b)].sort((x, y) => y - x);
         return (high + 0.05) / (low + 0.05);
       };
-      const texts = [...card.querySelectorAll("h2, p, a, button, dt, dd, b, em, summary, input")].map((one) => [one.className || one.tagName, ratio(getComputedStyle(one).color, ground(one)), 4.5]);
+      const texts = [...card.querySelectorAll("h2, p, a, button, dt, dd, b, em, summary, label, input")].map((one) => [one.className || one.tagName, ratio(getComputedStyle(one).color, ground(one)), 4.5]);
       const marks = [...card.querySelectorAll(".mark")].map((one) => [one.parentElement.className, ratio(getComputedStyle(one).borderTopColor, ground(card)), 3]);
       return [...texts, ...marks];
     });
@@ -494,15 +715,43 @@ test("a visitor sees the offer, how to join, and shares the page itself", async 
 });
 
 test("a friend who came by a referral is greeted with the offer, and shares no click token", async () => {
-  answering({ ...fixture("offer"), reason: null, referred: true, from: "Anna", minimum_order: 3000, coupon: "TEE10" }, "/v1/offer");
+  answering({ ...fixture("offer"), reason: null, referred: true, from: "Anna", minimum_order: 3000 }, "/v1/offer");
   const { page, widget, close } = await open(on, { tag: '<pass-along program="teehaus"></pass-along>', query: "?pa=abc&utm_source=wa" });
   assert.deepEqual(on.host.asked[0].query, { program: "teehaus", pa: "abc" });
   const text = plain(await widget.locator("section.card").innerText());
-  for (const part of ["10 % für dich, von Anna", "Jemand hat dir Teehaus Nord empfohlen.", "mindestens 30 €", "TEE10"]) assert.ok(text.includes(part), text);
-  await widget.getByRole("button", { name: "Kopieren" }).click();
+  for (const part of ["10 % für dich, von Anna", "Jemand hat dir Teehaus Nord empfohlen.", "mindestens 30 €"]) assert.ok(text.includes(part), text);
+  assert.equal(await widget.getByRole("textbox", { name: "Dein Code für die Kasse" }).inputValue(), "FREUND10");
+  assert.equal(await widget.getByRole("link", { name: "Im Shop einlösen" }).getAttribute("href"), fixture("offer").coupon_link);
+  assert.equal(await widget.locator(".first").count(), 1, "one primary action");
+  await widget.getByRole("button", { name: "Kopieren FREUND10" }).click();
+  await widget.getByRole("button", { name: "Kopiert FREUND10" }).waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "FREUND10");
+  await widget.getByRole("button", { name: "Kopieren", exact: true }).click();
+  await widget.getByRole("button", { name: "Kopiert", exact: true }).waitFor();
   await widget.getByRole("status").filter({ hasText: "Kopiert" }).waitFor();
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), `${on.shop.url}/konto?utm_source=wa`);
   await close();
+});
+
+test("a friend is told what awaits them, whatever its kind, and when", async () => {
+  const signup = { trigger: "signup", when: "earned" };
+  const cases = [
+    [{ friend: { kind: "gift", label: "Teeset" } }, "Für dich: Teeset", "Deinen Vorteil bekommst du mit deiner Bestellung."],
+    [{ friend: { kind: "percent_off", basis_points: 2500, times: 3 } }, "25 % für dich", "Dein Vorteil gilt für die ersten 3 Zahlungen."],
+    [{ friend: { kind: "donation", ...eur(500), to: "Tafel" } }, "Wir spenden 5 € an Tafel", "Die Spende folgt auf deine Bestellung."],
+    [{ friend: { kind: "storage_bytes", bytes: 500_000_000 }, ...signup }, "500 MB für dich", "Deinen Vorteil bekommst du nach deiner Anmeldung."],
+    [{ friend: { kind: "amount_off", ...eur(1000) }, when: "earned" }, "10 € für dich", "sobald die Rückgabefrist deiner Bestellung vorbei ist."],
+    [{ friend: null }, "Willkommen bei Teehaus Nord", "Jemand hat dir Teehaus Nord empfohlen."],
+  ];
+  for (const [offer, heading, sentence] of cases) {
+    answering({ ...fixture("offer"), reason: null, referred: true, coupon: null, coupon_link: null, ...offer }, "/v1/offer");
+    const { widget, close } = await open(on, { tag: '<pass-along program="teehaus"></pass-along>', query: "?pa=abc" });
+    assert.equal(plain(await widget.getByRole("heading").innerText()), heading);
+    const lead = plain(await widget.locator(".lead").first().innerText());
+    assert.ok(lead.endsWith(sentence), `${heading}: ${lead}`);
+    assert.equal(await widget.locator(".code, .join").count(), 0);
+    await close();
+  }
 });
 
 test("a referral link that proves nothing is said to be so", async () => {

@@ -1,4 +1,4 @@
-// The three calls of the HTTP API a browser makes, and their outcome as one value:
+// The calls of the HTTP API that every card makes, and their outcome as one value:
 // `{ kind: "me" | "offer" | "expired" | "offline" | "error", body, code, test_clock }`.
 
 const PATIENCE_MS = 15_000;

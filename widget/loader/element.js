@@ -4,6 +4,7 @@
 
 import { ask, noteShare } from "./api.js";
 import { card } from "./card.js";
+import { el } from "./dom.js";
 import { widget } from "./host.js";
 import { Identity } from "./identity.js";
 import { choose } from "./languages.js";
@@ -20,7 +21,7 @@ const WHOSE = ["program", "token-url", "token", "api"];
 const HOW = ["lang", "address", "join-url"];
 
 // What the wasm widget is told to listen to; it has no listeners of its own.
-const HEARD = ["click", "input", "copy"];
+const HEARD = ["click", "input", "copy", "toggle"];
 
 let origin = "";
 // All elements on the page: they share one wasm instance, and a trap leaves it unusable for all of them.
@@ -79,7 +80,8 @@ class PassAlong extends HTMLElement {
   constructor() {
     super();
     this.#root.adoptedStyleSheets = [rules];
-    for (const type of HEARD) this.#root.addEventListener(type, this.#hear);
+    // One of them does not bubble.
+    for (const type of HEARD) this.#root.addEventListener(type, this.#hear, true);
   }
 
   connectedCallback() {
@@ -195,7 +197,8 @@ class PassAlong extends HTMLElement {
 
   async #show(outcome, round) {
     const choice = this.#choose(outcome);
-    const wanted = [parts.texts(choice.file), parts.program()];
+    const whom = outcome.kind !== "offer" && this.#identity.wanted ? "me" : "offer";
+    const wanted = [parts.texts(`${whom}/${choice.file}`), parts.program()];
     const [texts, program] = await Promise.all(wanted.map((part) => part.catch(() => null)));
     if (round !== this.#round) return;
     this.#said = { texts, choice };
@@ -214,8 +217,8 @@ class PassAlong extends HTMLElement {
   // What the upper part of the card depends on: while it stays the same, a refresh leaves that alone, and
   // with it what the customer is typing.
   #about({ file, locale }) {
-    const { program, link, alias, offer, channels } = this.#outcome?.body ?? {};
-    return JSON.stringify([file, locale, program, link, alias, offer, channels]);
+    const { program, link, alias, alias_reserved, offer, channels } = this.#outcome?.body ?? {};
+    return JSON.stringify([file, locale, program, link, alias, alias_reserved, offer, channels]);
   }
 
   #showPlain() {
@@ -253,8 +256,9 @@ class PassAlong extends HTMLElement {
     joinUrl: () => webAddress(this.getAttribute("join-url")),
     retry: () => this.#load(),
     shared: (channel) => this.#shared(channel),
-    copy: (text) => {
-      const field = this.#root.querySelector(".url");
+    part: (details) => this.#fill(details),
+    copy: (text, button) => {
+      const field = button.parentNode.querySelector("input");
       const active = this.#root.activeElement;
       const select = () => {
         field.focus();
@@ -263,7 +267,8 @@ class PassAlong extends HTMLElement {
       copy(text, select).then((done) => {
         // What could not be copied stays selected for the reader's own hands.
         if (done) active?.focus();
-        if (done) this.#copied();
+        // A code is the reader's own: to copy it is not to share.
+        if (done && !button.dataset.code) this.#copied();
         this.#tell("copied", done);
         setTimeout(() => this.#tell("settled"), COPIED_MS);
       });
@@ -283,6 +288,38 @@ class PassAlong extends HTMLElement {
 
   #tell(what, about) {
     if (this.#widget) this.#guard(() => this.#widget?.(this.#program[what], about));
+  }
+
+  // Fills what a reader opened with what is fetched for it, once.
+  async #fill(details) {
+    if (details.childElementCount > 1) return;
+    const { choice } = this.#said;
+    const place = el("div", { "aria-busy": "true" });
+    details.append(place);
+    try {
+      const [more, said] = await parts.more(choice.file);
+      await more[details.dataset.part](place, {
+        said,
+        words: this.#lent,
+        language: choice.language,
+        known: () => this.#outcome.body,
+        api: this.#api,
+        identity: this.#identity,
+        changed: (change, text) => this.#change(change, text),
+      });
+      place.removeAttribute("aria-busy");
+    } catch {
+      // What could not be had is asked for again when it is opened again.
+      place.replaceChildren(this.#said.texts["trouble.part"]);
+      details.addEventListener("toggle", () => place.remove(), { once: true });
+    }
+  }
+
+  // What the customer just did is in the answer at once: the store may take a minute to say so.
+  async #change(change, text) {
+    this.#last = this.#outcome = { ...this.#outcome, body: { ...this.#outcome.body, ...change } };
+    await this.#show(this.#last, this.#round);
+    this.#root.querySelector(".sr")?.replaceChildren(text);
   }
 
   #shared(channel) {

@@ -32,8 +32,8 @@ const host = {
     return keep(made);
   },
   attribute: (node, name, value) => {
-    if (value) table[node].setAttribute(table[name], table[value]);
-    else table[node].removeAttribute(table[name]);
+    if (value) table[node]?.setAttribute(table[name], table[value]);
+    else table[node]?.removeAttribute(table[name]);
   },
   known: (text) => table.indexOf(table[text]),
   same: (one, other) => table[one] === table[other],

@@ -1,6 +1,6 @@
 // Which language files there are, and which one a page gets.
 //
-// A new language is a file in widget/texts and its name here. A language that addresses people in two
+// A new language is a file in widget/texts and in each folder there, and its name here. A language that addresses people in two
 // ways has two files, `-du` (informal) and `-sie` (formal); the one listed first is used as long as the
 // programme has not said which.
 

@@ -1,4 +1,4 @@
-// Fetches what the loader does not carry: the wasm module and a language file.
+// Fetches what the loader does not carry: the wasm module, a language file, and what is rarely wanted.
 // They lie under the loader's own version, are the same for all elements of a page, and are fetched once.
 
 /* global __VERSION__ */
@@ -30,7 +30,11 @@ async function get(name) {
   return answer;
 }
 
+// What is said to a customer is in `me/`, what is said to a visitor in `offer/`, each of them whole.
 export const texts = (file) => once(file, async () => (await get(`${file}.json`)).json());
+
+// more.js, and its texts.
+export const more = (file) => Promise.all([once("more", () => import(`${base}more.js`)), texts(`more/${file}`)]);
 
 // The wasm module, started. Rejects when it cannot start for whatever reason: refused by the page's
 // policy, blocked, too old a browser, or not there in time.

@@ -36,7 +36,8 @@ export function words(texts, locale) {
       return number(amount / 10 ** digits, { ...style, ...round });
     },
     bytes: (value) => {
-      const step = value % 1024 === 0 ? 1024 : 1000;
+      // 16 GB are 16,000 MB to one shop and 16,384 to another: the step in which it comes out even.
+      const step = value % (value < 1e6 ? 1e3 : 1e6) ? 1024 : 1000;
       const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
       let rest = value;
       let unit = 0;

@@ -5,10 +5,12 @@ use crate::host::{
     Data, NONE, Node, Text, count, data, date, format, lend, make, money, say, time,
 };
 use crate::names as n;
-use crate::referral::{is_lost, look, sentence, status};
+use crate::rows;
 use crate::share::Share;
-use crate::value::{Kind, clause, explanation, friend, headline, is_zero, kind, minimum, phrase};
-use crate::wire::{Field, List, Me, Next, Referral, Value};
+use crate::value::{
+    Kind, clause, explanation, friend, headline, is_by_signup, kind, minimum, prize, sum,
+};
+use crate::wire::{Field, List, Me, Next, Value};
 
 /// How many referrals are shown at most before the reader asks for all.
 const AT_FIRST: i32 = 5;
@@ -23,6 +25,7 @@ pub fn share(me: Me) -> Share {
         title: say(n::SHARE_TITLE).fill(n::NAME, name),
         message: say(message).fill(n::BENEFIT, benefit).fill(n::NAME, name),
         by_channel: true,
+        is_primary: true,
     }
 }
 
@@ -39,14 +42,30 @@ pub fn card(me: Me) -> Node {
     let share = share(me);
     share.link_row(card, n::LINK);
     share.buttons(card, &me.channels(), n::SHARE, true);
-    let alias = me.alias();
-    if alias.is_some() {
-        card.write(n::P, n::QUIET_ALIAS, say(n::ALIAS).fill(n::ALIAS, alias));
+    rows::code(card, say(n::ALIAS), me.alias());
+    let reserved = me.alias_reserved();
+    if reserved.alias().is_some() {
+        let sure = time(reserved.until(), me.program().time_zone());
+        let text = say(n::ALIAS_SURE).fill(n::TIME, sure).fill(n::ALIAS, reserved.alias());
+        card.write(n::P, n::QUIET_LINE, text);
     }
     card.put(n::DIV, n::STATE);
-    how_it_works(me, card);
+    let fine = card.put(n::DIV, n::FINE);
+    how_it_works(me, fine);
+    part(fine, n::TERMS);
+    if !me.alias().is_some() && !reserved.alias().is_some() {
+        part(fine, n::CHOOSE);
+    }
+    part(fine, n::CLAIM);
     card.put(n::P, n::QUIET_ASOF);
     card
+}
+
+/// What is rarely wanted: fetched by the loader once it is opened.
+pub fn part(parent: Node, name: Text) {
+    let details = parent.put(n::DETAILS, NONE);
+    details.set(n::DATA_PART, name);
+    details.write(n::SUMMARY, NONE, say(name));
 }
 
 /// The heading, which names the card; the focus goes there when what had it is gone.
@@ -67,20 +86,21 @@ pub fn state(me: Me, all: bool) -> Node {
     let length = referrals.length();
     if length == 0 {
         state.write(n::P, n::LEAD_EMPTY, say(n::EMPTY_TEXT));
-        return state;
+    } else {
+        let list = state.put(n::OL, NONE);
+        list.set(n::ARIA_LABEL, say(n::REFERRALS));
+        for index in 0..length {
+            let row = rows::referral(referrals.get(index), me, list);
+            row.mark(n::HIDDEN, !all && index >= AT_FIRST);
+        }
+        let button = state.button(n::ALL, n::ALL, count(n::ALL, data(length)));
+        button.mark(n::HIDDEN, all || length <= AT_FIRST);
+        // Shown once the button is gone.
+        if me.more() {
+            state.write(n::P, n::QUIET_OLDER, say(n::OLDER));
+        }
     }
-    let list = state.put(n::OL, NONE);
-    list.set(n::ARIA_LABEL, say(n::REFERRALS));
-    for index in 0..length {
-        let row = row(referrals.get(index), me, list);
-        row.mark(n::HIDDEN, !all && index >= AT_FIRST);
-    }
-    let button = state.button(n::ALL, n::ALL, count(n::ALL, data(length)));
-    button.mark(n::HIDDEN, all || length <= AT_FIRST);
-    // Shown once the button is gone.
-    if me.more() {
-        state.write(n::P, n::QUIET_OLDER, say(n::OLDER));
-    }
+    rows::others(me, state);
     state
 }
 
@@ -106,16 +126,36 @@ fn totals(me: Me, parent: Node) {
     place.write(n::DD, n::NUMBER, format(n::NUMBER, clicks));
     place.write(n::DD, n::DETAIL, today);
 
-    let purchases = totals.purchases();
-    let place = cell(list, count(n::PURCHASES, purchases));
-    place.write(n::DD, n::NUMBER, format(n::NUMBER, purchases));
-    place.write(n::DD, n::DETAIL, some(n::SIGNUPS, totals.signups()));
+    let (purchases, signups) = (totals.purchases(), totals.signups());
+    if is_by_signup(me.offer()) {
+        let place = cell(list, count(n::JOINED, signups));
+        place.write(n::DD, n::NUMBER, format(n::NUMBER, signups));
+    } else {
+        let place = cell(list, count(n::PURCHASES, purchases));
+        place.write(n::DD, n::NUMBER, format(n::NUMBER, purchases));
+        place.write(n::DD, n::DETAIL, some(n::SIGNUPS, signups));
+    }
 
     let place = cell(list, say(n::EARNED));
     earned(me, &totals.earned(), place);
     let (approved, waiting) = (totals.approved(), totals.pending());
     let both = some(n::APPROVED, approved).join(n::COMMA, some(n::PENDING, waiting));
     place.write(n::DD, n::DETAIL, both);
+
+    let year = totals.year();
+    let (amount, limit) = (year.amount(), year.ceiling());
+    let in_words = |amount: Data| money(amount, year.currency(), false);
+    if limit.is_some() {
+        let text = say(n::YEAR_OF).fill(n::CEILING, in_words(limit));
+        parent.write(
+            n::P,
+            n::QUIET_LINE,
+            text.fill(n::V, in_words(amount)).fill(n::YEAR, year.year()),
+        );
+    } else if amount.is_truthy() {
+        let text = say(n::YEAR).fill(n::V, in_words(amount)).fill(n::YEAR, year.year());
+        parent.write(n::P, n::QUIET_LINE, text);
+    }
 }
 
 /// A text about things, unless there are none.
@@ -148,26 +188,20 @@ fn earned(me: Me, sums: &List<Value>, cell: Node) {
     }
 }
 
-/// A sum as a number: amounts add up, percentages and the like are counted ("2 × 20 %").
-fn sum(value: Value) -> Text {
-    let phrase = phrase(value, false);
-    let adds_up = matches!(kind(value), Kind::Money | Kind::Points);
-    let count = value.count();
-    if phrase.is_some() && count.is_truthy() && !adds_up {
-        format(n::NUMBER, count).join(n::TIMES, phrase)
-    } else {
-        phrase
-    }
-}
-
 fn progress(next: Next, parent: Node) {
-    let prize = phrase(next.value(), true);
+    let prize = prize(next.value());
     if !prize.is_some() {
         return;
     }
     let (at, done) = (next.at(), next.done());
     let left = at.integer() - done.integer();
-    let text = if left == 0 { say(n::NEXT_REACHED) } else { count(n::NEXT_LEFT, data(left)) };
+    let text = if next.kind().known() == n::TIER {
+        say(n::NEXT_TIER).fill(n::AT, format(n::NUMBER, at))
+    } else if left > 0 {
+        count(n::NEXT_LEFT, data(left))
+    } else {
+        say(n::NEXT_REACHED)
+    };
     let place = parent.put(n::DIV, n::NEXT);
     let line = place.write(n::P, NONE, text.join(n::SPACE, n::EMPTY));
     line.write(n::B, NONE, prize);
@@ -180,40 +214,27 @@ fn progress(next: Next, parent: Node) {
     bar.set(n::VALUE, done.text());
 }
 
-fn row(referral: Referral, me: Me, list: Node) -> Node {
-    let reward = referral.reward();
-    let state = status(reward);
-    let row = list.put(n::LI, look(state));
-    row.set(n::TABINDEX, n::MINUS_ONE);
-    row.put(n::SPAN, n::MARK);
-    let number = format(n::NUMBER, referral.number());
-    row.write(n::B, NONE, say(n::REFERRAL).fill(n::N, number));
-    let value = reward.value();
-    let is_nothing = is_lost(state) || is_zero(value);
-    let worth = if is_nothing { NONE } else { phrase(value, false) };
-    let place = row.write(n::EM, NONE, worth.or(say(n::NO_VALUE)));
-    if !worth.is_some() {
-        // Said by the sentence; to the eye, the column stays a column.
-        place.set(n::ARIA_HIDDEN, n::TRUE);
-    }
-    row.write(n::P, NONE, sentence(referral, me));
-    row
-}
-
-/// The terms in plain words, from the offer alone.
-fn how_it_works(me: Me, card: Node) {
+/// How it goes, from the offer alone.
+fn how_it_works(me: Me, parent: Node) {
     let offer = me.offer();
-    let details = card.put(n::DETAILS, NONE);
+    let details = parent.put(n::DETAILS, NONE);
+    details.set(n::ID, n::HOW);
     details.write(n::SUMMARY, NONE, say(n::HOW));
     let list = details.put(n::UL, NONE);
-    let delivered = offer.hold_from().known() == n::DELIVERED;
+    let (held, returned) = if is_by_signup(offer) {
+        (n::HOW_JOINED, NONE)
+    } else if offer.hold_from().known() == n::DELIVERED {
+        (n::HOW_DELIVERED, say(n::HOW_RETURNS))
+    } else {
+        (n::HOW_ORDERED, say(n::HOW_RETURNS))
+    };
     for point in [
         say(n::HOW_SHARE),
         friend(offer),
         minimum(offer, me.program().currency()),
-        some(if delivered { n::HOW_DELIVERED } else { n::HOW_ORDERED }, offer.hold_days()),
+        some(held, offer.hold_days()),
         some(n::HOW_WINDOW, offer.window_days()),
-        say(n::HOW_RETURNS),
+        returned,
         say(n::HOW_SELF),
     ] {
         list.write(n::LI, NONE, point);
@@ -221,17 +242,20 @@ fn how_it_works(me: Me, card: Node) {
 }
 
 /// Fits the card into the room the skeleton kept, so that nothing below it moves: the explanation
-/// is open while there are few referrals and room for it, and referrals that find no room wait
-/// behind a button.
-pub fn fit(total: i32) {
+/// is open while there are few referrals and room for it; what finds no room waits behind a button,
+/// or folded while the card is `new`: later the reader decides.
+pub fn fit(total: i32, new: bool) {
     let over = || lend(n::OVER, n::CARD.text()).is_some();
-    if total < 3 {
-        let details = n::CARD.find(n::DETAILS);
-        details.mark(n::OPEN, true);
-        if over() {
-            details.mark(n::OPEN, false);
+    let fold = |name: Text| {
+        if new && over() {
+            n::CARD.find(name).mark(n::OPEN, false);
         }
+    };
+    if new && total < 3 {
+        n::CARD.find(n::FIND_HOW).mark(n::OPEN, true);
+        fold(n::FIND_HOW);
     }
+    fold(n::FIND_CLAIMS);
     let rows: List<Node> = Field::read(n::CARD.find(n::OL).data().get(n::CHILDREN));
     let mut shown = total.min(AT_FIRST);
     while shown > 1 && over() {
@@ -239,4 +263,5 @@ pub fn fit(total: i32) {
         rows.get(shown).mark(n::HIDDEN, true);
         n::CARD.find(n::FIND_ALL_BUTTON).mark(n::HIDDEN, false);
     }
+    fold(n::FIND_AS_FRIEND);
 }

@@ -240,6 +240,11 @@ pub fn time(instant: Text, zone: Text) -> Text {
     Text(lent(n::TIME.0, instant.0, zone.0, 0, 0))
 }
 
+/// Copies `text`; `button` asked for it.
+pub fn copy(text: Text, button: Node) {
+    lent(n::COPY.0, text.0, button.0, 0, 0);
+}
+
 /// Replaces what a copy by hand takes along.
 pub fn put(event: Data, text: Text) {
     lent(n::PUT.0, event.0, text.0, 0, 0);

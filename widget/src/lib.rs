@@ -5,13 +5,14 @@
 //! one trap, the loader shows its plain card.
 //!
 //! In reading order: [`account`] and [`visitor`] are the two cards, [`share`] their buttons,
-//! [`value`] and [`referral`] their sentences, [`wire`] the answers, [`host`] the browser, [`names`]
+//! [`rows`] what is listed, [`value`] and [`referral`] the sentences, [`wire`] the answers, [`host`] the browser, [`names`]
 //! the constant texts and the slots in which an element's state is kept.
 
 mod account;
 mod host;
 mod names;
 mod referral;
+mod rows;
 mod share;
 #[cfg(test)]
 mod texts;
@@ -97,6 +98,12 @@ pub fn hear() {
                 act(actor);
             }
         }
+        n::TOGGLE => {
+            let part = target.attribute(n::DATA_PART);
+            if part.is_some() && target.attribute(n::OPEN).is_some() {
+                lend(n::PART, target.text());
+            }
+        }
         n::INPUT => Share::current().reword(),
         n::COPY if around(n::FIND_URL).is_some() => {
             host::put(event, Share::current().link);
@@ -108,7 +115,10 @@ pub fn hear() {
 fn act(actor: Node) {
     match actor.attribute(n::DATA_DO).known() {
         n::COPY => {
-            lend(n::COPY, Share::current().link);
+            label_copy(say(n::COPY));
+            n::COPIER.data().hold(actor.data());
+            let code = actor.attribute(n::DATA_CODE);
+            host::copy(code.or(Share::current().link), actor);
         }
         n::OPEN => {
             Share::current().through(n::OPEN, n::NATIVE);
@@ -147,10 +157,16 @@ fn announce(text: Text) {
     n::LIVE.reword(text);
 }
 
+/// What the copy button that was used says from now on, and which code it is about.
 fn label_copy(text: Text) {
-    let button = n::CARD.find(n::FIND_COPY);
-    if button.is_some() {
-        button.reword(text);
+    let button = n::COPIER;
+    if !button.data().is_truthy() {
+        return;
+    }
+    button.reword(text);
+    let code = button.attribute(n::DATA_CODE);
+    if code.is_some() {
+        button.set(n::ARIA_LABEL, text.join(n::SPACE, code));
     }
 }
 
@@ -168,7 +184,7 @@ fn show_account(stale: bool) {
     n::CARD.find(n::FIND_STATE).call(n::REPLACE_WITH, account::state(me, all).data());
     n::CARD.find(n::FIND_ASOF).reword(account::as_of(me, n::TEST_TIME.is_truthy()));
     if !all {
-        account::fit(me.referrals().length());
+        account::fit(me.referrals().length(), stale);
     }
     refocus(focused);
 }

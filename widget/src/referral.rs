@@ -48,13 +48,15 @@ pub fn is_reversal(reason: Text) -> bool {
 
 /// "Gekauft am 19. November. Frei ab 10. Dezember, wenn die Rückgabefrist endet."
 pub fn sentence(referral: Referral, me: Me) -> Text {
-    let day = |instant: Text| {
-        if instant.is_some() { date(instant, me.program().time_zone(), me.as_of()) } else { NONE }
-    };
-    let done = pick(n::DONE_, referral.kind()).or(say(n::DONE_PURCHASE));
-    let done = done.fill(n::DATE, day(referral.occurred_at()));
-    let reward = referral.reward();
-    let (until, since) = (day(reward.until()), day(reward.since()));
+    let kind = referral.kind();
+    let done = pick(n::DONE_, kind).or(say(n::DONE_PURCHASE));
+    let done = done.fill(n::DATE, day(referral.occurred_at(), me));
+    done.join(n::SPACE, state(referral.reward(), kind, me))
+}
+
+/// Where a reward is, and why. `kind` is of what earned it.
+pub fn state(reward: Reward, kind: Text, me: Me) -> Text {
+    let (until, since) = (day(reward.until(), me), day(reward.since(), me));
 
     // A text that names the date it needs comes before the one that does without.
     let dated_text = |start: Text, end: Text| {
@@ -63,7 +65,9 @@ pub fn sentence(referral: Referral, me: Me) -> Text {
     };
     let where_it_is = dated_text(n::STATUS_, reward.status());
     let reason = reward.reason();
-    let why = if reason.is_some() { dated_text(n::REASON_, reason) } else { NONE };
+    // Of a sign-up, nothing can be returned: what is waited for is a day and no more.
+    let is_plain = reason.known() == n::HOLD && kind.known() == n::SIGNUP && until.is_some();
+    let why = if reason.is_some() && !is_plain { dated_text(n::REASON_, reason) } else { NONE };
     let shrunk = is_reversal(reason);
     let partly = if shrunk { say(n::PARTLY) } else { NONE };
 
@@ -78,7 +82,14 @@ pub fn sentence(referral: Referral, me: Me) -> Text {
         Some(Status::Review) => (why, where_it_is),
         _ => (why.or(where_it_is), NONE),
     };
-    done.join(n::SPACE, first).join(n::SPACE, second)
+    let to = reward.value().to();
+    let gift = if to.is_some() { say(n::DONATION_OWN).fill(n::TO, to) } else { NONE };
+    first.join(n::SPACE, second).join(n::SPACE, gift)
+}
+
+/// A day in the time zone of the program.
+pub fn day(instant: Text, me: Me) -> Text {
+    if instant.is_some() { date(instant, me.program().time_zone(), me.as_of()) } else { NONE }
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub struct Share {
     /// What goes between the link and the name of the channel it travels through: a referral link says
     /// the channel, a page's own does not.
     pub by_channel: bool,
+    /// Whether sharing is what the card is for.
+    pub is_primary: bool,
 }
 
 impl Share {
@@ -63,7 +65,7 @@ impl Share {
         let mut shown = 0;
         for index in 0..channels.length() {
             let parent = if shown < AT_HAND { row } else { panel };
-            if self.channel(parent, channels.get(index), shown == 0) {
+            if self.channel(parent, channels.get(index), shown == 0 && self.is_primary) {
                 shown += 1;
             }
         }

@@ -14,11 +14,32 @@ fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// Every language file by name.
+/// What the cards say in each language: what both say, and what each says to its own reader.
 fn languages() -> BTreeMap<String, Texts> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("texts");
+    let mut all = languages_in("texts");
+    for folder in ["texts/me", "texts/offer"] {
+        let own = languages_in(folder);
+        assert!(own.keys().eq(all.keys()), "{folder}");
+        for (language, texts) in own {
+            for (key, text) in texts {
+                let known = all.get_mut(&language).unwrap().insert(key.clone(), text);
+                assert_eq!(known, None, "{language} says {key} twice");
+            }
+        }
+    }
+    all
+}
+
+/// The texts of what is rarely wanted (`loader/more.js`), by the same names.
+fn more() -> BTreeMap<String, Texts> {
+    languages_in("texts/more")
+}
+
+fn languages_in(folder: &str) -> BTreeMap<String, Texts> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     files
+        .filter(|path| path.is_file())
         .map(|path| {
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
             let texts = serde_json::from_str(&fs::read_to_string(&path).unwrap());
@@ -42,7 +63,10 @@ fn every_status_and_reason_and_channel_and_kind_has_a_text_in_every_language() {
     for (language, texts) in languages() {
         let statuses = Status::ALL.iter().map(|status| format!("status.{status}"));
         let reasons = Reason::ALL.iter().map(|reason| format!("reason.{reason}"));
-        let channels = Channel::ALL.iter().map(|channel| format!("channel.{channel}"));
+        // These have no button: the link itself, copied by its own, and a code to scan.
+        let no_button = [Channel::Direct, Channel::Copy, Channel::Qr];
+        let buttons = Channel::ALL.iter().filter(|channel| !no_button.contains(channel));
+        let channels = buttons.map(|channel| format!("channel.{channel}"));
         let kinds = ConversionKind::ALL.iter().map(|kind| format!("done.{kind}"));
         for key in statuses.chain(reasons).chain(channels).chain(kinds) {
             assert!(texts.get(&key).is_some_and(|text| !text.is_empty()), "{language}: {key}");
@@ -52,9 +76,14 @@ fn every_status_and_reason_and_channel_and_kind_has_a_text_in_every_language() {
 
 #[test]
 fn every_language_says_the_same_things_with_the_same_gaps() {
-    let languages = languages();
+    for languages in [languages(), more()] {
+        same_things(&languages);
+    }
+}
+
+fn same_things(languages: &BTreeMap<String, Texts>) {
     let english = &languages["en"];
-    for (language, texts) in &languages {
+    for (language, texts) in languages {
         let keys = |texts: &Texts| -> BTreeSet<String> {
             texts.keys().map(|key| without_plural(key).to_owned()).collect()
         };
@@ -76,6 +105,39 @@ fn the_loader_knows_every_language_file() {
     let known: BTreeSet<String> =
         list.split(',').map(|name| name.trim().trim_matches('"').to_owned()).collect();
     assert_eq!(known, languages().into_keys().collect());
+    assert_eq!(known, more().into_keys().collect());
+}
+
+#[test]
+fn more_asks_for_every_text_of_its_own_and_for_no_other() {
+    let code = read("loader/more.js");
+    let texts = more();
+    for key in texts["en"].keys() {
+        assert!(code.contains(&format!("\"{key}\"")), "nothing asks for {key}");
+    }
+    let mut asked = 0;
+    for rest in code.split("said[\"").skip(1) {
+        let key = rest.split('"').next().unwrap();
+        assert!(texts["en"].contains_key(key), "more.js asks for {key}");
+        asked += 1;
+    }
+    assert!(asked > 10, "found only {asked}: they must be looked for in another way");
+}
+
+#[test]
+fn what_is_said_before_the_first_answer_addresses_nobody() {
+    // Only the program's answer tells whether its customers are du or Sie.
+    let languages = languages();
+    let early = |key: &&String| {
+        let starts =
+            ["trouble.", "title.plain", "retry", "loading", "plain.", "share.plain", "copy"];
+        starts.iter().any(|start| key.starts_with(start)) && *key != "copy.failed"
+    };
+    let keys: Vec<&String> = languages["de-du"].keys().filter(early).collect();
+    assert!(keys.len() >= 8, "{keys:?}");
+    for key in keys {
+        assert_eq!(languages["de-du"][key], languages["de-sie"][key], "{key}");
+    }
 }
 
 /// The constants of names.rs, by name.
@@ -95,7 +157,7 @@ fn whatever_the_code_asks_for_is_said() {
     let english = &languages()["en"];
     let constants = constants();
     let mut asked = 0;
-    for source in ["account", "lib", "referral", "share", "value", "visitor"] {
+    for source in ["account", "lib", "referral", "rows", "share", "value", "visitor"] {
         let code = read(&format!("src/{source}.rs"));
         let calls = [
             ("say(n::", ""),
@@ -135,7 +197,7 @@ fn whatever_the_code_asks_for_is_said() {
 #[test]
 fn every_text_is_asked_for() {
     let constants: BTreeSet<String> = constants().into_values().collect();
-    let loader = read("loader/card.js");
+    let loader = read("loader/card.js") + &read("loader/element.js");
     for key in languages()["en"].keys() {
         let plain = without_plural(key).trim_end_matches(".other");
         let asked = constants.contains(key)
@@ -154,13 +216,22 @@ fn no_constant_is_there_twice() {
     }
 }
 
+/// All that is said in each language.
+fn together() -> BTreeMap<String, Vec<(String, String)>> {
+    let both = languages().into_iter().chain(more());
+    let mut all = BTreeMap::<String, Vec<(String, String)>>::new();
+    both.for_each(|(language, texts)| all.entry(language).or_default().extend(texts));
+    all
+}
+
 #[test]
 fn each_german_file_addresses_in_its_own_way() {
     let words = |text: &str| -> Vec<String> {
         text.split(|c: char| !c.is_alphabetic()).map(str::to_owned).collect()
     };
-    let languages = languages();
-    let informal = ["du", "dich", "dir", "dein", "deine", "deinem", "deinen", "deiner", "gib"];
+    let languages = together();
+    let informal =
+        ["du", "dich", "dir", "dein", "deine", "deinem", "deinen", "deiner", "gib", "deins"];
     for (key, text) in &languages["de-sie"] {
         let said = words(&text.to_lowercase());
         assert!(!said.iter().any(|word| informal.contains(&word.as_str())), "{key}: {text}");
@@ -176,7 +247,7 @@ fn each_german_file_addresses_in_its_own_way() {
 fn german_sentences_leave_the_sex_of_people_open() {
     let gendered = ["Freund", "Freundin", "Freunde", "Kunde", "Kunden", "Kundin", "Besteller"];
     for language in ["de-du", "de-sie"] {
-        for (key, text) in &languages()[language] {
+        for (key, text) in &together()[language] {
             let said: Vec<&str> = text.split(|c: char| !c.is_alphabetic()).collect();
             assert!(!said.iter().any(|word| gendered.contains(word)), "{language} {key}: {text}");
         }

@@ -91,9 +91,12 @@ object!(
         program PROGRAM: Program,
         link LINK: Text,
         alias ALIAS: Text,
+        alias_reserved ALIAS_RESERVED: Reserved,
         offer OFFER: Offer,
         totals TOTALS: Totals,
         referrals REFERRALS: List<Referral>,
+        as_friend AS_FRIEND: List<Referral>,
+        claims CLAIMS: List<Claim>,
         next NEXT: Next,
         channels CHANNELS: List<Text>,
         as_of AS_OF: Text,
@@ -104,7 +107,7 @@ object!(
 object!(Program { name NAME: Text, currency CURRENCY: Text, time_zone TIME_ZONE: Text });
 
 object!(
-    /// `GET /v1/offer`, and the `offer` of `/v1/me`, which has the first eight.
+    /// `GET /v1/offer`, and the `offer` of `/v1/me`, which has the first ten.
     Offer {
         advocate ADVOCATE: Value,
         friend FRIEND: Value,
@@ -114,8 +117,11 @@ object!(
         window_days WINDOW_DAYS: Data,
         new_customers_only NEW_CUSTOMERS_ONLY: bool,
         paused PAUSED: bool,
+        trigger TRIGGER: Text,
+        when WHEN: Text,
         program PROGRAM: Program,
         coupon COUPON: Text,
+        coupon_link COUPON_LINK: Text,
         from FROM: Text,
         referred REFERRED: bool,
         reason REASON: Text,
@@ -127,12 +133,14 @@ object!(
     Value {
         kind KIND: Text,
         basis_points BASIS_POINTS: Data,
+        times TIMES: Data,
         amount AMOUNT: Data,
         currency CURRENCY: Text,
         points POINTS: Data,
         bytes BYTES: Data,
         periods PERIODS: Data,
         label LABEL: Text,
+        to TO: Text,
         count COUNT: Data,
     }
 );
@@ -145,14 +153,40 @@ object!(Totals {
     pending PENDING: Data,
     approved APPROVED: Data,
     earned EARNED: List<Value>,
+    year YEAR: Year,
 });
+
+object!(
+    /// What was earned in money in a year, and the most that can be, if there is such a limit.
+    Year { year YEAR: Text, amount AMOUNT: Data, currency CURRENCY: Text, ceiling CEILING: Data }
+);
+
+object!(
+    /// An alias that was chosen and is not sure yet.
+    Reserved { alias ALIAS: Text, until UNTIL: Text }
+);
+
+object!(
+    /// A referral the customer asked for.
+    Claim { ordered_on ORDERED_ON: Text, filed_at FILED_AT: Text }
+);
 
 object!(
     /// A number, or in place of one that would be too dear to count, what it is more than.
     Bound { more_than MORE_THAN: Data }
 );
 
-object!(Referral { number NUMBER: Data, kind KIND: Text, occurred_at OCCURRED_AT: Text, reward REWARD: Reward });
+object!(
+    /// Also an earlier stage of one, and what a friend earns: both have no number, and nothing before.
+    Referral {
+        number NUMBER: Data,
+        kind KIND: Text,
+        occurred_at OCCURRED_AT: Text,
+        reward REWARD: Reward,
+        bonus BONUS: Reward,
+        before BEFORE: Referral,
+    }
+);
 
 object!(Reward {
     value VALUE: Value,
@@ -160,6 +194,7 @@ object!(Reward {
     reason REASON: Text,
     until UNTIL: Text,
     since SINCE: Text,
+    coupon COUPON: Text,
 });
 
-object!(Next { at AT: Data, done DONE: Data, value VALUE: Value });
+object!(Next { kind KIND: Text, at AT: Data, done DONE: Data, value VALUE: Value });

@@ -1,6 +1,6 @@
 // Prints, as JSON, the bytes of every part of the built widget: as they are, with gzip, and with brotli.
 // `transferred` is what one page view costs an empty cache: the loader, which carries the glue and
-// the style sheet, the wasm module, and one language, of which the largest is counted.
+// the style sheet, the wasm module, and one language for a customer, of which the largest is counted.
 
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -16,9 +16,8 @@ function measure(part, file) {
   return { part, file, raw: bytes.length, gzip: gzipSync(bytes, { level: 9 }).length, brotli: brotliCompressSync(bytes, options).length };
 }
 
-const languages = readdirSync(join(dist, "pass-along", version))
-  .filter((file) => file.endsWith(".json"))
-  .map((file) => measure(file.replace(".json", ""), `pass-along/${version}/${file}`))
+const languages = readdirSync(join(dist, "pass-along", version, "me"))
+  .map((file) => measure(file.replace(".json", ""), `pass-along/${version}/me/${file}`))
   .sort((one, other) => other.brotli - one.brotli);
 const always = [
   measure("loader", "pass-along.js"),

@@ -5,7 +5,7 @@
 //!   index.html …                   the site, as it is in www/site
 //!   pass-along.js                  the loader: the one file a merchant's page names
 //!   pass-along/<version>/          everything it loads, and itself: never changes, cached for a year
-//!     widget.wasm <language>.json pass-along.js
+//!     widget.wasm pass-along.js more.js {me,offer,more}/<language>.json
 //!   _headers                       who may read them, and for how long they keep
 //! ```
 //!
@@ -16,7 +16,7 @@ use crate::project::Project;
 use crate::stamp::{Stamp, files_below, unless_done};
 use crate::tools::{Tools, step, take_turn};
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -112,7 +112,9 @@ fn widget(project: &Project, tools: &Tools) -> Result<()> {
     let module = compile(project, "passalong-widget", "release", &["--release"])?;
     let dist = project.path("www/dist");
     let mut inputs = common_inputs(project, &module, &tools.wasm_bindgen)?;
-    for source in ["widget/loader", "widget/style.css", "widget/texts", "www/site"] {
+    for source in
+        ["widget/loader", "widget/style.css", "widget/more.css", "widget/texts", "www/site"]
+    {
         inputs.add_path(&project.path(source))?;
     }
     let note = project.path("target/xtask/widget.stamp");
@@ -179,21 +181,41 @@ fn widget_parts(
     optimise.arg("-o").arg(parts.join("widget.wasm")).arg(work.join("pruned.wasm"));
     step(project, "wasm-opt", &mut optimise)?;
 
-    let mut style = esbuild(project);
-    style.arg(project.path("widget/style.css")).arg("--minify");
-    step(project, "esbuild-style", style.arg(outfile(&work.join("style.css"))))?;
+    for name in ["style.css", "more.css"] {
+        let mut style = esbuild(project);
+        style.arg(project.path("widget").join(name)).arg("--minify");
+        step(project, "esbuild-style", style.arg(outfile(&work.join(name))))?;
+    }
 
-    for file in files_below(&project.path("widget/texts"))? {
-        let name = file.file_name().context("a language file without a name")?;
-        // Written for people with white space, sent without.
-        let text = crate::tools::read_json(&file)?;
-        fs::write(parts.join(name), serde_json::to_string(&text)?)?;
+    let mut more = esbuild(project);
+    more.arg(project.path("widget/loader/more.js")).args(["--bundle", "--format=esm", "--minify"]);
+    let style = fs::read_to_string(work.join("more.css"))?;
+    more.arg(format!("--define:__MORE_STYLE__={}", json!(style.trim())));
+    step(project, "esbuild-more", more.arg(outfile(&parts.join("more.js"))))?;
+
+    texts(&project.path("widget/texts"), parts)
+}
+
+/// One file for each card and language, with what both cards say; and one for what is rarely wanted.
+fn texts(from: &Path, parts: &Path) -> Result<()> {
+    let read = |path: &Path| -> Result<Map<String, Value>> {
+        Ok(serde_json::from_value(crate::tools::read_json(path)?)?)
+    };
+    for (folder, with_both) in [("me", true), ("offer", true), ("more", false)] {
+        fs::create_dir(parts.join(folder))?;
+        for file in files_below(&from.join(folder))? {
+            let name = file.file_name().context("a language file without a name")?;
+            let mut texts = if with_both { read(&from.join(name))? } else { Map::new() };
+            texts.append(&mut read(&file)?);
+            // Written for people with white space, sent without.
+            fs::write(parts.join(folder).join(name), serde_json::to_string(&texts)?)?;
+        }
     }
     Ok(())
 }
 
 /// What `wasm-metadce` keeps: the root reaches every export that is named.
-fn exports_graph(exports: &[&str]) -> serde_json::Value {
+fn exports_graph(exports: &[&str]) -> Value {
     let kept = exports.iter().map(|name| json!({ "name": name, "export": name }));
     let root = json!({ "name": "root", "root": true, "reaches": exports });
     kept.chain([root]).collect()

@@ -24,7 +24,7 @@ fn lived(seeds: u64, mode: Mode) -> (Vec<Outcome>, BTreeMap<String, u32>) {
     found.into_inner().unwrap()
 }
 
-const DECISIONS: [&str; 29] = [
+const DECISIONS: [&str; 33] = [
     "value credit",
     "value points",
     "value gift",
@@ -54,6 +54,10 @@ const DECISIONS: [&str; 29] = [
     "refused cancelled",
     "refused chargeback",
     "refused declined",
+    "alias owned",
+    "alias reserved",
+    "alias unknown",
+    "alias lost",
 ];
 
 #[test]

@@ -96,6 +96,13 @@ pub enum Via {
     Hand,
 }
 
+impl Via {
+    /// Whether the order brought no proof of its own: it came into its advocate's ledger later.
+    pub const fn is_joined(self) -> bool {
+        matches!(self, Self::Bound | Self::Hand)
+    }
+}
+
 /// A conversion with its proof, as its advocate's ledger holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conversion {
@@ -384,11 +391,14 @@ impl Order {
         }
     }
 
-    /// The report of this ledger that was recorded first, as of then.
+    /// The report of this ledger that was recorded first, as of then; one that came here later, as of
+    /// when it came.
     pub(crate) fn standing(&self, recorded: &[(Minute, Digest)]) -> Option<Accepted<Conversion>> {
         let own = recorded.iter().filter(|(_, digest)| self.reports.contains_key(digest));
         let (at, digest) = own.min()?;
-        self.reports.get(digest).map(|report| Accepted { at: *at, ..report.clone() })
+        let report = self.reports.get(digest)?;
+        let at = if report.fact.via.is_joined() { report.at.max(*at) } else { *at };
+        Some(Accepted { at, ..report.clone() })
     }
 
     /// The same order before it was decided.

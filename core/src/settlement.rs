@@ -86,7 +86,7 @@ pub fn remaining(
 }
 
 /// One more event.
-pub(crate) fn after(left: Remaining, whole: i64, (kind, event): &(EventType, Event)) -> Remaining {
+pub fn after(left: Remaining, whole: i64, (kind, event): &(EventType, Event)) -> Remaining {
     let reason = match kind {
         EventType::Delivered => return left,
         EventType::Refunded => Reason::Refunded,
@@ -149,10 +149,37 @@ pub fn attribute(
             return Err(Reason::OutsideWindow);
         }
     }
-    if terms.attribution.new_customers_only && conversion.first_order == Some(false) {
+    // Who is bound was new when the advocate brought them.
+    let is_old = conversion.first_order == Some(false) && conversion.via != Via::Bound;
+    if terms.attribution.new_customers_only && is_old {
         return Err(Reason::ExistingCustomer);
     }
     Ok(())
+}
+
+/// Whose friend an order without proof belongs to: whoever brought the friend by an order that had
+/// one, within the days that the terms bind. Of several the earliest accepted that is not wholly
+/// reversed; where all are, the earliest: who cancels and orders again stays a friend. `claims` are
+/// those accepted before the order, which was accepted at `at`.
+pub fn bound_to(
+    conversion: &Conversion,
+    claims: &[Claim],
+    versions: &Versions,
+    at: Minute,
+) -> Option<CustomerPseudonym> {
+    let days = versions.at(conversion.occurred_at)?.terms.attribution.bound_days;
+    let proves = |claim: &&Claim| {
+        let Some(other) = claim.standing() else { return false };
+        let fact = &other.fact;
+        let age = conversion.occurred_at.seconds() - fact.occurred_at.seconds();
+        !fact.via.is_joined()
+            && age <= i64::from(days) * DAY
+            && fact.identities.contains(&claim.identity)
+            && attribute(fact, claim.advocate, &claim.known, versions, at).is_ok()
+    };
+    let rank = |claim: &&Claim| (!claim.stands(versions, at), claim.accepted, claim.order);
+    let claims = claims.iter().filter(proves);
+    claims.min_by_key(rank).map(|claim| claim.advocate).filter(|_| days > 0)
 }
 
 /// What of a conversion a rule looks at.
@@ -228,14 +255,19 @@ pub struct Claim {
 }
 
 impl Claim {
+    /// The report of its order that counts.
+    fn standing(&self) -> Option<Accepted<Conversion>> {
+        match self.reports.iter().min() {
+            Some(first) => self.facts.standing(&[*first]),
+            None => self.facts.conversion.clone(),
+        }
+    }
+
     /// Whether this claim is good and not wholly reversed, as of `until` or, where it settled
     /// before, as of then: what was used by then stays used. A claim made by a report that does
     /// not count names a friend whom the report that counts may not know.
     fn stands(&self, versions: &Versions, until: Minute) -> bool {
-        let standing = match self.reports.iter().min() {
-            Some(first) => self.facts.standing(&[*first]),
-            None => self.facts.conversion.clone(),
-        };
+        let standing = self.standing();
         let Some(conversion) = standing.as_ref() else { return false };
         let Some(version) = versions.at(conversion.fact.occurred_at) else { return false };
         let until = until.min(settling(&self.facts, conversion, &version.terms).at);
@@ -257,6 +289,15 @@ pub struct Friendship {
     pub taken: bool,
     /// The friend converted in the same way for this advocate before.
     pub again: bool,
+    /// The friend converted in any way for this advocate before: so the friend is no old customer.
+    pub held: bool,
+}
+
+impl Friendship {
+    /// Who was new when the advocate brought them is not refused as an existing customer later.
+    pub fn waive(self, refusal: Result<(), Reason>) -> Result<(), Reason> {
+        if self.held && refusal == Err(Reason::ExistingCustomer) { Ok(()) } else { refusal }
+    }
 }
 
 /// Ranks the claims on one friend, as of `until`: under each identity, the earliest accepted one
@@ -269,7 +310,7 @@ pub fn friendship(
     versions: &Versions,
     until: Minute,
 ) -> Friendship {
-    let mut again = false;
+    let (mut again, mut held) = (false, false);
     let mut holders: BTreeMap<Identity, &Claim> = BTreeMap::new();
     for claim in claims.iter().filter(|claim| claim.order != order) {
         // A repeat, with its later minute, counts for nothing.
@@ -280,6 +321,7 @@ pub fn friendship(
             continue;
         }
         let conversion = claim.facts.conversion.as_ref();
+        held |= claim.advocate == advocate;
         again |=
             claim.advocate == advocate && conversion.is_some_and(|other| other.fact.kind == kind);
         let holder = holders.entry(claim.identity).or_insert(claim);
@@ -288,7 +330,7 @@ pub fn friendship(
         }
     }
     let taken = holders.values().any(|holder| holder.advocate != advocate);
-    Friendship { taken, again }
+    Friendship { taken, again, held }
 }
 
 /// A reward that was decided before, as far as caps, tiers and milestones are concerned.
@@ -350,7 +392,8 @@ pub fn settle(case: &Case<'_>) -> Option<(Minute, Verdict)> {
         Err(Reason::ConflictingReport)
     } else {
         let taken = if friendship.taken { Err(Reason::FriendAlreadyReferred) } else { Ok(()) };
-        attribute(fact, case.advocate, case.known, case.versions, at).and(taken)
+        let own = attribute(fact, case.advocate, case.known, case.versions, at);
+        friendship.waive(own).and(taken)
     };
     let excluded = terms.excluded.amount(case.items);
     let bench = Bench {

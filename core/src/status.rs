@@ -4,14 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::fact::{Accepted, Conversion, Decided, Event, Order, Verdict};
+use crate::fact::{Accepted, Conversion, Decided, Event, Order, Verdict, Via};
 use crate::ids::{CustomerPseudonym, Digest, OrderPseudonym};
 use crate::mutation::{self, Mutation};
 use crate::program::{Program, Versions};
 use crate::report::EventType;
 use crate::reward::{ConversionKind, Part, Reason, RewardId, Role, Rule, Status, Trigger, Value};
 use crate::settlement::{
-    Base, Facets, Known, Remaining, after, attribute, remaining, rule_for, settling, worth,
+    Base, Facets, Friendship, Known, Remaining, after, attribute, remaining, rule_for, settling,
+    worth,
 };
 use crate::time::{Instant, SETTLE};
 
@@ -116,7 +117,9 @@ pub fn rewards(order: &Order, view: &View<'_>) -> Vec<Reward> {
     }
     // What becomes known of an advocate after settlement no longer counts.
     let until = view.now.minute_up().min(settling(order, conversion, &version.terms).at);
-    let whole = attribute(fact, view.advocate, view.known, versions, until)
+    let again = Friendship { taken: false, again: fact.again, held: fact.again };
+    let whole = again
+        .waive(attribute(fact, view.advocate, view.known, versions, until))
         .and_then(|()| fact.noted.map_or(Ok(()), Err));
     let facets = Facets::new(fact, view.known, conversion.at);
     [Role::Advocate, Role::Friend]
@@ -179,6 +182,12 @@ impl Looked<'_> {
                 reward.value = value;
                 reward.status = Status::Pending;
                 let end = settling.at.start();
+                let by_hand = self.conversion.fact.via == Via::Hand;
+                if by_hand && self.order.review(part).is_none() {
+                    reward.status = Status::Review;
+                    reward.reason = Some(Reason::ClaimedByHand);
+                    return reward;
+                }
                 if mutation::is_on(Mutation::ApprovedWithoutVerdict) && now >= end.plus(SETTLE) {
                     reward.status = Status::Approved;
                     return reward;

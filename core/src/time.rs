@@ -176,6 +176,12 @@ impl Day {
         jiff::tz::Offset::UTC.to_datetime(timestamp).date()
     }
 
+    /// As people and JSON write it: `2026-11-22`.
+    pub fn dashed(self) -> String {
+        let date = self.date();
+        format!("{:04}-{:02}-{:02}", date.year(), date.month(), date.day())
+    }
+
     /// The year, for caps that count per year.
     pub fn year(self) -> i16 {
         self.date().year()
@@ -231,6 +237,7 @@ mod tests {
         assert_eq!("2026-11-22".parse(), Ok(at.day()));
         assert_eq!("20261122".parse(), Ok(at.day()));
         assert_eq!(at.day().year(), 2026);
+        assert_eq!(at.day().dashed(), "2026-11-22");
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! The cron: looks at orders that are due, folds closed days of clicks, repeats erasures. It does
-//! at most [`BUDGET`] operations a run and goes on where it stopped: what is not done keeps its
-//! pointer. Repeated, late and parallel runs write the same bytes.
+//! The cron: looks at orders that are due, delivers webhooks, folds closed days of clicks, repeats
+//! erasures. It does at most [`BUDGET`] operations a run and goes on where it stopped: what is not
+//! done keeps its pointer. Repeated, late and parallel runs write the same bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -17,14 +17,18 @@ use passalong_core::time::{DAY, HOUR, Instant, MINUTE, Minute, SETTLE};
 use passalong_core::wire::CronReport;
 use serde_json::{Value, json};
 
+use crate::claim::WAITS_DAYS;
 use crate::customers::{self, Customer};
 use crate::erasure;
 use crate::fold::fold_clicks;
-use crate::keys::{DueKey, Ledger, LedgerKey, TODO};
+use crate::join::{Joined, join};
+use crate::keys::{AttemptKey, DueKey, Ledger, LedgerKey, TODO};
+use crate::news;
 use crate::orders::{
     self, Report, claim_puts, claims, conversion_put, due_put, ledger_put, log_put, order_put,
     ranks,
 };
+use crate::outbox;
 use crate::programs::{self, Loaded};
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
@@ -58,9 +62,13 @@ pub async fn run<H: Host>(cx: &Context<'_, H>) -> Result<CronReport, StoreError>
     repeat_erasures(cx, &todo, &mut report).await;
     let marks = todo.marks;
     look_at_due(cx, todo.orders, todo.cursor, &mut report).await?;
+    // After all that is money: a slow receiver keeps no reward waiting.
+    let (sent, more) = outbox::run(cx, todo.outbox.as_deref()).await;
     if report.done {
         fold_clicks(cx, &marks, &mut report).await?;
     }
+    report.sent = sent;
+    report.done &= !more;
     report.operations = cx.spent();
     Ok(report)
 }
@@ -78,11 +86,15 @@ struct Todo {
     /// The first orders by time; the list goes on at `cursor`.
     orders: Vec<Entry>,
     cursor: Option<String>,
+    /// Pointers to attempts at webhooks, which come last; none where not all are seen yet.
+    outbox: Option<Vec<Entry>>,
 }
 
 /// Lists what there is to do, up to the first orders: one page, as a rule.
 async fn read_todo<H: Host>(cx: &Context<'_, H>) -> Result<Todo, StoreError> {
-    let mut todo = Todo { marks: Vec::new(), erased: Vec::new(), orders: Vec::new(), cursor: None };
+    let (marks, erased, orders) = (Vec::new(), Vec::new(), Vec::new());
+    let mut todo = Todo { marks, erased, orders, cursor: None, outbox: None };
+    let mut outbox = Vec::new();
     loop {
         let page = cx.page(TODO, todo.cursor.as_deref()).await?;
         todo.cursor = page.cursor;
@@ -91,11 +103,20 @@ async fn read_todo<H: Host>(cx: &Context<'_, H>) -> Result<Todo, StoreError> {
                 todo.orders.push(entry);
             } else if erasure::is_note(&entry.key) {
                 todo.erased.push(entry);
+            } else if entry.key.parse::<AttemptKey>().is_ok() {
+                outbox.push(entry);
             } else {
                 todo.marks.push(entry);
             }
         }
-        if todo.cursor.is_none() || !todo.orders.is_empty() {
+        if todo.cursor.is_none() {
+            todo.outbox = Some(outbox);
+            return Ok(todo);
+        }
+        if !outbox.is_empty() {
+            todo.cursor = None;
+        }
+        if !outbox.is_empty() || !todo.orders.is_empty() {
             return Ok(todo);
         }
     }
@@ -147,7 +168,8 @@ async fn look_at_due<H: Host>(
                 report.done = false;
             }
         }
-        let Some(more) = cursor else { return Ok(()) };
+        let is_last = orders.last().is_some_and(|last| last.key.parse::<AttemptKey>().is_ok());
+        let Some(more) = cursor.filter(|_| !is_last) else { return Ok(()) };
         let page = cx.page(TODO, Some(&more)).await?;
         orders = page.entries;
         cursor = page.cursor;
@@ -175,7 +197,22 @@ async fn look<H: Host>(
         cx.host.log("an order is due whose program is not there");
         return Ok(());
     };
-    let reports = orders::reports(cx, &program, key.order).await?;
+    let mut reports = orders::reports(cx, &program, key.order).await?;
+    if let Some(first) = reports.first_mut().filter(|first| first.advocate.is_none()) {
+        match join(cx, &program, key.order, first).await? {
+            Joined::Nobody => {}
+            Joined::NotBefore(next) => {
+                let due = due_put(&program, next, key.ledger, key.order);
+                cx.put(&Put { metadata: Some(pointer.clone()), ..due }).await?;
+                return cx.delete(&key.to_string()).await;
+            }
+            Joined::To(advocate) => {
+                first.advocate = Some(advocate);
+                // What was read of the ledger before does not have it.
+                ledgers.remove(&(program.id().clone(), advocate));
+            }
+        }
+    }
     let advocates: BTreeSet<CustomerPseudonym> =
         reports.iter().filter_map(|report| report.advocate).chain(key.ledger.0).collect();
     let mut is_visible = advocates.is_empty() && !reports.is_empty();
@@ -190,7 +227,8 @@ async fn look<H: Host>(
     if !is_visible {
         let since = pointer.get("since").and_then(Value::as_i64);
         let since = since.map_or(key.at.start(), Instant::from_seconds);
-        wait(cx, &program, (key, since), report).await?;
+        let by_hand = pointer.get("hand").is_some();
+        wait(cx, &program, (key, since, by_hand), report).await?;
     } else if pointer.get("again").is_some() {
         let next = key.at.plus(AUDITED).max(cx.now.plus(MINUTE).minute_up());
         cx.put(&due_put(&program, next, key.ledger, key.order)).await?;
@@ -199,16 +237,22 @@ async fn look<H: Host>(
 }
 
 /// An event came before its order, or a request was cut off, or the store is later than we assume:
-/// look again every hour for a day.
+/// look again every hour for a day. What is claimed by hand may be reported weeks later.
 async fn wait<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
-    (key, since): (&DueKey, Instant),
+    (key, since, by_hand): (&DueKey, Instant, bool),
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
-    if cx.now < since.plus(ORPHANED) {
-        let next = due_put(program, cx.now.plus(HOUR).minute_up(), key.ledger, key.order);
-        let metadata = Some(json!({ "since": since.seconds() }));
+    let is_fresh = cx.now < since.plus(ORPHANED);
+    if is_fresh || (by_hand && cx.now < since.plus(WAITS_DAYS * DAY)) {
+        let step = if is_fresh { HOUR } else { DAY };
+        let next = due_put(program, cx.now.plus(step).minute_up(), key.ledger, key.order);
+        let mut metadata = json!({ "since": since.seconds() });
+        if by_hand {
+            metadata["hand"] = json!(true);
+        }
+        let metadata = Some(metadata);
         return cx.put(&Put { metadata, ..next }).await;
     }
     if !orders::events(cx, program, key.order).await?.is_empty() {
@@ -513,6 +557,10 @@ async fn settle_due<H: Host>(
         let fact = Fact::Verdict(verdict);
         let digest = program.keys.digest(fact.to_json().to_string().as_bytes());
         let key = FactKey { accepted: settled_at, kind: FactKind::Verdict, digest };
+        if let Some(first) = reports.first() {
+            let of = (advocate, order, first.key);
+            news::rewards(cx, program, of, &facts, (key, &fact)).await?;
+        }
         cx.put(&ledger_put(program, advocate, order, (key, &fact))).await?;
         ledger.entry(order).or_default().add(key, fact);
         settled += 1;

@@ -3,7 +3,7 @@
 
 use passalong_core::alias::Alias;
 use passalong_core::ids::{
-    CustomerId, CustomerPseudonym, Hint, HintPseudonym, Identity, ProgramId,
+    CustomerId, CustomerPseudonym, Hint, HintPseudonym, Identity, OrderPseudonym, ProgramId,
 };
 use passalong_core::seal::Sealed;
 use passalong_core::settlement::Known;
@@ -22,13 +22,24 @@ pub struct Customer {
     pub sealed: Option<String>,
     /// Hints and segments, and since which minute they count.
     pub known: Known,
+    /// Claims that were filed, the oldest first.
+    pub claims: Vec<Claimed>,
     /// The aliases this customer chose, the first in front; whose they are: [`crate::aliases`].
     pub aliases: Vec<(Minute, Alias)>,
     pub erased: bool,
 }
 
+/// A claim that a customer filed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    pub order: OrderPseudonym,
+    pub ordered_on: String,
+    pub filed_at: Instant,
+}
+
 impl Customer {
-    fn read(entries: &[Entry]) -> Self {
+    /// Reads the listed fields of one customer.
+    pub fn read(entries: &[Entry]) -> Self {
         let mut customer = Self::default();
         for entry in entries {
             match entry.key.parse().map(|key: CustomerKey| key.field) {
@@ -48,6 +59,11 @@ impl Customer {
                     let segment = segment.map(|segment| (since, segment.to_owned()));
                     customer.known.segments.extend(segment);
                 }
+                Ok(Field::Claim(filed, order)) => {
+                    let day = entry.metadata.get("d").and_then(Value::as_str).unwrap_or_default();
+                    let ordered_on = day.to_owned();
+                    customer.claims.push(Claimed { order, ordered_on, filed_at: filed.start() });
+                }
                 Ok(Field::Alias(at, alias)) => customer.aliases.push((at, alias)),
                 Ok(Field::Erased) => customer.erased = true,
                 Err(()) => {}
@@ -56,6 +72,7 @@ impl Customer {
         if customer.erased {
             customer.sealed = None;
             customer.known = Known::default();
+            customer.claims.clear();
             customer.aliases.clear();
         }
         customer

@@ -7,11 +7,12 @@ use std::str::FromStr;
 use passalong_core::alias::{Alias, AliasClaim};
 use passalong_core::fact::FactKey;
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym, ProgramId};
-use passalong_core::time::{Day, Minute};
+use passalong_core::time::{Day, Instant, Minute};
 
 /// What all keys begin with that tell the cron what there is to do. In byte order: what is done
 /// (`todo.days`, `todo.folded`) amid erasures (`todo.alias`, `todo.erased`), then orders by time
-/// (`todo.order`). So the first page of one list says it all.
+/// (`todo.order`), then messages to deliver (`todo.outbox`). So the first page of one list says it
+/// all, as a rule.
 pub const TODO: &str = "todo.";
 
 /// Declares a key: its fields, in order, are the parts of its text.
@@ -120,8 +121,42 @@ key!(
     ShareKey "share" { program: ProgramId, day: Day, customer: CustomerPseudonym, batch: Batch }
 );
 key!(
+    /// A customer says that an order came by a recommendation.
+    HandKey "hand" { program: ProgramId, order: OrderPseudonym, filed: Filed }
+);
+key!(
+    /// Clicks and shares of a closed day, of all advocates together.
+    StatsKey "stats" { program: ProgramId, day: Day }
+);
+key!(
+    /// What the merchant said of all customers on a day; the greatest key of a day counts.
+    TotalsKey "totals" { program: ProgramId, day: Day, report: Posted }
+);
+key!(
     /// A customer whose erasure is repeated.
     ErasedKey "todo.erased" { program: ProgramId, customer: CustomerPseudonym }
+);
+key!(
+    /// An endpoint of the merchant's webhooks, and what happened to it. Listed with the program, so
+    /// that no request pays for it.
+    EndpointKey "program" { program: ProgramId, endpoint: EndpointPart }
+);
+key!(
+    /// A message to the merchant.
+    MessageKey "outbox" { program: ProgramId, message: Digest }
+);
+key!(
+    /// A pointer: make this attempt to deliver a message then. By endpoint first, so that none waits
+    /// behind another; after the orders, so that no order does.
+    AttemptKey "todo.outbox" {
+        program: ProgramId, endpoint: Digest, at: Minute, message: Digest, attempt: u8
+    }
+);
+key!(
+    /// An attempt that was made.
+    DeliveryKey "delivery" {
+        program: ProgramId, endpoint: Digest, at: Latest, message: Digest, attempt: u8
+    }
 );
 
 key!(
@@ -187,6 +222,73 @@ part!(
     text.strip_prefix("revoked.").and_then(|text| text.parse().ok()).map(Self).ok_or(())
 );
 
+/// A report that supersedes earlier ones: the minute in which it was accepted, and its digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Posted(pub Minute, pub Digest);
+
+part!(Posted, self, f, write!(f, "{}.{}", self.0, self.1), text, {
+    let (minute, digest) = text.split_once('.').ok_or(())?;
+    Ok(Self(minute.parse().map_err(|_| ())?, digest.parse().map_err(|_| ())?))
+});
+
+/// An endpoint, or something about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndpointPart {
+    pub id: Digest,
+    pub about: About,
+}
+
+/// What a key says of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum About {
+    /// Where it is, and what is sent there.
+    Itself,
+    /// It answered that it is gone.
+    Disabled,
+    /// This generation of its secret took over.
+    Rotated(u32),
+}
+
+part!(
+    EndpointPart,
+    self,
+    f,
+    match self.about {
+        About::Itself => write!(f, "endpoint.{}", self.id),
+        About::Disabled => write!(f, "endpoint.{}.disabled", self.id),
+        About::Rotated(generation) => write!(f, "endpoint.{}.rotated.{generation}", self.id),
+    },
+    text,
+    {
+        let mut parts = text.split('.');
+        let is_endpoint = parts.next() == Some("endpoint");
+        let id = parts.next().and_then(|id| id.parse().ok()).filter(|_| is_endpoint).ok_or(())?;
+        let about = match (parts.next(), parts.next(), parts.next()) {
+            (None, ..) => About::Itself,
+            (Some("disabled"), None, _) => About::Disabled,
+            (Some("rotated"), Some(generation), None) => {
+                About::Rotated(generation.parse().map_err(|_| ())?)
+            }
+            _ => return Err(()),
+        };
+        Ok(Self { id, about })
+    }
+);
+
+/// An instant of which the latest comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Latest(pub Instant);
+
+/// Ten digits hold every instant there is.
+const END: i64 = 9_999_999_999;
+
+part!(Latest, self, f, write!(f, "{:010}", END - self.0.seconds()), text, {
+    let is_whole = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit());
+    let left: i64 = text.parse().ok().filter(|_| is_whole).ok_or(())?;
+    let at = Instant::from_seconds(END - left);
+    if at.seconds() == END - left { Ok(Self(at)) } else { Err(()) }
+});
+
 /// A random name, so that two isolates never share a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batch(pub [u8; 8]);
@@ -200,6 +302,19 @@ part!(
     passalong_core::text::from_base32(text).map(Self).ok_or(())
 );
 
+/// Who filed a claim, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Filed {
+    pub at: Minute,
+    pub customer: CustomerPseudonym,
+}
+
+part!(Filed, self, f, write!(f, "{}.{}", self.at, self.customer), text, {
+    let (at, customer) = text.split_once('.').ok_or(())?;
+    let customer = customer.parse().map_err(|_| ())?;
+    Ok(Self { at: at.parse().map_err(|_| ())?, customer })
+});
+
 /// What is kept of a customer, each in a key of its own, so that each is erased by one delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
@@ -209,6 +324,8 @@ pub enum Field {
     Hints(Minute, Digest),
     /// The segment the shop put the customer into, and the minute from which it counts.
     Segment(Minute, Digest),
+    /// A claim that the customer filed, and when.
+    Claim(Minute, OrderPseudonym),
     /// An alias, and the minute in which it was chosen: see [`AliasKey`].
     Alias(Minute, Alias),
     /// Erased: later writes are dropped while this stands.
@@ -223,6 +340,7 @@ part!(
         Self::Id => f.write_str("id"),
         Self::Hints(since, digest) => write!(f, "hints.{since}.{digest}"),
         Self::Segment(since, digest) => write!(f, "segment.{since}.{digest}"),
+        Self::Claim(filed, order) => write!(f, "claim.{filed}.{order}"),
         Self::Alias(at, alias) => write!(f, "alias.{at}.{alias}"),
         Self::Erased => f.write_str("erased"),
     },
@@ -236,6 +354,8 @@ part!(
             Some("hints") => since(&mut parts).map(|(at, digest)| Self::Hints(at, digest))?,
             Some("segment") => since(&mut parts).map(|(at, digest)| Self::Segment(at, digest))?,
             Some("alias") => since(&mut parts).map(|(at, alias)| Self::Alias(at, alias))?,
+            Some("claim") => since(&mut parts)
+                .map(|(at, Digest(order))| Self::Claim(at, OrderPseudonym(order)))?,
             _ => return Err(()),
         };
         if parts.next().is_some() { Err(()) } else { Ok(field) }
@@ -283,7 +403,17 @@ mod tests {
         check::<OrderKey>(&format!("order/teehaus/0123456789abcdef/{fact}"));
         check::<LogKey>("log/teehaus/20261122/0123456789abcdef/0123456789a0");
         check::<ShareKey>("share/teehaus/20261122/0123456789a0/0123456789abc");
+        check::<HandKey>("hand/teehaus/0123456789abcdef/202611220800.0123456789a0");
+        check::<CustomerKey>("customer/teehaus/0123456789a0/claim.202611220800.0123456789abcdef");
+        check::<StatsKey>("stats/teehaus/20261122");
+        check::<TotalsKey>("totals/teehaus/20261122/202611220800.0123456789abcdef");
         check::<ErasedAliasKey>("todo.alias/teehaus/0123456789a0/0123456789abcdef");
         check::<ErasedKey>("todo.erased/teehaus/0123456789a0");
+        check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef");
+        check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef.disabled");
+        check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef.rotated.2");
+        check::<MessageKey>("outbox/teehaus/0123456789abcdef");
+        check::<AttemptKey>("todo.outbox/teehaus/0123456789abcdef/202611220800/0123456789abcdef/2");
+        check::<DeliveryKey>("delivery/teehaus/0123456789abcdef/8204665599/0123456789abcdef/2");
     }
 }

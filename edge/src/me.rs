@@ -14,7 +14,7 @@ use passalong_core::reward::{ConversionKind, Role, Rule, Trigger, When};
 use passalong_core::status::{self, Reward, Totals, View};
 use passalong_core::time::Minute;
 use passalong_core::wire::{
-    AliasReserved, Clicks, EarnedSum, FriendReward, Me, MeOffer, MeReward, MeTotals, Next,
+    AliasReserved, Clicks, EarnedSum, FriendReward, Me, MeClaim, MeOffer, MeReward, MeTotals, Next,
     ProgramHead, Referral, Stage, YearTotal, promised,
 };
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ const OPEN_BATCHES: usize = 100;
 /// Batches of yesterday whose values are read: one operation.
 const LONG_BATCHES: usize = 100;
 /// Shares are kept so long, for statistics.
-const SHARES_KEPT_DAYS: i64 = 90;
+pub const SHARES_KEPT_DAYS: i64 = 90;
 
 /// The buttons, in order.
 pub const CHANNELS: [Channel; 9] = [
@@ -110,7 +110,7 @@ pub async fn me<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Respo
         totals: message(totals, clicks, year),
         referrals,
         as_friend,
-        claims: Vec::new(),
+        claims: open_claims(&record, &orders),
         next: next(&version.terms, &approved, segment),
         channels: CHANNELS.to_vec(),
         as_of: cx.now,
@@ -118,6 +118,16 @@ pub async fn me<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Respo
         test_clock: cx.config.test_clock,
     };
     Ok(Response::json(200, &me))
+}
+
+/// Claims that were filed and whose orders have not come into the ledger, newest first.
+fn open_claims(record: &Customer, orders: &BTreeMap<OrderPseudonym, Order>) -> Vec<MeClaim> {
+    let open = record.claims.iter().rev().filter(|claim| !orders.contains_key(&claim.order));
+    let told = |claim: &customers::Claimed| MeClaim {
+        ordered_on: claim.ordered_on.clone(),
+        filed_at: claim.filed_at,
+    };
+    open.map(told).collect()
 }
 
 pub fn head(version: &Version) -> ProgramHead {

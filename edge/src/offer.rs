@@ -1,11 +1,12 @@
-//! `GET /v1/offer`: what a friend gets, for any browser and for the shop's own pages; and whether a
-//! click token proves a referral now.
+//! `GET /v1/offer`: what a friend gets, for any browser and for the shop's own pages; the terms in
+//! plain words; and whether a click token proves a referral now.
 
 use passalong_core::click_token;
 use passalong_core::ids::ProgramId;
 use passalong_core::program::{Coupon, Url, Version};
 use passalong_core::report::CLOCK_LEEWAY;
 use passalong_core::reward::{Delivery, Reason, Role};
+use passalong_core::terms::{Language, plain};
 use passalong_core::time::DAY;
 use passalong_core::wire::{Offer, promised};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -27,6 +28,8 @@ pub async fn offer<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Re
     let program = programs::load(cx, &id).await?.ok_or_else(unknown)?;
     let version = programs::current(cx, &program)?;
     let terms = &version.terms;
+    let language = query(request, "lang")?;
+    let language = language.unwrap_or_else(|| Language::of_locale(&terms.locale));
     let friend = promised(terms, Role::Friend, None);
     let by_coupon = friend.is_some_and(|rule| rule.delivery == Delivery::Coupon);
     let coupon = terms.coupon.as_ref().filter(|_| by_coupon);
@@ -42,7 +45,7 @@ pub async fn offer<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Re
         referred: reason.is_none(),
         reason,
         landing_url: terms.landing_url.clone(),
-        terms: Vec::new(),
+        terms: plain(terms, language, terms.address),
         terms_version: version.number,
     };
     Ok(Response::json(200, &offer))

@@ -57,6 +57,9 @@ pub struct Record {
     pub reason: Option<Reason>,
     pub rewards: Vec<Promise>,
     pub terms_version: Option<u32>,
+    /// An order that proved no referral, as it goes into a ledger if it turns out to belong to one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unproven: Option<Conversion>,
 }
 
 /// A reward that was promised when the order was reported.
@@ -85,7 +88,7 @@ impl Record {
             reason: self.reason,
             advocate: self.attributed.then_some(AdvocateRef { customer_id: advocate }),
             rewards: self.rewards.iter().map(promised).collect(),
-            provisional: self.attributed,
+            provisional: self.attributed || self.unproven.is_some(),
             terms_version: self.terms_version,
         }
     }
@@ -261,7 +264,7 @@ pub async fn claims<H: Host>(
     }
     let (own, mut others): (Vec<_>, Vec<_>) =
         listed.into_iter().partition(|(key, _)| key.order == order);
-    let counts = |key: &ClaimKey| since.map_or(key.fact.accepted, |at| key.fact.accepted.max(at));
+    let counts = |key: &ClaimKey| since.unwrap_or(key.fact.accepted);
     let own = own.iter().map(|(key, _)| (key.identity, counts(key))).collect();
     let mut claims = Claims { own, others: Vec::new() };
     // What came later can take nothing away.
@@ -292,6 +295,8 @@ pub async fn claims<H: Host>(
         let conversion = known.facts.conversion.as_ref();
         let ranked = conversion.filter(|_| mutation::is_on(Mutation::RankedByOccurrence));
         let ranked = ranked.map(|conversion| conversion.fact.occurred_at.minute_up());
+        let joined = conversion.filter(|conversion| conversion.fact.via.is_joined());
+        let ranked = ranked.or(joined.map(|conversion| conversion.at));
         claims.others.push(Claim {
             order: key.order,
             advocate,

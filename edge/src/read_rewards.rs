@@ -69,7 +69,8 @@ pub async fn read_conversion<H: Host>(
                 told.message(state, order_id.as_str(), &ids)
             })
             .collect();
-        advocate = record.attributed.then(|| AdvocateRef { customer_id: found.open(&program) });
+        let attributed = record.attributed || record.unproven.is_some();
+        advocate = attributed.then(|| AdvocateRef { customer_id: found.open(&program) });
     }
     for (key, fact) in events {
         facts.add(key, fact);
@@ -91,8 +92,8 @@ pub async fn read_conversion<H: Host>(
         currency: record.currency,
         occurred_at: record.occurred_at,
         accepted_at: report.key.accepted.start(),
-        attributed: record.attributed,
-        reason: record.reason,
+        attributed: advocate.is_some(),
+        reason: record.reason.filter(|_| advocate.is_none()),
         advocate,
         terms_version: record.terms_version,
         settles_at,
@@ -177,7 +178,7 @@ pub async fn list_rewards<H: Host>(
 
 /// The orders of a day and all that follow in its month, where one list holds them; else of that
 /// day alone. And the day to go on with.
-async fn logged<H: Host>(
+pub async fn logged<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     day: Day,

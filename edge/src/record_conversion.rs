@@ -1,7 +1,7 @@
 //! `POST /v1/conversions`: taken in durably before it is answered, exactly once however often it is
 //! sent, and never refused for a bad proof.
 
-use passalong_core::fact::{Conversion, FactKey, FactKind};
+use passalong_core::fact::{Conversion, FactKey, FactKind, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use passalong_core::mutation::{self, Mutation};
 use passalong_core::report::{ConversionReport, Proof};
@@ -14,10 +14,12 @@ use passalong_core::wire::ConversionAnswer;
 use crate::authenticate::merchant;
 use crate::customers;
 use crate::http::{Request, Response};
+use crate::join::JOINED_AFTER;
 use crate::keys::Ledger;
+use crate::news;
 use crate::orders::{
-    Promise, RIVALS, Record, claim_puts, claims, conversion_put, due_put, log_put, order_put,
-    record, reports,
+    Promise, RIVALS, Record, Report, claim_puts, claims, conversion_put, due_put, log_put,
+    order_put, record, reports,
 };
 use crate::problem::Problem;
 use crate::programs::Loaded;
@@ -57,9 +59,13 @@ pub async fn take<H: Host>(
     let order = program.keys.order(&report.order);
     // 3
     let known = reports(cx, program, order).await?;
-    if let Some(same) =
-        known.iter().find(|known| known.key.digest == digest(program, report, known.advocate))
-    {
+    // What brought no proof may have come to somebody since.
+    let is_same = |known: &&Report| {
+        [known.advocate, None]
+            .into_iter()
+            .any(|advocate| known.key.digest == digest(program, report, advocate))
+    };
+    if let Some(same) = known.iter().find(is_same) {
         let record = record(cx, program, order, same.key).await?;
         let advocate = match same.advocate.filter(|_| record.attributed) {
             Some(advocate) => customers::load(cx, program, advocate).await?.open(program),
@@ -77,6 +83,8 @@ pub async fn take<H: Host>(
     let advocate = decision.proven.as_ref().map(|(advocate, _)| *advocate);
     let digest = digest(program, report, advocate);
     let key = FactKey { accepted: cx.accepted(), kind: FactKind::Conversion, digest };
+    let told = (&decision.record, advocate);
+    news::conversion(cx, program, (order, key), report, told).await?;
     save(cx, program, order, key, report, &decision).await?;
     // 6
     Ok((201, decision.record.answer(&report.order, order, decision.advocate_id)))
@@ -117,15 +125,10 @@ async fn decide<H: Host>(
         reason: None,
         rewards: Vec::new(),
         terms_version: version.map(|version| version.number),
+        unproven: None,
     };
     let minute = cx.accepted();
-    let (advocate, via) = match prove(cx, program, &report.proof, minute).await? {
-        Ok(proven) => proven,
-        Err(reason) => {
-            record.reason = Some(reason);
-            return Ok(Decision { record, proven: None, advocate_id: None });
-        }
-    };
+    let proven = prove(cx, program, &report.proof, minute).await?;
     let customer = report.customer.as_ref().map(|id| program.keys.customer(id));
     let hints = report.hints.iter().map(|hint| Identity::Hint(program.keys.hint(hint)));
     let identities: Vec<Identity> =
@@ -139,15 +142,23 @@ async fn decide<H: Host>(
         occurred_at: report.occurred_at,
         segment: report.segment.clone(),
         action: report.action.clone(),
-        via,
+        via: proven.map_or(Via::Bound, |(_, via)| via),
         noted: None,
         again: false,
         excluded: version.map_or(0, |version| version.terms.excluded.amount(&report.items)),
     };
+    let (advocate, _) = match proven {
+        Ok(proven) => proven,
+        Err(reason) => {
+            record.reason = Some(reason);
+            record.unproven = Some(conversion);
+            return Ok(Decision { record, proven: None, advocate_id: None });
+        }
+    };
     let record_of = customers::load(cx, program, advocate).await?;
     let mut reason =
         attribute(&conversion, advocate, &record_of.known, &program.versions, minute).err();
-    if let (None, Some(version)) = (reason, version) {
+    if let (None | Some(Reason::ExistingCustomer), Some(version)) = (reason, version) {
         let claims = claims(cx, program, (order, None), &conversion.identities, RIVALS).await?;
         let who = (order, advocate, report.kind);
         let friendship = friendship(who, &claims.own, &claims.others, &program.versions, minute);
@@ -155,7 +166,9 @@ async fn decide<H: Host>(
         let left = Remaining { amount: report.amount.unwrap_or(0), reversed: None };
         let base = Base { left, excluded: conversion.excluded };
         let facets = Facets::new(&conversion, &record_of.known, minute);
-        let mut refused = friendship.taken.then_some(Reason::FriendAlreadyReferred);
+        let mut refused = friendship.waive(reason.map_or(Ok(()), Err)).err();
+        refused = refused.or(friendship.taken.then_some(Reason::FriendAlreadyReferred));
+        let is_refused = refused.is_some();
         for role in [Role::Advocate, Role::Friend] {
             let first = rule_for(&version.terms, role, &facets, false);
             let rule = rule_for(&version.terms, role, &facets, friendship.again);
@@ -168,7 +181,7 @@ async fn decide<H: Host>(
                 None => {}
             }
         }
-        if friendship.taken {
+        if is_refused {
             record.rewards.clear();
         }
         reason = refused.filter(|_| record.rewards.is_empty());
@@ -200,6 +213,11 @@ async fn save<H: Host>(
             let friend = customers::load(cx, program, program.keys.customer(id)).await?;
             puts.extend(customers::missing(cx, program, &friend, id, &[]));
         }
+    }
+    let version = program.versions.at(decision.record.occurred_at);
+    let binds = version.is_some_and(|version| version.terms.attribution.bound_days > 0);
+    if decision.record.unproven.is_some() && binds {
+        cx.put(&due_put(program, key.accepted.plus(JOINED_AFTER), ledger, order)).await?;
     }
     let last = order_put(program, order, key, ledger, &decision.record);
     if mutation::is_on(Mutation::OrderFirst) {

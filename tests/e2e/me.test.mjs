@@ -141,6 +141,11 @@ test("each endpoint costs what the design says", async () => {
     "event before its order": await cost(() => program.event(unique("early"))),
     "an order's story": await cost(() => program.server("GET", "/v1/conversions/A-1")),
     "rewards of a day": await cost(() => program.server("GET", `/v1/rewards?from=${instant(noon()).slice(0, 10)}`)),
+    "rewards as a file": await cost(() => program.server("GET", `/v1/exports/rewards?from=${instant(noon()).slice(0, 10)}`)),
+    "conversions as a file": await cost(() => program.server("GET", `/v1/exports/conversions?from=${instant(noon()).slice(0, 10)}`)),
+    "advocates as a file": await cost(() => program.server("GET", "/v1/exports/advocates")),
+    "statistics of a day": await cost(() => program.server("GET", `/v1/stats?from=${instant(noon()).slice(0, 10)}`)),
+    "totals": await cost(() => program.server("POST", "/v1/totals", { day: instant(noon()).slice(0, 10), orders: 1 })),
     "program": await cost(() => program.server("GET", "/v1/program")),
     "program, changed": await cost((n) => program.server("PUT", "/v1/program", { ...terms, name: `Neu ${n}` })),
     "export": await cost(() => program.server("POST", "/v1/customers/export", { customer_id: "10023" })),
@@ -181,10 +186,20 @@ const COSTS = {
   "an order's story": "2 0 4",
   // A list for the month, one for each of 6 orders, one for their advocate.
   "rewards of a day": "0 0 8",
+  // The same, and a read for the friends' ids.
+  "rewards as a file": "1 0 8",
+  // A list for the month, one for each of 8 orders and for what became of it, one for their advocate; reads for reports and friends.
+  "conversions as a file": "2 0 18",
+  // A list, and two for each of 7 customers.
+  "advocates as a file": "0 0 15",
+  // Orders of the month, the ledger, the advocate, closed days, what is folded, today's clicks and shares, totals.
+  "statistics of a day": "0 0 8",
+  "totals": "0 1 0",
   "fulfil": "2 1 3",
   "program": "0 0 0",
   "program, changed": "0 1 0",
-  "export": "0 0 6",
+  // With a list for each of 90 days of shares.
+  "export": "0 0 96",
   "erase": "0 3 1",
   "health": "0 0 0",
 };

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use passalong_core::fact::{Fact, FactKind};
+use passalong_core::fact::{Fact, FactKind, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use passalong_core::program::Program;
 use passalong_core::report::EventType;
 use passalong_core::reward::RewardId;
 use passalong_core::seal::Sealed;
-use passalong_core::time::Minute;
+use passalong_core::time::{Day, Minute, SETTLE};
 use passalong_edge::keys::{
-    ClaimKey, ClickKey, CustomerKey, EventKey, Field, Ledger, LedgerKey, LogKey, OrderKey,
+    ClaimKey, ClickKey, CustomerKey, EventKey, Field, HandKey, Ledger, LedgerKey, LogKey, OrderKey,
     ProgramKey,
 };
 use serde_json::Value;
@@ -18,6 +18,9 @@ use serde_json::Value;
 use crate::machine::{ISOLATES, LOCATIONS};
 use crate::oracle::{Event, Oracle, Report};
 use crate::story::{DAY, MINUTE, Mode, SECOND, Story};
+
+/// An order without proof in a ledger: since when, whose, and how.
+type Joined = (Minute, CustomerPseudonym, Via);
 
 /// Besides the bound, the clocks' error and the time a request takes.
 const LATITUDE: u64 = 3 * MINUTE;
@@ -163,6 +166,18 @@ impl Story {
             let known = reports.entry(slot).or_insert_with(|| sent.report.clone());
             known.accepted = known.accepted.min(key.fact.accepted);
         }
+        let mut joined: BTreeMap<(OrderPseudonym, Digest), Vec<Joined>> = BTreeMap::new();
+        for (key, put) in kv.ever(&LedgerKey::prefix(&[&id])) {
+            let key: LedgerKey = key.parse().unwrap();
+            let json = put.metadata.clone().unwrap_or_default();
+            let Some(Fact::Conversion(fact)) = Fact::from_json(key.fact.kind, &json) else {
+                continue;
+            };
+            if fact.via.is_joined() {
+                let slot = joined.entry((key.order, key.fact.digest)).or_default();
+                slot.push((key.fact.accepted, key.customer, fact.via));
+            }
+        }
         for report in reports.into_values() {
             oracle.reports.entry(report.order).or_default().push(report);
         }
@@ -188,6 +203,14 @@ impl Story {
             if (event.accepted, event.digest) < (slot.accepted, slot.digest) {
                 *slot = event;
             }
+        }
+        let mut filed: BTreeMap<OrderPseudonym, Vec<(Minute, CustomerPseudonym, String)>> =
+            BTreeMap::new();
+        for (key, put) in kv.ever(&HandKey::prefix(&[&id])) {
+            let key: HandKey = key.parse().unwrap();
+            let day = put.metadata.as_ref().and_then(|metadata| metadata["d"].as_str()).unwrap();
+            let filed = filed.entry(key.order).or_default();
+            filed.push((key.filed.at, key.filed.customer, day.to_owned()));
         }
         for (key, put) in kv.ever(&CustomerKey::prefix(&[&id])) {
             let key: CustomerKey = key.parse().unwrap();
@@ -220,7 +243,88 @@ impl Story {
         for text in unknown {
             self.violate(text);
         }
+        self.check_joined(program, &mut oracle, &joined, &filed);
         oracle
+    }
+
+    /// Orders without proof came to whom they belong to, and count from then.
+    fn check_joined(
+        &mut self,
+        program: usize,
+        oracle: &mut Oracle,
+        joined: &BTreeMap<(OrderPseudonym, Digest), Vec<Joined>>,
+        filed: &BTreeMap<OrderPseudonym, Vec<(Minute, CustomerPseudonym, String)>>,
+    ) {
+        let mut wrong = Vec::new();
+        let mut found = Vec::new();
+        let none = Vec::new();
+        for (order, reports) in &oracle.reports {
+            for (place, report) in reports.iter().enumerate() {
+                let joins = joined.get(&(*order, report.digest)).unwrap_or(&none);
+                let first = joins.iter().min_by_key(|(at, ..)| *at).copied();
+                if joins
+                    .iter()
+                    .any(|one| first.is_some_and(|(_, who, via)| (one.1, one.2) != (who, via)))
+                {
+                    wrong.push(format!("{order} was joined twice: {joins:?}"));
+                }
+                let bound = oracle.bound_to(report).map(|advocate| (advocate, Via::Bound));
+                let said = filed.get(order).into_iter().flatten().filter(|(at, _, day)| {
+                    let day: Day = day.parse().unwrap();
+                    let near = (-1..=1).any(|days| day.plus(days) == report.occurred_at.day());
+                    near && first.is_none_or(|(joined, ..)| at.plus(SETTLE) <= joined)
+                });
+                let by_hand = said.min().map(|(_, customer, _)| (*customer, Via::Hand));
+                let is_open = report.advocate.is_none() && place == 0;
+                let expected = bound.or(by_hand).filter(|_| is_open);
+                if expected != first.map(|(_, who, via)| (who, via)) {
+                    wrong.push(format!("{order} was joined as {first:?}, and not {expected:?}"));
+                }
+                if let Some((at, advocate, via)) = first {
+                    *self.decided.entry(format!("joined {via:?}")).or_default() += 1;
+                    found.push((*order, place, at, advocate, via));
+                }
+            }
+        }
+        for (order, place, at, advocate, via) in found {
+            if let Some(report) = oracle.reports.get_mut(&order).and_then(|all| all.get_mut(place))
+            {
+                report.advocate = Some(advocate);
+                report.accepted = report.accepted.max(at);
+                report.joined = Some(via);
+            }
+        }
+        if self.mode == Mode::Inside && !self.has_forgotten(program, oracle) {
+            let of = self.programs[program].id.clone();
+            for text in wrong {
+                self.violate(format!("{of}: {text}"));
+            }
+        }
+    }
+
+    /// Whether something of an advocate was erased that verdicts depend on.
+    fn has_forgotten(&self, program: usize, oracle: &Oracle) -> bool {
+        let prefix = CustomerKey::prefix(&[self.programs[program].keys.program()]);
+        self.machine.kv.borrow().ever(&prefix).any(|(key, _)| {
+            let key: CustomerKey = key.parse().unwrap();
+            let is_missed = self.mode == Mode::Beyond
+                || oracle.known.contains_key(&key.customer)
+                || oracle.segments.contains_key(&key.customer);
+            key.field == Field::Erased && is_missed
+        })
+    }
+
+    /// A claim that was acknowledged is there.
+    pub fn check_kept_claim(&mut self, program: usize, advocate: usize) {
+        let of = &self.programs[program];
+        let customer = of.pseudonym(&of.advocates[advocate]);
+        let prefix = HandKey::prefix(&[of.keys.program()]);
+        let kept = self.machine.kv.borrow().committed(&prefix, self.now(), |key, _| {
+            key.parse::<HandKey>().unwrap().filed.customer == customer
+        });
+        if !kept {
+            self.violate("a claim was acknowledged and is not there");
+        }
     }
 
     /// Every order that stands does so wholly: in its ledger, under all claims, in the list. And
@@ -316,13 +420,7 @@ impl Story {
             // What an erasure took away cannot refuse any more; a run before it still knew.
             // Only what is known of advocates counts: their own, and those with a rival claim. The
             // audit, which reports beyond the bound, leaves all who were erased alone.
-            let erased = kv.ever(&CustomerKey::prefix(&[&id])).any(|(key, _)| {
-                let key: CustomerKey = key.parse().unwrap();
-                let is_missed = self.mode == Mode::Beyond
-                    || oracle.known.contains_key(&key.customer)
-                    || oracle.segments.contains_key(&key.customer);
-                key.field == Field::Erased && is_missed
-            });
+            let erased = self.has_forgotten(program, oracle);
             for (key, put) in kv.ever(&LedgerKey::prefix(&[&id, &advocate])) {
                 let key: LedgerKey = key.parse().unwrap();
                 if key.fact.kind != FactKind::Verdict {
@@ -334,8 +432,12 @@ impl Story {
                     .map(|(at, verdict)| (*at, Fact::Verdict(verdict.clone()).to_json()));
                 if expected != Some((key.fact.accepted, json.clone())) && !erased {
                     let order = self.name(program, key.order);
+                    let ledger = LedgerKey::prefix(&[&id, &advocate, &key.order]);
+                    let facts: Vec<String> =
+                        kv.ever(&ledger).map(|(key, _)| key[ledger.len()..].to_owned()).collect();
+                    let report = oracle.reports.get(&key.order);
                     wrong.push(format!(
-                        "the verdict on {order} of {name} at {} is {json}, and not {expected:?}",
+                        "the verdict on {order} of {name} at {} is {json}, and not {expected:?}; {facts:?} {report:?}",
                         key.fact.accepted
                     ));
                 }
@@ -494,7 +596,9 @@ impl Story {
                         let reason = answer["reason"].as_str();
                         matches!(reason, Some("friend_already_referred" | "self_referral"))
                     };
-                    if !seen(told) && !seen(&acked) {
+                    // What brought no proof has come to somebody since.
+                    let joined = oracle.reports[&sent.order][0].joined.is_some();
+                    if !seen(told) && !seen(&acked) && !joined {
                         self.violations.push(text);
                     }
                 }

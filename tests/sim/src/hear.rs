@@ -116,6 +116,11 @@ impl Story {
                     self.erased.insert((program, customer), now);
                 }
             }
+            What::Claim { program, advocate } => {
+                if status == 201 || status == 200 {
+                    self.check_kept_claim(program, advocate);
+                }
+            }
             what @ (What::ChooseAlias { .. } | What::ByAlias(_)) => {
                 self.hear_of_alias(&what, answer);
             }

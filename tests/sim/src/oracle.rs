@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use passalong_core::fact::{Decided, Verdict};
+use passalong_core::fact::{Decided, Verdict, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use passalong_core::program::{HoldFrom, Program};
 use passalong_core::report::EventType;
@@ -30,6 +30,8 @@ pub struct Report {
     pub action: Option<String>,
     /// Category and amount of what was ordered.
     pub items: Vec<(String, i64)>,
+    /// How it came into a ledger without a proof of its own.
+    pub joined: Option<Via>,
 }
 
 /// An event that stands in the store.
@@ -157,7 +159,7 @@ impl Oracle {
                 return Some(Reason::OutsideWindow);
             }
         }
-        let is_old = report.first_order == Some(false);
+        let is_old = report.first_order == Some(false) && report.joined != Some(Via::Bound);
         (terms.attribution.new_customers_only && is_old).then_some(Reason::ExistingCustomer)
     }
 
@@ -168,8 +170,8 @@ impl Oracle {
         report: &Report,
         advocate: CustomerPseudonym,
         until: Minute,
-    ) -> (bool, bool) {
-        let (mut taken, mut again) = (false, false);
+    ) -> (bool, bool, bool) {
+        let (mut taken, mut again, mut held) = (false, false, false);
         for identity in &report.identities {
             let mut holder: Option<&Report> = None;
             for rival in self.reports.values().filter_map(|reports| reports.first()) {
@@ -185,6 +187,7 @@ impl Oracle {
                 {
                     continue;
                 }
+                held |= other == advocate;
                 again |= other == advocate && rival.kind == report.kind;
                 let first =
                     |held: &&Report| (held.accepted, held.order) < (rival.accepted, rival.order);
@@ -192,7 +195,30 @@ impl Oracle {
             }
             taken |= holder.is_some_and(|holder| holder.advocate != Some(advocate));
         }
-        (taken, again)
+        (taken, again, held)
+    }
+
+    /// Who an order without proof belongs to, because an earlier one brought the friend.
+    pub fn bound_to(&self, report: &Report) -> Option<CustomerPseudonym> {
+        let days = self.terms_at(report.occurred_at)?.attribution.bound_days;
+        let earlier = self.reports.values().filter_map(|reports| reports.first());
+        let brought = earlier.filter(|other| {
+            let age = report.occurred_at.seconds() - other.occurred_at.seconds();
+            other.joined.is_none()
+                && other.order != report.order
+                && (other.accepted, other.order) < (report.accepted, report.order)
+                && age <= i64::from(days) * DAY
+                && other.identities.iter().any(|identity| report.identities.contains(identity))
+        });
+        let good = brought.filter_map(|other| {
+            let advocate = other.advocate?;
+            let then = report.accepted.min(self.settles(other));
+            let refused = self.refusal(other, advocate, report.accepted).is_some();
+            let gone =
+                self.refusal(other, advocate, then).is_some() || self.left(other, then).1.is_some();
+            (!refused).then_some((gone, other.accepted, other.order, advocate))
+        });
+        good.min().map(|(.., advocate)| advocate).filter(|_| days > 0)
     }
 
     /// The verdicts of one advocate, by order. `None` where the advocate's identity was erased, so
@@ -222,9 +248,10 @@ impl Oracle {
         before: &BTreeMap<OrderPseudonym, Settled>,
     ) -> Verdict {
         let terms = self.terms_of(report);
-        let (taken, again) = self.friendship(report, advocate, settles);
+        let (taken, again, held) = self.friendship(report, advocate, settles);
         let first = self.reports.get(&report.order).and_then(|reports| reports.first());
         let mut refusal = self.refusal(report, advocate, settles);
+        refusal = refusal.filter(|reason| !(held && *reason == Reason::ExistingCustomer));
         if taken {
             refusal = refusal.or(Some(Reason::FriendAlreadyReferred));
         }
@@ -278,6 +305,9 @@ impl Oracle {
         advocate: CustomerPseudonym,
         terms: &Program,
     ) -> Option<Reason> {
+        if report.joined == Some(Via::Hand) {
+            return Some(Reason::ClaimedByHand);
+        }
         let (mut of_click, mut of_day) = (0, 0);
         for other in self.reports.keys().filter_map(|order| self.own(*order, advocate)) {
             let is_earlier = (other.accepted, other.order) < (report.accepted, report.order);

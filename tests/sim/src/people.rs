@@ -40,11 +40,12 @@ impl Story {
             }
             690..750 => self.fulfil(program),
             750..770 => self.review(program),
-            770..780 => {
+            770..775 => {
                 let advocate = self.random.index(3);
                 self.errand(What::Owed { program, advocate }, None, 0);
             }
-            780..930 => {
+            775..785 => self.claim(program),
+            785..930 => {
                 let advocate = self.random.index(3);
                 for _ in 0..self.random.between(1, 5) {
                     let visitor = u32::try_from(self.random.below(40)).unwrap();
@@ -147,6 +148,7 @@ impl Story {
         }
         match random.below(20) {
             0 => {}
+            _ if random.permille(120) => {}
             1 => body["code"] = json!("8f3k2m7q8f3k2m7q8f3k2m7q8f"),
             2..10 => body["code"] = json!(of.code(&advocate)),
             _ => {
@@ -222,6 +224,7 @@ impl Story {
             order,
             digest,
             accepted: far.minute(),
+            joined: None,
             advocate: advocate.filter(|_| proves).map(|advocate| of.pseudonym(advocate)),
             clicked,
             identities: ids.chain(hints).collect(),
@@ -334,6 +337,25 @@ impl Story {
         self.errand(What::Fulfil { program, id, reference }, None, 0);
     }
 
+    /// A customer misses an order; some name one that brought another proof, or the wrong day.
+    fn claim(&mut self, program: usize) {
+        let unproven =
+            |sent: &&SentReport| sent.program == program && sent.report.advocate.is_none();
+        let missed: Vec<String> =
+            self.reports.iter().filter(unproven).map(|sent| sent.order_id.clone()).collect();
+        let missed = if missed.is_empty() || self.random.permille(200) {
+            self.some_order(program)
+        } else {
+            Some(missed[self.random.index(missed.len())].clone())
+        };
+        let Some(order_id) = missed else { return };
+        let advocate = self.random.index(3);
+        let day = i64::try_from(self.now() / DAY).unwrap() - self.random.pick(&[0, 0, 0, 1, 2]);
+        let day = Instant::from_seconds(day * 86_400).day().dashed();
+        let body = json!({ "order_id": order_id, "ordered_on": day });
+        self.errand(What::Claim { program, advocate }, Some(body), 0);
+    }
+
     fn review(&mut self, program: usize) {
         let Some(id) = self.some_reward(program).filter(|id| !id.contains('.')) else { return };
         let decision = self.random.pick(&["approve", "decline"]);
@@ -394,6 +416,10 @@ impl Story {
             }
             What::Me { program, advocate } => {
                 request("GET", "/v1/me", &as_customer(*program, *advocate), None)
+            }
+            What::Claim { program, advocate } => {
+                let body = errand.body.as_ref();
+                request("POST", "/v1/me/claims", &as_customer(*program, *advocate), body)
             }
             What::Share { program, advocate } => {
                 let body = json!({ "channel": "whatsapp" });

@@ -28,6 +28,8 @@ fn reward(role: Role, value: passalong_core::reward::Value, status: Status) -> R
         since: ordered(),
         until: None,
         entries: Vec::new(),
+        pool: None,
+        coupon: None,
     }
 }
 

@@ -226,6 +226,7 @@ impl Story {
         erased: &BTreeSet<CustomerPseudonym>,
     ) {
         let mut wrong = Vec::new();
+        let mut seen: Vec<&str> = Vec::new();
         {
             let id = self.programs[program].keys.program();
             let kv = self.machine.kv.borrow();
@@ -239,6 +240,11 @@ impl Story {
                     let index = self.by_digest[&(program, key.fact.digest)];
                     let taken = self.reports[index].report.advocate;
                     let right = owner(claims, key.fact.accepted);
+                    seen.push(match right {
+                        Some(_) => "alias owned",
+                        None if claims.is_empty() => "alias unknown",
+                        None => "alias reserved",
+                    });
                     if taken != right && !was_erased {
                         let (name, alias) = (&sent.order_id, &order.alias);
                         wrong.push(format!(
@@ -247,6 +253,9 @@ impl Story {
                     }
                 }
             }
+        }
+        for what in seen {
+            *self.decided.entry(what.to_owned()).or_default() += 1;
         }
         for text in wrong {
             self.violate(text);
@@ -269,6 +278,12 @@ impl Story {
                 .iter()
                 .filter(|(_, claims)| claims.first().is_some_and(|first| first.1 == customer));
             let own: BTreeSet<&str> = own.map(|(alias, _)| alias.as_str()).collect();
+            let lost = claims.values().any(|claims| {
+                claims.iter().skip(1).any(|(_, other)| *other == customer)
+                    && claims.first().is_some_and(|first| first.1 != customer)
+            });
+            let fate = if lost { "alias lost" } else { "alias kept" };
+            *self.decided.entry(fate.to_owned()).or_default() += 1;
             let seen = self.me(program, ISOLATES, &advocate).1;
             let shown = seen["alias"].as_str().or_else(|| seen["alias_reserved"]["alias"].as_str());
             let is_right = shown.map_or_else(|| own.is_empty(), |alias| own.contains(alias));

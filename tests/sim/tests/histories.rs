@@ -24,7 +24,7 @@ fn lived(seeds: u64, mode: Mode) -> (Vec<Outcome>, BTreeMap<String, u32>) {
     found.into_inner().unwrap()
 }
 
-const DECISIONS: [&str; 34] = [
+const DECISIONS: [&str; 38] = [
     "joined Bound",
     "joined Hand",
     "review claimed_by_hand",
@@ -59,6 +59,10 @@ const DECISIONS: [&str; 34] = [
     "refused cancelled",
     "refused chargeback",
     "refused declined",
+    "alias owned",
+    "alias reserved",
+    "alias unknown",
+    "alias lost",
 ];
 
 #[test]

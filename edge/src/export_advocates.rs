@@ -122,7 +122,7 @@ async fn advocate_row<H: Host>(
     (pseudonym, record): &Advocate,
 ) -> Result<Row, Problem> {
     let ledger = me::ledger(cx, program, *pseudonym).await?;
-    let (totals, _) = me::referrals(&ledger, &record.view(*pseudonym, program, cx.now));
+    let (totals, _) = me::referrals(program, &ledger, &record.view(*pseudonym, program, cx.now));
     let days = cx.list(&ClicksKey::prefix(&[program.id(), pseudonym]), 1).await?;
     let count = |entry: &Entry| entry.metadata.get("n").and_then(Value::as_i64);
     let clicks: i64 = days.iter().filter_map(count).sum();

@@ -24,7 +24,7 @@ fn lived(seeds: u64, mode: Mode) -> (Vec<Outcome>, BTreeMap<String, u32>) {
     found.into_inner().unwrap()
 }
 
-const DECISIONS: [&str; 32] = [
+const DECISIONS: [&str; 34] = [
     "joined Bound",
     "joined Hand",
     "review claimed_by_hand",

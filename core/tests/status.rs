@@ -35,6 +35,8 @@ fn shown(value: Value, status: Status, reason: Option<Reason>, since: Instant) -
         since,
         until: None,
         entries: Vec::new(),
+        pool: None,
+        coupon: None,
     }
 }
 

@@ -70,6 +70,11 @@ impl Fields {
         self.map.remove(name).filter(|value| !value.is_null())
     }
 
+    /// Takes what answers carry and requests need not, whatever it is.
+    pub fn ignore(&mut self, name: &str) {
+        self.take(name);
+    }
+
     /// Whether a field that has not been read yet holds a text.
     pub fn is_text(&self, name: &str) -> bool {
         self.map.get(name).is_some_and(Value::is_string)
@@ -202,18 +207,25 @@ impl Fields {
         value.ok_or_else(|| self.invalid(name, format!("is required: {right}")))
     }
 
+    /// What was not read yet, if it has no other names than these.
+    pub fn into_rest(self, names: &[&str]) -> Result<Map<String, Value>, Invalid> {
+        match self.map.keys().find(|name| !names.contains(&name.as_str())) {
+            None => Ok(self.map),
+            Some(name) => Err(self.nobody_asked_for(name)),
+        }
+    }
+
+    fn nobody_asked_for(&self, name: &str) -> Invalid {
+        let field = self.name(&unexpected(name));
+        let detail = format!("{field} is not a field of this request");
+        Invalid { kind: InvalidKind::Unknown, detail, field }
+    }
+
     /// Refuses what nobody asked for.
     pub fn finish(self) -> Result<(), Invalid> {
         match self.map.keys().next() {
             None => Ok(()),
-            Some(name) => {
-                let field = self.name(&unexpected(name));
-                Err(Invalid {
-                    kind: InvalidKind::Unknown,
-                    detail: format!("{field} is not a field of this request"),
-                    field,
-                })
-            }
+            Some(name) => Err(self.nobody_asked_for(name)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Generations of a program's keys: API key, identity secret, template secret. All of them follow
+//! Generations of a program's keys: API key, identity, template and conversion secret. All of them follow
 //! from the deployment's secret, so a key that proves itself was handed out by us; what has to be
 //! known is only which were taken back.
 

@@ -2,30 +2,33 @@
 //! signed with HS256, or a template signature `t1.…` for shops whose templates can make an HMAC but
 //! no JWT. Nothing but HS256 is ever accepted (RFC 8725 §3.1).
 //!
-//! A shop's developer meets the messages of [`TokenProblem`], so each says what would be right.
-
-use std::fmt;
+//! What a developer is told of a token that is refused is in [`crate::token_problem`].
 
 use data_encoding::HEXLOWER;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::ids::{CustomerId, Hint, IdError, ProgramId};
+use crate::ids::{CustomerId, Hint, ProgramId};
+use crate::jwt::{self, Jwt};
 use crate::keys::Secrets;
-use crate::mac::hmac_sha256_of;
+use crate::merchant_signature::Signs;
 use crate::text;
-use crate::time::{DAY, Instant, MINUTE};
+use crate::time::{DAY, HOUR, Instant, MINUTE};
+pub use crate::token_problem::{AudienceFlaw, TokenFlaw, TokenProblem};
 
 /// The longest token read, in bytes.
 pub const MAX_BYTES: usize = 4096;
 
 /// How far apart the clocks of shop and service may be, in seconds.
-const LEEWAY: i64 = MINUTE;
+pub const LEEWAY: i64 = MINUTE;
 
 /// As many hints as a conversion takes.
-const MAX_HINTS: usize = 4;
+pub(crate) const MAX_HINTS: usize = 4;
 
 /// The longest optional claim, in characters.
-const MAX_TEXT: usize = 128;
+pub(crate) const MAX_TEXT: usize = 128;
+
+/// How long a token is good that we make for a shop, in seconds.
+const ISSUED_FOR: i64 = HOUR;
 
 /// What a verified token says about the customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,106 +38,6 @@ pub struct CustomerClaims {
     pub locale: Option<String>,
     pub given_name: Option<String>,
     pub hints: Vec<Hint>,
-}
-
-/// Why a token is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenProblem {
-    Missing,
-    Malformed(TokenFlaw),
-    Expired {
-        seconds_ago: i64,
-    },
-    /// No `aud`, or one that is no program.
-    WrongAudience,
-    WrongSignature,
-}
-
-/// What about a token is malformed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenFlaw {
-    TooLong,
-    /// Neither three nor, beginning with `t1`, five parts.
-    Parts,
-    /// A part is not base64url, or not a JSON object inside.
-    Encoding,
-    Algorithm,
-    Type,
-    Critical,
-    SubjectMissing,
-    SubjectNotText,
-    Subject(IdError),
-    /// `exp`, `iat` or `nbf` is not there, or not a number.
-    Time(&'static str),
-    Milliseconds(&'static str),
-    Lifetime,
-    NotYet {
-        seconds_ahead: i64,
-    },
-    /// An optional claim is not a text, or longer than it may be.
-    Text(&'static str),
-    Hints,
-    /// The signature of a template token is not 64 lower-case hexadecimal digits.
-    Hex,
-}
-
-impl TokenProblem {
-    /// One of the five words the API documents for 401.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Malformed(_) => "malformed",
-            Self::Expired { .. } => "expired",
-            Self::WrongAudience => "wrong audience",
-            Self::WrongSignature => "wrong signature",
-        }
-    }
-}
-
-impl fmt::Display for TokenProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the identity token is ")?;
-        match self {
-            Self::Missing => f.write_str("missing; send it as Authorization: Bearer …"),
-            Self::Malformed(flaw) => write!(f, "malformed: {flaw}"),
-            Self::Expired { seconds_ago } => {
-                write!(f, "expired: exp was {seconds_ago} seconds ago; make a new token for each page view and compare the clocks")
-            }
-            Self::WrongAudience => f.write_str(
-                "for a wrong audience: aud must be the id of your program as a string, for example teehaus",
-            ),
-            Self::WrongSignature => f.write_str(
-                "signed with a wrong signature: sign with the identity secret of the program named in aud, using its text as it was shown (not decoded) as the key",
-            ),
-        }
-    }
-}
-
-impl std::error::Error for TokenProblem {}
-
-impl fmt::Display for TokenFlaw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLong => write!(f, "at most {MAX_BYTES} bytes are read"),
-            Self::Parts => f.write_str("it must be a JWT of three parts separated by dots, or begin with t1. and have five"),
-            Self::Encoding => f.write_str("each part must be base64url, header and payload a JSON object inside"),
-            Self::Algorithm => f.write_str("alg must be HS256"),
-            Self::Type => f.write_str("typ must be JWT where it is given"),
-            Self::Critical => f.write_str("crit is not supported"),
-            Self::SubjectMissing => f.write_str("sub is missing; it is your own id of the customer"),
-            Self::SubjectNotText => f.write_str("sub must be a string, for example \"10023\" and not 10023"),
-            Self::Subject(error) => write!(f, "sub {error}"),
-            Self::Time(claim) => write!(f, "{claim} must be whole seconds since 1970, as a number"),
-            Self::Milliseconds(claim) => write!(f, "{claim} must be in seconds, it looks like milliseconds"),
-            Self::Lifetime => f.write_str("it may be valid for at most 24 hours, and exp must be later than iat"),
-            Self::NotYet { seconds_ahead } => {
-                write!(f, "it begins {seconds_ahead} seconds in the future; check the clock of your server")
-            }
-            Self::Text(claim) => write!(f, "{claim} must be a string of at most {MAX_TEXT} characters without line breaks, or left out"),
-            Self::Hints => write!(f, "hints must be a list of at most {MAX_HINTS} SHA-256 digests, each 64 hexadecimal digits"),
-            Self::Hex => f.write_str("the signature must be 64 hexadecimal digits in lower case"),
-        }
-    }
 }
 
 /// Verifies a token made with the first generation of its program's secrets.
@@ -168,10 +71,14 @@ impl<'a> Unverified<'a> {
     pub fn read(token: &'a str) -> Result<Self, TokenProblem> {
         let parts = Parts::of(token)?;
         let program = match &parts {
-            Parts::Template(template) => template.program.parse().ok(),
-            Parts::Jwt(jwt) => jwt.audience(),
+            Parts::Template(template) => slug(template.program),
+            Parts::Jwt(jwt) => match jwt.payload.get("aud") {
+                None | Some(Value::Null) => Err(AudienceFlaw::Missing),
+                Some(Value::String(text)) => slug(text),
+                Some(_) => Err(AudienceFlaw::NotText),
+            },
         };
-        Ok(Self { parts, program: program.ok_or(TokenProblem::WrongAudience)? })
+        Ok(Self { parts, program: program.map_err(TokenProblem::WrongAudience)? })
     }
 
     /// The program it says it is for.
@@ -186,23 +93,13 @@ impl<'a> Unverified<'a> {
         generations: &[u32],
         now: Instant,
     ) -> Result<CustomerClaims, TokenProblem> {
-        let is_genuine =
-            |secret: fn(&Secrets, &ProgramId, u32) -> String, message: &[u8], signature: &[u8]| {
-                generations.iter().any(|generation| {
-                    let secret = secret(secrets, &self.program, *generation);
-                    signature_fits(secret.as_bytes(), message, signature)
-                })
-            };
+        let by = (secrets, &self.program, generations);
         match &self.parts {
-            Parts::Template(template) => {
-                template.verify(&self.program, now, |message, signature| {
-                    is_genuine(Secrets::template_secret, message, signature)
-                })
-            }
+            Parts::Template(template) => template.verify(by, now),
             Parts::Jwt(jwt) => {
-                if !is_genuine(Secrets::identity_secret, jwt.signed.as_bytes(), &jwt.signature) {
-                    return Err(TokenProblem::WrongSignature);
-                }
+                Signs::Identity
+                    .check(by, jwt.signed.as_bytes(), &jwt.signature)
+                    .map_err(TokenProblem::WrongSignature)?;
                 check_times(&jwt.payload, now)?;
                 claims(&jwt.payload)
             }
@@ -210,8 +107,23 @@ impl<'a> Unverified<'a> {
     }
 }
 
-fn signature_fits(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    hmac_sha256_of(key, message).fits(signature)
+/// A token for a customer whose identity was proven in another way, good for an hour.
+pub fn issue(
+    secrets: &Secrets,
+    (program, generation): (&ProgramId, u32),
+    customer: &CustomerId,
+    now: Instant,
+) -> (String, Instant) {
+    let expires_at = now.plus(ISSUED_FOR);
+    let claims = json!({
+        "sub": customer.as_str(), "aud": program.as_str(),
+        "iat": now.seconds(), "exp": expires_at.seconds(),
+    });
+    (jwt::sign(&claims, &secrets.identity_secret(program, generation)), expires_at)
+}
+
+fn slug(text: &str) -> Result<ProgramId, AudienceFlaw> {
+    text.parse().map_err(|_| AudienceFlaw::NotSlug(text.to_owned()))
 }
 
 fn malformed(flaw: TokenFlaw) -> TokenProblem {
@@ -237,47 +149,9 @@ impl<'a> Parts<'a> {
             ["t1", program, customer, expires, signature] => {
                 Ok(Self::Template(Template { program, customer, expires, signature }))
             }
-            [header, payload, signature] => {
-                Jwt::of(token, header, payload, signature).map(Self::Jwt).map_err(malformed)
-            }
-            _ => Err(malformed(TokenFlaw::Parts)),
+            _ => Jwt::of(token).map(Self::Jwt).map_err(malformed),
         }
     }
-}
-
-struct Jwt<'a> {
-    /// Header and payload as they travelled: what is signed.
-    signed: &'a str,
-    payload: Map<String, Value>,
-    signature: Vec<u8>,
-}
-
-impl<'a> Jwt<'a> {
-    fn of(token: &'a str, header: &str, payload: &str, signature: &str) -> Result<Self, TokenFlaw> {
-        let header = object(header)?;
-        if header.get("alg").and_then(Value::as_str) != Some("HS256") {
-            return Err(TokenFlaw::Algorithm);
-        }
-        let is_jwt = |typ: &Value| typ.as_str().is_some_and(|t| t.eq_ignore_ascii_case("jwt"));
-        if !header.get("typ").is_none_or(is_jwt) {
-            return Err(TokenFlaw::Type);
-        }
-        if header.contains_key("crit") {
-            return Err(TokenFlaw::Critical);
-        }
-        let (signed, _) = token.rsplit_once('.').ok_or(TokenFlaw::Parts)?;
-        let signature = text::from_base64url(signature).ok_or(TokenFlaw::Encoding)?;
-        Ok(Self { signed, payload: object(payload)?, signature })
-    }
-
-    fn audience(&self) -> Option<ProgramId> {
-        self.payload.get("aud").and_then(Value::as_str)?.parse().ok()
-    }
-}
-
-fn object(part: &str) -> Result<Map<String, Value>, TokenFlaw> {
-    let bytes = text::from_base64url(part).ok_or(TokenFlaw::Encoding)?;
-    serde_json::from_slice(&bytes).map_err(|_| TokenFlaw::Encoding)
 }
 
 fn check_times(payload: &Map<String, Value>, now: Instant) -> Result<(), TokenProblem> {
@@ -289,14 +163,14 @@ fn check_times(payload: &Map<String, Value>, now: Instant) -> Result<(), TokenPr
     }
     let seconds_ahead = begins - now.seconds();
     if seconds_ahead > LEEWAY {
-        return Err(malformed(TokenFlaw::NotYet { seconds_ahead }));
+        return Err(malformed(TokenFlaw::NotYet { seconds_ahead, now }));
     }
     check_expiry(expires, now)
 }
 
 fn check_expiry(expires: i64, now: Instant) -> Result<(), TokenProblem> {
     let seconds_ago = now.seconds() - expires;
-    if seconds_ago >= LEEWAY { Err(TokenProblem::Expired { seconds_ago }) } else { Ok(()) }
+    if seconds_ago >= LEEWAY { Err(TokenProblem::Expired { seconds_ago, now }) } else { Ok(()) }
 }
 
 /// A time claim in whole seconds, between 0 and the year 5138: beyond that are milliseconds.
@@ -314,7 +188,7 @@ fn claims(payload: &Map<String, Value>) -> Result<CustomerClaims, TokenProblem> 
         customer: match payload.get("sub") {
             None | Some(Value::Null) => return Err(malformed(TokenFlaw::SubjectMissing)),
             Some(Value::String(id)) => customer(id)?,
-            Some(_) => return Err(malformed(TokenFlaw::SubjectNotText)),
+            Some(other) => return Err(malformed(TokenFlaw::SubjectNotText(other.as_i64()))),
         },
         segment: short_text(payload, "segment")?,
         locale: short_text(payload, "locale")?,
@@ -365,9 +239,8 @@ struct Template<'a> {
 impl Template<'_> {
     fn verify(
         &self,
-        program: &ProgramId,
+        by: (&Secrets, &ProgramId, &[u32]),
         now: Instant,
-        genuine: impl Fn(&[u8], &[u8]) -> bool,
     ) -> Result<CustomerClaims, TokenProblem> {
         // Template languages write base64url with its padding.
         let id = text::from_base64url(self.customer.trim_end_matches('='))
@@ -383,10 +256,10 @@ impl Template<'_> {
             .ok_or(malformed(TokenFlaw::Time("expires")))?;
         let signature =
             HEXLOWER.decode(self.signature.as_bytes()).map_err(|_| malformed(TokenFlaw::Hex))?;
-        let message = ["passalong-identity-v1", program.as_str(), &id, self.expires].join("\n");
-        if !genuine(message.as_bytes(), &signature) {
-            return Err(TokenProblem::WrongSignature);
-        }
+        let message = ["passalong-identity-v1", self.program, &id, self.expires].join("\n");
+        Signs::Template
+            .check(by, message.as_bytes(), &signature)
+            .map_err(TokenProblem::WrongSignature)?;
         if expires > now.plus(DAY + LEEWAY).seconds() {
             return Err(malformed(TokenFlaw::Lifetime));
         }
@@ -398,24 +271,5 @@ impl Template<'_> {
             given_name: None,
             hints: Vec::new(),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hs256_is_what_rfc_7515_a_1_shows() {
-        let key = text::from_base64url(
-            "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
-        )
-        .unwrap();
-        let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-        let Ok(Parts::Jwt(jwt)) = Parts::of(token) else { panic!("a JWT") };
-        assert!(signature_fits(&key, jwt.signed.as_bytes(), &jwt.signature));
-        assert!(!signature_fits(&key[1..], jwt.signed.as_bytes(), &jwt.signature));
-        assert!(!signature_fits(&key, &jwt.signed.as_bytes()[1..], &jwt.signature));
-        assert!(!signature_fits(&key, jwt.signed.as_bytes(), &jwt.signature[1..]));
     }
 }

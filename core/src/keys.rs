@@ -18,6 +18,7 @@ use crate::ids::{
 use crate::mac::{Mac, hmac_sha256, label, same_text};
 use crate::text;
 use crate::time::Day;
+use crate::webhook::WebhookSecret;
 
 /// The shortest secret taken, in bytes.
 const SECRET_BYTES: usize = 32;
@@ -182,6 +183,24 @@ impl Secrets {
     /// The secret a merchant's templates sign with. The HMAC key is the ASCII of this text.
     pub fn template_secret(&self, program: &ProgramId, generation: u32) -> String {
         self.program_text::<32>("ts", "template secret", program, generation)
+    }
+
+    /// The secret with which a merchant's pages sign conversions. The HMAC key is the ASCII of this
+    /// text.
+    pub fn conversion_secret(&self, program: &ProgramId, generation: u32) -> String {
+        self.program_text::<32>("cs", "conversion secret", program, generation)
+    }
+
+    /// The secret that signs the webhooks to one endpoint of a program.
+    pub fn webhook_secret(
+        &self,
+        program: &ProgramId,
+        endpoint: Digest,
+        generation: u32,
+    ) -> WebhookSecret {
+        let name = program.as_str().as_bytes();
+        let parts = [b"webhook secret", name, &endpoint.0, &generation.to_be_bytes()];
+        WebhookSecret(derive(&self.merchant, &parts))
     }
 
     /// What a rate limiter counts by, so that it never learns an address or a customer.

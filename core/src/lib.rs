@@ -17,16 +17,23 @@
     )
 )]
 
+pub mod alias;
 pub mod channel;
 pub mod click_token;
 pub mod code;
+pub mod csv;
 pub mod decode;
+pub mod export;
 pub mod fact;
+pub mod figures;
 pub mod generation;
 pub mod identity_token;
 pub mod ids;
+mod jwt;
 pub mod keys;
 mod mac;
+pub mod merchant_signature;
+pub mod metrics;
 pub mod money;
 pub mod mutation;
 pub mod program;
@@ -34,9 +41,16 @@ pub mod report;
 pub mod reward;
 pub mod seal;
 pub mod settlement;
+pub mod shop;
+pub mod shop_identity;
+pub mod signed_conversion;
 pub mod status;
+pub mod terms;
 pub mod text;
 pub mod time;
+pub mod token_problem;
+pub mod totals;
 pub mod visit;
+pub mod webhook;
 pub mod wire;
 pub mod words;

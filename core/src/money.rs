@@ -25,6 +25,34 @@ impl std::error::Error for CurrencyError {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Currency([u8; 3]);
 
+/// Currencies whose minor unit is not a hundredth (ISO 4217:2015, list one): decimals, codes.
+const EXPONENTS: [(u32, &[u8]); 3] = [
+    (0, b"BIFCLPDJFGNFISKJPYKMFKRWPYGRWFUGXUYIVNDVUVXAFXOFXPF"),
+    (3, b"BHDIQDJODKWDLYDOMRTND"),
+    (4, b"CLFUYW"),
+];
+
+impl Currency {
+    /// Decimals of an amount in major units: 2 for EUR, 0 for JPY, 3 for KWD.
+    pub fn exponent(self) -> u32 {
+        let is_listed = |codes: &[u8]| codes.chunks_exact(3).any(|code| code == self.0);
+        let listed = EXPONENTS.into_iter().find(|(_, codes)| is_listed(codes));
+        listed.map_or(2, |(exponent, _)| exponent)
+    }
+}
+
+/// A number of `10^-exponent` units as people write it, with that sign between whole and rest.
+pub fn decimal(units: i64, exponent: u32, sign: char) -> String {
+    let one = 10_u64.saturating_pow(exponent);
+    let (whole, rest) = (units.unsigned_abs() / one, units.unsigned_abs() % one);
+    let minus = if units < 0 { "-" } else { "" };
+    if exponent == 0 {
+        return format!("{minus}{whole}");
+    }
+    let width = usize::try_from(exponent).unwrap_or(usize::MAX);
+    format!("{minus}{whole}{sign}{rest:0width$}")
+}
+
 impl FromStr for Currency {
     type Err = CurrencyError;
 
@@ -82,6 +110,30 @@ mod tests {
             (2000, 0, 0),
         ] {
             assert_eq!(BasisPoints(rate).of(amount), value, "{rate} of {amount}");
+        }
+    }
+
+    #[test]
+    fn an_amount_has_the_decimals_of_its_currency() {
+        for (code, units, german, english) in [
+            ("EUR", 4990, "49,90", "49.90"),
+            ("EUR", 5, "0,05", "0.05"),
+            ("EUR", -5, "-0,05", "-0.05"),
+            ("EUR", -200, "-2,00", "-2.00"),
+            ("EUR", 0, "0,00", "0.00"),
+            ("JPY", 4990, "4990", "4990"),
+            ("ISK", -7, "-7", "-7"),
+            ("XPF", 1, "1", "1"),
+            ("KWD", 4990, "4,990", "4.990"),
+            ("TND", 12, "0,012", "0.012"),
+            ("CLF", 12, "0,0012", "0.0012"),
+            ("USD", 1_234_567_890, "12345678,90", "12345678.90"),
+            // Three letters across two listed codes are no listed code.
+            ("IFC", 100, "1,00", "1.00"),
+        ] {
+            let exponent = code.parse::<Currency>().unwrap().exponent();
+            assert_eq!(decimal(units, exponent, ','), german, "{code} {units}");
+            assert_eq!(decimal(units, exponent, '.'), english, "{code} {units}");
         }
     }
 

@@ -17,16 +17,19 @@ pub enum Mutation {
     RankedByOccurrence,
     /// The cron adds what it finds to what it wrote before, instead of computing it anew.
     Adding,
+    /// An alias can be ordered with as soon as somebody chose it.
+    AliasAtOnce,
 }
 
 impl Mutation {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Counter,
         Self::ApprovedWithoutVerdict,
         Self::OrderFirst,
         Self::NoRetry,
         Self::RankedByOccurrence,
         Self::Adding,
+        Self::AliasAtOnce,
     ];
 }
 

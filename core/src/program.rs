@@ -216,11 +216,24 @@ impl FromStr for Url {
 }
 
 /// Terms to start from, one file each.
-const PRESETS: [(&str, &str); 1] = [("20-10", include_str!("../presets/20-10.json"))];
+const PRESETS: [(&str, &str); 7] = [
+    ("20-10", include_str!("../presets/20-10.json")),
+    ("dropbox", include_str!("../presets/dropbox.json")),
+    ("airbnb", include_str!("../presets/airbnb.json")),
+    ("zalando", include_str!("../presets/zalando.json")),
+    ("anytime-fitness", include_str!("../presets/anytime-fitness.json")),
+    ("anytime-fitness-free-month", include_str!("../presets/anytime-fitness-free-month.json")),
+    ("points", include_str!("../presets/points.json")),
+];
 
 impl Program {
+    /// The names of the presets.
+    pub fn presets() -> impl Iterator<Item = &'static str> {
+        PRESETS.iter().map(|(name, _)| *name)
+    }
+
     /// Reads and checks a whole program, as sent to `PUT /v1/program` or kept in the store.
-    /// `version` and `valid_from`, which answers carry, are taken and ignored.
+    /// `version`, `valid_from` and `plain_terms`, which answers carry, are taken and ignored.
     pub fn parse(body: &[u8]) -> Result<Self, Invalid> {
         Self::read(Fields::parse(body)?)
     }
@@ -234,7 +247,7 @@ impl Program {
                 field: String::new(),
                 detail: format!("the body is not a JSON object: {error}"),
             })?;
-        let names = || PRESETS.map(|(name, _)| name).join(", ");
+        let names = || Self::presets().collect::<Vec<_>>().join(", ");
         let preset = match given.remove("preset") {
             None => PRESETS.first(),
             Some(serde_json::Value::String(name)) => {
@@ -273,11 +286,13 @@ impl Program {
         let rewards = rules::read(&mut f, currency, coupon.is_some())?;
         let excluded = excluded(f.object("excluded")?)?;
         let yearly_ceiling = yearly_ceiling(&mut f, currency)?;
+        rules::check_ceiling(&rewards, yearly_ceiling)?;
         let review = review(f.object("review")?)?;
         let preview = preview(f.object("preview")?, &name)?;
         let paused = f.flag("paused")?.unwrap_or(false);
         f.integer("version", (0, i64::MAX), "must be a number, or left out")?;
         f.read::<Instant>("valid_from")?;
+        f.ignore("plain_terms");
         f.finish()?;
         Ok(Self {
             id,
@@ -339,7 +354,15 @@ fn hold(fields: Option<Fields>) -> Result<Hold, Invalid> {
     if let Some(mut f) = fields {
         result.from = f.read("from")?.unwrap_or(result.from);
         result.days = days(&mut f, "days", 0)?.unwrap_or(result.days);
-        result.fallback_days = days(&mut f, "fallback_days", 0)?.unwrap_or(result.fallback_days);
+        let fallback = days(&mut f, "fallback_days", 0)?;
+        result.fallback_days = fallback.unwrap_or(result.fallback_days.max(result.days));
+        if result.from == HoldFrom::Delivered && result.fallback_days < result.days {
+            let problem = format!(
+                "must be at least {}, as days is: else an order without a report of its delivery is paid sooner",
+                result.days
+            );
+            return Err(f.invalid("fallback_days", problem));
+        }
         f.finish()?;
     }
     Ok(result)
@@ -505,5 +528,7 @@ impl Versions {
     }
 }
 
+#[cfg(test)]
+mod rules_tests;
 #[cfg(test)]
 mod tests;

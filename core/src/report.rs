@@ -75,14 +75,7 @@ impl ConversionReport {
             }
             _ => {}
         }
-        let customer = f.read("customer_id")?;
-        let mut hints: Vec<Hint> = f.read_list("hints", 4)?;
-        hints.sort();
-        hints.dedup();
-        if customer.is_none() && hints.is_empty() {
-            let right = "the customer's id, or for a guest at least one hint (the SHA-256 of the normalised e-mail address)";
-            f.required("customer_id", None::<()>, right)?;
-        }
+        let (customer, hints) = person(&mut f)?;
         let first_order = f.flag("first_order")?;
         let occurred_at = occurred_at(&mut f, now)?;
         let proof = proof(&mut f)?;
@@ -142,6 +135,41 @@ impl ConversionReport {
         ])
         .to_string()
     }
+}
+
+/// `POST /v1/offer/check`: what an order would say of its friend, before there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferQuestion {
+    pub customer: Option<CustomerId>,
+    pub hints: Vec<Hint>,
+    pub first_order: Option<bool>,
+    pub segment: Option<String>,
+    pub proof: Proof,
+}
+
+impl OfferQuestion {
+    pub fn parse(body: &[u8]) -> Result<Self, Invalid> {
+        let mut f = Fields::parse(body)?;
+        let (customer, hints) = person(&mut f)?;
+        let first_order = f.flag("first_order")?;
+        let proof = proof(&mut f)?;
+        let segment = f.text("segment", 64)?;
+        f.finish()?;
+        Ok(Self { customer, hints, first_order, segment, proof })
+    }
+}
+
+/// Who the friend is: at least one of the two.
+fn person(f: &mut Fields) -> Result<(Option<CustomerId>, Vec<Hint>), Invalid> {
+    let customer = f.read("customer_id")?;
+    let mut hints: Vec<Hint> = f.read_list("hints", 4)?;
+    hints.sort();
+    hints.dedup();
+    if customer.is_none() && hints.is_empty() {
+        let right = "the customer's id, or for a guest at least one hint (the SHA-256 of the normalised e-mail address)";
+        f.required("customer_id", None::<()>, right)?;
+    }
+    Ok((customer, hints))
 }
 
 fn occurred_at(f: &mut Fields, now: Instant) -> Result<Instant, Invalid> {

@@ -16,6 +16,8 @@ pub enum Sealed {
     Event,
     /// What the merchant noted when fulfilling a reward.
     Reference,
+    /// A claim on an alias that its erasure still has to look after.
+    Alias,
 }
 
 impl Sealed {
@@ -25,6 +27,7 @@ impl Sealed {
             Self::Order => b"order",
             Self::Event => b"event",
             Self::Reference => b"reference",
+            Self::Alias => b"alias",
         }
     }
 }

@@ -86,7 +86,7 @@ pub fn remaining(
 }
 
 /// One more event.
-pub(crate) fn after(left: Remaining, whole: i64, (kind, event): &(EventType, Event)) -> Remaining {
+pub fn after(left: Remaining, whole: i64, (kind, event): &(EventType, Event)) -> Remaining {
     let reason = match kind {
         EventType::Delivered => return left,
         EventType::Refunded => Reason::Refunded,
@@ -212,10 +212,9 @@ impl<'a> Facets<'a> {
     }
 }
 
-/// The rule by which a role earns from this conversion: the first that fits, unless the shop gives
-/// its value at once. `again` says that the friend has converted in this way for this advocate
-/// before.
-pub fn rule_for<'t>(
+/// The rule for a role that this conversion falls under: the first that fits. `again` says that the
+/// friend has converted in this way for this advocate before.
+pub fn rule_of<'t>(
     terms: &'t Program,
     role: Role,
     facets: &Facets<'_>,
@@ -225,7 +224,17 @@ pub fn rule_for<'t>(
         let once = matches!(rule.trigger, Trigger::FirstPurchase | Trigger::Signup);
         facets.fit(rule) && !(once && again)
     };
-    terms.rules(role).find(fits).filter(|rule| rule.when == When::Earned)
+    terms.rules(role).find(fits)
+}
+
+/// The rule by which a role earns from this conversion, unless the shop gives its value at once.
+pub fn rule_for<'t>(
+    terms: &'t Program,
+    role: Role,
+    facets: &Facets<'_>,
+    again: bool,
+) -> Option<&'t Rule> {
+    rule_of(terms, role, facets, again).filter(|rule| rule.when == When::Earned)
 }
 
 /// Another order that claims the same friend, with what its own ledger says.

@@ -170,6 +170,15 @@ pub struct AliasReserved {
     pub until: Instant,
 }
 
+/// `POST /v1/me/alias`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AliasChosen {
+    pub alias: String,
+    /// `null` once nobody can have chosen it before.
+    pub reserved_until: Option<Instant>,
+}
+
 /// A referral that a customer missed and asked for: it waits for its order, which the shop reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -210,6 +219,20 @@ pub struct Offer {
     /// The terms in plain words, in the language asked for: `lang` is `de` or `en`.
     pub terms: Vec<String>,
     pub terms_version: u32,
+}
+
+/// `POST /v1/offer/check`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfferAnswer {
+    /// Whether an order placed now would be referred, as far as is known.
+    pub eligible: bool,
+    /// What the shop may take off this order; `null` where there is nothing, or the friend earns it
+    /// later.
+    pub value: Option<Value>,
+    /// The order must be at least this, in minor units, after everything is taken off.
+    pub minimum_order: Option<i64>,
+    pub reason: Option<Reason>,
 }
 
 /// `POST /v1/codes`.
@@ -381,6 +404,8 @@ pub struct ProgramVersion {
     pub terms: Program,
     pub version: u32,
     pub valid_from: Instant,
+    /// These terms in plain words, in the language of the program's locale.
+    pub plain_terms: Vec<String>,
     /// The version that takes over, if one has been accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upcoming: Option<Box<Self>>,
@@ -402,6 +427,33 @@ pub struct KeyGeneration {
     pub server_api_key: String,
     pub identity_secret: String,
     pub template_secret: String,
+    pub conversion_secret: String,
+}
+
+/// `…/v1/identity/…`: an identity token for who the shop system says is logged in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityIssued {
+    pub token: String,
+    pub expires_at: Instant,
+}
+
+/// `GET /v1/hooks/shopware/{program}/register`, as Shopware asks for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShopwareRegistered {
+    pub proof: String,
+    pub secret: String,
+    pub confirmation_url: String,
+}
+
+/// `POST /v1/signed/conversions`: what a buyer's browser may know of the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedAnswer {
+    pub order_id: String,
+    pub attributed: bool,
+    pub reason: Option<Reason>,
 }
 
 /// `POST /v1/programs/{id}/keys/revoke`.
@@ -423,9 +475,13 @@ pub struct CustomerExport {
     pub known: bool,
     pub code: String,
     pub link: String,
+    /// The aliases this customer chose.
+    pub aliases: Vec<String>,
     /// Pseudonyms of hints on record.
     pub hints: Vec<String>,
     pub clicks: u64,
+    /// Taps on share buttons, as long as they are kept, newest day first.
+    pub shares: Vec<ExportedShares>,
     /// As advocate.
     pub referrals: Vec<Referral>,
     /// As friend: the orders of this customer that claimed a referral.
@@ -441,6 +497,15 @@ pub struct ExportedOrder {
     pub amount: Option<i64>,
     pub currency: Option<Currency>,
     pub occurred_at: Instant,
+}
+
+/// How often a customer shared through a channel on a day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportedShares {
+    pub day: String,
+    pub channel: Channel,
+    pub count: u32,
 }
 
 /// `POST /v1/customers/erase`.
@@ -485,6 +550,8 @@ pub struct CronReport {
     pub orphans: u32,
     /// Verdicts that what came later than the store promises would have changed.
     pub breaches: u32,
+    /// Attempts to deliver a webhook.
+    pub sent: u32,
     pub operations: u32,
     /// False where the run stopped at its budget; the next one goes on.
     pub done: bool,

@@ -3,10 +3,12 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use passalong_core::identity_token::{
-    CustomerClaims, MAX_BYTES, TokenFlaw, TokenProblem, Unverified, verify, verify_generations,
+    AudienceFlaw, CustomerClaims, MAX_BYTES, TokenFlaw, TokenProblem, Unverified, issue, verify,
+    verify_generations,
 };
 use passalong_core::ids::{IdError, ProgramId};
 use passalong_core::keys::Secrets;
+use passalong_core::merchant_signature::{Instead, SignatureFlaw};
 use passalong_core::text::base64url;
 use passalong_core::time::Instant;
 use proptest::prelude::*;
@@ -108,6 +110,20 @@ fn malformed(flaw: TokenFlaw) -> TokenProblem {
     TokenProblem::Malformed(flaw)
 }
 
+fn wrong_audience(flaw: AudienceFlaw) -> TokenProblem {
+    TokenProblem::WrongAudience(flaw)
+}
+
+/// Signed with something else than this secret of this program.
+fn wrong_signature(begins: &str, instead: Option<Instead>) -> TokenProblem {
+    let right = if begins.starts_with("ts") { "template_secret" } else { "identity_secret" };
+    TokenProblem::WrongSignature(SignatureFlaw { right, begins: begins.to_owned(), instead })
+}
+
+fn expired(seconds_ago: i64, now: i64) -> TokenProblem {
+    TokenProblem::Expired { seconds_ago, now: Instant::from_seconds(now) }
+}
+
 #[test]
 fn the_pinned_jwt_says_all_it_can() {
     let vectors = vectors();
@@ -175,8 +191,8 @@ fn every_mistake_of_a_payload_is_told_apart() {
     for (claims, flaw) in [
         (without("sub"), SubjectMissing),
         (payload(&json!({"sub": null})), SubjectMissing),
-        (payload(&json!({"sub": 10023})), SubjectNotText),
-        (payload(&json!({"sub": ["10023"]})), SubjectNotText),
+        (payload(&json!({"sub": 10023})), SubjectNotText(Some(10023))),
+        (payload(&json!({"sub": ["10023"]})), SubjectNotText(None)),
         (payload(&json!({"sub": "0"})), Subject(IdError::Placeholder)),
         (payload(&json!({"sub": ""})), Subject(IdError::Length)),
         (payload(&json!({"sub": "a\nb"})), Subject(IdError::Length)),
@@ -207,18 +223,19 @@ fn every_mistake_of_a_payload_is_told_apart() {
 
 #[test]
 fn an_audience_is_one_program_as_a_string() {
-    for bad in [
-        without("aud"),
-        payload(&json!({"aud": null})),
-        payload(&json!({"aud": 7})),
-        payload(&json!({"aud": ["teehaus"]})),
-        payload(&json!({"aud": "Teehaus"})),
+    for (bad, flaw) in [
+        (without("aud"), AudienceFlaw::Missing),
+        (payload(&json!({"aud": null})), AudienceFlaw::Missing),
+        (payload(&json!({"aud": 7})), AudienceFlaw::NotText),
+        (payload(&json!({"aud": ["teehaus"]})), AudienceFlaw::NotText),
+        (payload(&json!({"aud": "Teehaus"})), AudienceFlaw::NotSlug("Teehaus".to_owned())),
     ] {
-        assert_eq!(check(&jwt(&bad)), Err(TokenProblem::WrongAudience), "{bad}");
+        assert_eq!(check(&jwt(&bad)), Err(wrong_audience(flaw)), "{bad}");
         assert_eq!(audience(&jwt(&bad)), None, "{bad}");
     }
     let other = jwt(&payload(&json!({"aud": "kaffeehaus"})));
-    assert_eq!(check(&other), Err(TokenProblem::WrongSignature), "signed by teehaus");
+    let foreign = wrong_signature("is_kaffeehaus_1_", None);
+    assert_eq!(check(&other), Err(foreign), "signed by teehaus");
     assert_eq!(audience(&other), "kaffeehaus".parse().ok());
 }
 
@@ -241,7 +258,8 @@ fn only_hs256_is_accepted() {
     }
     let good = jwt_of(&json!({"alg": "HS256"}), &payload);
     let (signed, _) = good.rsplit_once('.').unwrap();
-    assert_eq!(check(&format!("{signed}.")), Err(TokenProblem::WrongSignature));
+    let unsigned = wrong_signature("is_teehaus_1_", None);
+    assert_eq!(check(&format!("{signed}.")), Err(unsigned));
     let (none, _) = jwt_of(&json!({"alg": "none"}), &payload)
         .rsplit_once('.')
         .map(|(a, b)| (a.to_owned(), b.to_owned()))
@@ -273,24 +291,26 @@ fn what_is_no_token_is_told_apart() {
 #[test]
 fn a_jwt_holds_from_issue_to_expiry_and_a_minute_around() {
     let token = jwt(&payload(&json!({})));
-    let early = |seconds_ahead| Err(malformed(TokenFlaw::NotYet { seconds_ahead }));
+    let early = |seconds_ahead, now| {
+        Err(malformed(TokenFlaw::NotYet { seconds_ahead, now: Instant::from_seconds(now) }))
+    };
     for (now, result) in [
-        (NOW - 61, early(61)),
+        (NOW - 61, early(61, NOW - 61)),
         (NOW - 60, Ok(plain_claims())),
         (NOW + 3600 + 59, Ok(plain_claims())),
-        (NOW + 3600 + 60, Err(TokenProblem::Expired { seconds_ago: 60 })),
+        (NOW + 3600 + 60, Err(expired(60, NOW + 3660))),
     ] {
         assert_eq!(check_at(&token, now), result, "{now}");
     }
     let later = jwt(&payload(&json!({"nbf": NOW + 61})));
-    assert_eq!(check(&later), early(61));
+    assert_eq!(check(&later), early(61, NOW));
 
-    let lifetime = malformed(TokenFlaw::Lifetime);
+    let lifetime = || Err(malformed(TokenFlaw::Lifetime));
     for (seconds, result) in [
-        (0, Err(lifetime)),
+        (0, lifetime()),
         (1, Ok(plain_claims())),
         (86_400, Ok(plain_claims())),
-        (86_401, Err(lifetime)),
+        (86_401, lifetime()),
     ] {
         assert_eq!(check(&jwt(&payload(&json!({"exp": NOW + seconds})))), result, "{seconds}");
     }
@@ -299,7 +319,7 @@ fn a_jwt_holds_from_issue_to_expiry_and_a_minute_around() {
 #[test]
 fn a_template_token_holds_until_it_expires_and_for_a_day_at_most() {
     for (expires, result) in [
-        (NOW - 60, Err(TokenProblem::Expired { seconds_ago: 60 })),
+        (NOW - 60, Err(expired(60, NOW))),
         (NOW - 59, Ok(plain_claims())),
         (NOW + 86_460, Ok(plain_claims())),
         (NOW + 86_461, Err(malformed(TokenFlaw::Lifetime))),
@@ -325,11 +345,14 @@ fn a_template_token_is_read_as_it_was_signed() {
             good.to_uppercase().replace("T1.TEEHAUS.MTAWMJM", "t1.teehaus.MTAwMjM"),
             malformed(TokenFlaw::Hex),
         ),
-        (good.replace("teehaus", "kaffeehaus"), TokenProblem::WrongSignature),
-        (good.replace("teehaus", "Teehaus"), TokenProblem::WrongAudience),
+        (good.replace("teehaus", "kaffeehaus"), wrong_signature("ts_kaffeehaus_1_", None)),
+        (
+            good.replace("teehaus", "Teehaus"),
+            wrong_audience(AudienceFlaw::NotSlug("Teehaus".to_owned())),
+        ),
         (
             template_signed_by(&secrets().identity_secret(&teehaus(), 1), "10023", &expires),
-            TokenProblem::WrongSignature,
+            wrong_signature("ts_teehaus_1_", Some(Instead::Key("identity_secret"))),
         ),
     ] {
         assert_eq!(check(&bad), Err(problem), "{bad}");
@@ -342,37 +365,131 @@ fn a_later_generation_counts_where_it_is_listed() {
     let second = secrets.template_secret(&teehaus(), 2);
     let token = template_signed_by(&second, "10023", &(NOW + 60).to_string());
     let now = Instant::from_seconds(NOW);
-    assert_eq!(verify(&secrets, &token, now), Err(TokenProblem::WrongSignature));
+    assert_eq!(verify(&secrets, &token, now), Err(wrong_signature("ts_teehaus_1_", None)));
     assert!(verify_generations(&secrets, &[1, 2], &token, now).is_ok());
     assert!(verify_generations(&secrets, &[2], &jwt(&payload(&json!({}))), now).is_err());
     assert!(verify_generations(&secrets, &[], &token, now).is_err());
 }
 
 #[test]
-fn every_problem_says_what_would_be_right() {
-    for (problem, word, part) in [
-        (TokenProblem::Missing, "missing", "Authorization: Bearer"),
-        (malformed(TokenFlaw::SubjectNotText), "malformed", "\"10023\" and not 10023"),
-        (malformed(TokenFlaw::Algorithm), "malformed", "alg must be HS256"),
-        (malformed(TokenFlaw::Time("exp")), "malformed", "exp must be whole seconds"),
-        (malformed(TokenFlaw::Lifetime), "malformed", "24 hours"),
+fn a_wrong_key_is_named_where_we_can_tell() {
+    let (secrets, now) = (secrets(), Instant::from_seconds(NOW));
+    let signed_with = |key: &str| {
+        let signed = jwt(&payload(&json!({})));
+        let (signed, _) = signed.rsplit_once('.').unwrap();
+        format!("{signed}.{}", base64url(&mac(key, signed)))
+    };
+    let first = secrets.identity_secret(&teehaus(), 1);
+    let kaffeehaus: ProgramId = "kaffeehaus".parse().unwrap();
+    for (generations, key, instead) in [
+        (&[1, 2], format!("{first}\n"), Some(Instead::LineBreak)),
+        (&[1, 2], secrets.template_secret(&teehaus(), 1), Some(Instead::Key("template_secret"))),
         (
-            malformed(TokenFlaw::NotYet { seconds_ahead: 90 }),
-            "malformed",
-            "90 seconds in the future",
+            &[1, 2],
+            secrets.conversion_secret(&teehaus(), 1),
+            Some(Instead::Key("conversion_secret")),
         ),
-        (TokenProblem::Expired { seconds_ago: 90 }, "expired", "90 seconds ago"),
-        (TokenProblem::WrongAudience, "wrong audience", "aud must be the id of your program"),
+        (&[1, 2], secrets.api_key(&teehaus(), 1), Some(Instead::Key("server_api_key"))),
+        (&[3, 4], first.clone(), Some(Instead::Revoked(1))),
+        (&[5, 6], first.clone(), None),
+        (&[1, 2], secrets.identity_secret(&kaffeehaus, 1), None),
+        (&[1, 2], first.trim_start_matches("is_").to_owned(), None),
+        (&[1, 2], String::new(), None),
+    ] {
+        let begins = format!("is_teehaus_{}_", generations[0]);
+        let refused = verify_generations(&secrets, generations, &signed_with(&key), now);
+        assert_eq!(refused, Err(wrong_signature(&begins, instead)), "{key}");
+        let detail = refused.unwrap_err().to_string();
+        assert!(detail.contains(&begins) && !detail.contains(&first), "{detail}");
+    }
+}
+
+#[test]
+fn every_problem_says_what_would_be_right() {
+    let now = Instant::from_seconds(NOW);
+    let early = |seconds_ahead| malformed(TokenFlaw::NotYet { seconds_ahead, now });
+    let no_program = || AudienceFlaw::NoProgram("teehause".parse().unwrap());
+    for (problem, word, parts) in [
+        (TokenProblem::Missing, "missing", &["Authorization: Bearer"][..]),
+        (malformed(TokenFlaw::SubjectNotText(None)), "malformed", &["\"10023\" and not 10023"]),
         (
-            TokenProblem::WrongSignature,
+            malformed(TokenFlaw::SubjectNotText(Some(881))),
+            "malformed",
+            &["sub is the number 881; it must be a string: \"881\""],
+        ),
+        (malformed(TokenFlaw::Algorithm), "malformed", &["alg must be HS256"]),
+        (malformed(TokenFlaw::Time("exp")), "malformed", &["exp must be whole seconds"]),
+        (malformed(TokenFlaw::Milliseconds("iat")), "malformed", &["iat", "divide it by 1000"]),
+        (malformed(TokenFlaw::Lifetime), "malformed", &["24 hours"]),
+        (
+            early(90),
+            "malformed",
+            &["90 seconds in the future, it is 2026-11-22T08:00:00Z here", "NTP"],
+        ),
+        (early(7200), "malformed", &["2 whole hours look like a local time taken for UTC"]),
+        (expired(90, NOW), "expired", &["90 seconds ago, it is 2026-11-22T08:00:00Z here", "NTP"]),
+        (expired(3600, NOW), "expired", &["1 whole hours look like a local time"]),
+        (expired(3509, NOW), "expired", &["NTP"]),
+        (expired(3690, NOW), "expired", &["1 whole hours"]),
+        (expired(3691, NOW), "expired", &["NTP"]),
+        (
+            wrong_audience(AudienceFlaw::Missing),
+            "wrong audience",
+            &["aud is missing", "\"teehaus\""],
+        ),
+        (wrong_audience(AudienceFlaw::NotText), "wrong audience", &["aud is not a string"]),
+        (
+            wrong_audience(AudienceFlaw::NotSlug("Tee Haus\n".to_owned())),
+            "wrong audience",
+            &["aud is \"Tee Haus\\n\", which is no program id"],
+        ),
+        (
+            wrong_audience(no_program()),
+            "wrong audience",
+            &["aud is teehause, and there is no such program", "program attribute of the tag"],
+        ),
+        (
+            wrong_signature("is_teehaus_1_", None),
             "wrong signature",
-            "identity secret of the program named in aud",
+            &["another program's secret", "use the identity_secret", "It begins is_teehaus_1_…"],
+        ),
+        (
+            wrong_signature("is_teehaus_1_", Some(Instead::Key("server_api_key"))),
+            "wrong signature",
+            &["it was made with the server_api_key; use the identity_secret"],
+        ),
+        (
+            wrong_signature("is_teehaus_1_", Some(Instead::LineBreak)),
+            "wrong signature",
+            &["the identity_secret ends in a line break"],
+        ),
+        (
+            wrong_signature("is_teehaus_3_", Some(Instead::Revoked(1))),
+            "wrong signature",
+            &["generation 1 of the identity_secret, which was revoked"],
         ),
     ] {
         let text = problem.to_string();
         assert_eq!(problem.word(), word);
-        assert!(text.contains(word) && text.contains(part), "{text}");
+        assert!(text.contains(word), "{text}");
+        for part in parts {
+            assert!(text.contains(part), "{part}: {text}");
+        }
     }
+}
+
+#[test]
+fn a_token_we_issue_names_the_customer_for_an_hour() {
+    let secrets = secrets();
+    let id = "Kunde \"7\" ä".parse().unwrap();
+    let (token, until) = issue(&secrets, (&teehaus(), 2), &id, Instant::from_seconds(NOW));
+    assert_eq!(until.seconds(), NOW + 3600);
+    let at = |now| verify_generations(&secrets, &[1, 2], &token, Instant::from_seconds(now));
+    let claims = CustomerClaims { customer: id, ..plain_claims() };
+    assert_eq!(at(NOW), Ok((teehaus(), claims.clone())));
+    assert_eq!(at(NOW + 3659), Ok((teehaus(), claims)));
+    assert_eq!(at(NOW + 3660), Err(expired(60, NOW + 3660)));
+    assert!(verify(&secrets, &token, Instant::from_seconds(NOW)).is_err(), "of generation 2");
 }
 
 proptest! {

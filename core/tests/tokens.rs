@@ -65,6 +65,7 @@ fn every_key_is_the_one_pinned() {
     assert_eq!(known["operator_key_2"], secrets.operator_key(2));
     assert_eq!(known["identity_secret"], secrets.identity_secret(&teehaus, 1));
     assert_eq!(known["template_secret"], secrets.template_secret(&teehaus, 1));
+    assert_eq!(known["conversion_secret"], secrets.conversion_secret(&teehaus, 1));
 }
 
 #[test]

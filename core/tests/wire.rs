@@ -1,9 +1,11 @@
 //! What is sent stays as it is: every message reads from its fixture and writes it again.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use passalong_core::webhook::{Deliveries, Replayed, Webhook, WebhookMessage, Webhooks};
 use passalong_core::wire::{
-    Clock, Codes, ConversionAnswer, ConversionStory, CronReport, CustomerExport, Erased, EventKept,
-    Health, KeyGeneration, KeysRevoked, Me, Offer, Problem, Rewards,
+    AliasChosen, Clock, Codes, ConversionAnswer, ConversionStory, CronReport, CustomerExport,
+    Erased, EventKept, Health, IdentityIssued, KeyGeneration, KeysRevoked, Me, Offer, OfferAnswer,
+    Problem, Rewards, ShopwareRegistered, SignedAnswer,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,6 +31,8 @@ fn every_message_is_written_as_pinned() {
     same::<Problem>(&file(include_str!("../fixtures/wire/problem.json")));
     let small = file(include_str!("../fixtures/wire/small.json"));
     same::<Codes>(&small["codes"]);
+    same::<AliasChosen>(&small["alias_chosen"]);
+    same::<OfferAnswer>(&small["offer_answer"]);
     same::<EventKept>(&small["event_kept"]);
     same::<Erased>(&small["erased"]);
     same::<Health>(&small["health"]);
@@ -38,4 +42,13 @@ fn every_message_is_written_as_pinned() {
     same::<Rewards>(&small["owed"]);
     same::<KeyGeneration>(&small["key_generation"]);
     same::<KeysRevoked>(&small["keys_revoked"]);
+    same::<IdentityIssued>(&small["identity_issued"]);
+    same::<ShopwareRegistered>(&small["shopware_registered"]);
+    same::<SignedAnswer>(&small["signed_answer"]);
+    let webhooks = file(include_str!("../fixtures/wire/webhooks.json"));
+    same::<Webhooks>(&webhooks["webhooks"]);
+    same::<Webhook>(&webhooks["webhook"]);
+    same::<Deliveries>(&webhooks["deliveries"]);
+    same::<Replayed>(&webhooks["replayed"]);
+    same::<WebhookMessage>(&webhooks["message"]);
 }

@@ -1,11 +1,13 @@
-//! Who is asking: the merchant's server, a customer, or the operator. Each is proven before anything
+//! Who is asking: the merchant's server or shop system, a customer, or the operator. Each is proven before anything
 //! of theirs is read; whether there is such a program, and which of its keys are revoked, an isolate
 //! remembers.
 
 use std::rc::Rc;
 
-use passalong_core::identity_token::{CustomerClaims, TokenProblem, Unverified};
+use passalong_core::identity_token::{AudienceFlaw, CustomerClaims, TokenProblem, Unverified};
+use passalong_core::ids::ProgramId;
 use passalong_core::keys::KeyProblem;
+use passalong_core::shop::{Shop, ShopProblem};
 
 use crate::http::Request;
 use crate::limits::{Limit, allow, allow_address, too_many};
@@ -31,6 +33,25 @@ pub async fn merchant<H: Host>(
     Ok(program)
 }
 
+/// The merchant's shop system, by its own signature over the body as it came.
+pub async fn shop<H: Host>(
+    cx: &Context<'_, H>,
+    request: &Request,
+    (shop, program): (Shop, &ProgramId),
+    body: &[u8],
+) -> Result<Rc<Loaded>, Problem> {
+    let signature = request.header(shop.signature());
+    match cx.config.shops.check(shop, program, body, signature) {
+        Ok(()) => {}
+        Err(problem @ (ShopProblem::NotConnected(_) | ShopProblem::Malformed)) => {
+            return Err(problem.into());
+        }
+        Err(problem) => return Err(refused(cx, request, problem).await),
+    }
+    let program = programs::load(cx, program).await?;
+    program.ok_or_else(|| Problem::not_found("there is no such program yet; make it first"))
+}
+
 /// A customer, by the identity token the merchant made; no more often than a person looks.
 pub async fn customer<H: Host>(
     cx: &Context<'_, H>,
@@ -38,9 +59,10 @@ pub async fn customer<H: Host>(
 ) -> Result<(Rc<Loaded>, CustomerClaims), Problem> {
     let token = Unverified::read(request.bearer())?;
     let program = programs::load(cx, token.program()).await?;
-    let generations = program.as_ref().map_or([1, 2], |program| program.generations.live());
+    let unknown = || AudienceFlaw::NoProgram(token.program().clone());
+    let program = program.ok_or_else(|| TokenProblem::WrongAudience(unknown()))?;
+    let generations = program.generations.live();
     let claims = token.verify(&cx.config.secrets, &generations, cx.now)?;
-    let program = program.ok_or(TokenProblem::WrongAudience)?;
     let pseudonym = program.keys.customer(&claims.customer);
     if !allow(cx, Limit::Customer, &[&pseudonym.0]).await {
         return Err(too_many("requests of this customer"));
@@ -58,7 +80,11 @@ pub async fn operator<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result
 
 /// What a wrong key is told. Only those who send wrong ones are ever limited: a right key opens
 /// from the same address all the while.
-async fn refused<H: Host>(cx: &Context<'_, H>, request: &Request, problem: KeyProblem) -> Problem {
+async fn refused<H: Host>(
+    cx: &Context<'_, H>,
+    request: &Request,
+    problem: impl Into<Problem>,
+) -> Problem {
     if allow_address(cx, Limit::Keys, request, &[]).await {
         problem.into()
     } else {

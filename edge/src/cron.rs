@@ -1,6 +1,6 @@
-//! The cron: looks at orders that are due, folds closed days of clicks, repeats erasures. It does
-//! at most [`BUDGET`] operations a run and goes on where it stopped: what is not done keeps its
-//! pointer. Repeated, late and parallel runs write the same bytes.
+//! The cron: looks at orders that are due, delivers webhooks, folds closed days of clicks, repeats
+//! erasures. It does at most [`BUDGET`] operations a run and goes on where it stopped: what is not
+//! done keeps its pointer. Repeated, late and parallel runs write the same bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -19,13 +19,16 @@ use serde_json::{Value, json};
 
 use crate::claim::WAITS_DAYS;
 use crate::customers::{self, Customer};
+use crate::erasure;
 use crate::fold::fold_clicks;
 use crate::join::{Joined, join};
-use crate::keys::{DueKey, ErasedKey, Ledger, LedgerKey, TODO};
+use crate::keys::{AttemptKey, DueKey, Ledger, LedgerKey, TODO};
+use crate::news;
 use crate::orders::{
     self, Report, claim_puts, claims, conversion_put, due_put, ledger_put, log_put, order_put,
     ranks,
 };
+use crate::outbox;
 use crate::programs::{self, Loaded};
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
@@ -59,9 +62,13 @@ pub async fn run<H: Host>(cx: &Context<'_, H>) -> Result<CronReport, StoreError>
     repeat_erasures(cx, &todo, &mut report).await;
     let marks = todo.marks;
     look_at_due(cx, todo.orders, todo.cursor, &mut report).await?;
+    // After all that is money: a slow receiver keeps no reward waiting.
+    let (sent, more) = outbox::run(cx, todo.outbox.as_deref()).await;
     if report.done {
         fold_clicks(cx, &marks, &mut report).await?;
     }
+    report.sent = sent;
+    report.done &= !more;
     report.operations = cx.spent();
     Ok(report)
 }
@@ -79,24 +86,37 @@ struct Todo {
     /// The first orders by time; the list goes on at `cursor`.
     orders: Vec<Entry>,
     cursor: Option<String>,
+    /// Pointers to attempts at webhooks, which come last; none where not all are seen yet.
+    outbox: Option<Vec<Entry>>,
 }
 
 /// Lists what there is to do, up to the first orders: one page, as a rule.
 async fn read_todo<H: Host>(cx: &Context<'_, H>) -> Result<Todo, StoreError> {
-    let mut todo = Todo { marks: Vec::new(), erased: Vec::new(), orders: Vec::new(), cursor: None };
+    let (marks, erased, orders) = (Vec::new(), Vec::new(), Vec::new());
+    let mut todo = Todo { marks, erased, orders, cursor: None, outbox: None };
+    let mut outbox = Vec::new();
     loop {
         let page = cx.page(TODO, todo.cursor.as_deref()).await?;
         todo.cursor = page.cursor;
         for entry in page.entries {
             if entry.key.parse::<DueKey>().is_ok() {
                 todo.orders.push(entry);
-            } else if entry.key.parse::<ErasedKey>().is_ok() {
+            } else if erasure::is_note(&entry.key) {
                 todo.erased.push(entry);
+            } else if entry.key.parse::<AttemptKey>().is_ok() {
+                outbox.push(entry);
             } else {
                 todo.marks.push(entry);
             }
         }
-        if todo.cursor.is_none() || !todo.orders.is_empty() {
+        if todo.cursor.is_none() {
+            todo.outbox = Some(outbox);
+            return Ok(todo);
+        }
+        if !outbox.is_empty() {
+            todo.cursor = None;
+        }
+        if !outbox.is_empty() || !todo.orders.is_empty() {
             return Ok(todo);
         }
     }
@@ -113,25 +133,11 @@ async fn repeat_erasures<H: Host>(cx: &Context<'_, H>, todo: &Todo, report: &mut
         if cx.spent() >= FOR_ERASURES {
             break;
         }
-        let Ok(key) = entry.key.parse::<ErasedKey>() else { continue };
-        match erase_again(cx, &key, &entry).await {
-            Ok(()) => report.erased += 1,
+        match erasure::again(cx, &entry).await {
+            Ok(is_customer) => report.erased += u32::from(is_customer),
             Err(_) => report.done = false,
         }
     }
-}
-
-async fn erase_again<H: Host>(
-    cx: &Context<'_, H>,
-    key: &ErasedKey,
-    entry: &Entry,
-) -> Result<(), StoreError> {
-    let stands = customers::erase(cx, &key.program, key.customer).await?;
-    let until = entry.metadata.get("until").and_then(Value::as_i64).map(Instant::from_seconds);
-    if let (false, Some(until)) = (stands, until) {
-        cx.put(&customers::tombstone(cx, &key.program, key.customer, until)).await?;
-    }
-    Ok(())
 }
 
 /// The ledgers read in this run.
@@ -162,7 +168,8 @@ async fn look_at_due<H: Host>(
                 report.done = false;
             }
         }
-        let Some(more) = cursor else { return Ok(()) };
+        let is_last = orders.last().is_some_and(|last| last.key.parse::<AttemptKey>().is_ok());
+        let Some(more) = cursor.filter(|_| !is_last) else { return Ok(()) };
         let page = cx.page(TODO, Some(&more)).await?;
         orders = page.entries;
         cursor = page.cursor;
@@ -550,6 +557,10 @@ async fn settle_due<H: Host>(
         let fact = Fact::Verdict(verdict);
         let digest = program.keys.digest(fact.to_json().to_string().as_bytes());
         let key = FactKey { accepted: settled_at, kind: FactKind::Verdict, digest };
+        if let Some(first) = reports.first() {
+            let of = (advocate, order, first.key);
+            news::rewards(cx, program, of, &facts, (key, &fact)).await?;
+        }
         cx.put(&ledger_put(program, advocate, order, (key, &fact))).await?;
         ledger.entry(order).or_default().add(key, fact);
         settled += 1;

@@ -1,13 +1,14 @@
 //! What is kept of a customer: the merchant's id, sealed, and hints. Written on first contact,
 //! opened only for the merchant, erased on request and again for a week.
 
+use passalong_core::alias::Alias;
 use passalong_core::ids::{
     CustomerId, CustomerPseudonym, Hint, HintPseudonym, Identity, OrderPseudonym, ProgramId,
 };
 use passalong_core::seal::Sealed;
 use passalong_core::settlement::Known;
 use passalong_core::status::View;
-use passalong_core::time::Instant;
+use passalong_core::time::{Instant, Minute};
 use serde_json::{Value, json};
 
 use crate::keys::{CustomerKey, Field};
@@ -23,6 +24,8 @@ pub struct Customer {
     pub known: Known,
     /// Claims that were filed, the oldest first.
     pub claims: Vec<Claimed>,
+    /// The aliases this customer chose, the first in front; whose they are: [`crate::aliases`].
+    pub aliases: Vec<(Minute, Alias)>,
     pub erased: bool,
 }
 
@@ -35,7 +38,8 @@ pub struct Claimed {
 }
 
 impl Customer {
-    fn read(entries: &[Entry]) -> Self {
+    /// Reads the listed fields of one customer.
+    pub fn read(entries: &[Entry]) -> Self {
         let mut customer = Self::default();
         for entry in entries {
             match entry.key.parse().map(|key: CustomerKey| key.field) {
@@ -60,6 +64,7 @@ impl Customer {
                     let ordered_on = day.to_owned();
                     customer.claims.push(Claimed { order, ordered_on, filed_at: filed.start() });
                 }
+                Ok(Field::Alias(at, alias)) => customer.aliases.push((at, alias)),
                 Ok(Field::Erased) => customer.erased = true,
                 Err(()) => {}
             }
@@ -68,6 +73,7 @@ impl Customer {
             customer.sealed = None;
             customer.known = Known::default();
             customer.claims.clear();
+            customer.aliases.clear();
         }
         customer
     }
@@ -94,8 +100,13 @@ impl Customer {
     }
 }
 
-fn prefix(program: &ProgramId, customer: CustomerPseudonym) -> String {
-    CustomerKey::prefix(&[program, &customer])
+/// Everything that is kept of a customer, in byte order.
+pub async fn kept<H: Host>(
+    cx: &Context<'_, H>,
+    program: &ProgramId,
+    customer: CustomerPseudonym,
+) -> Result<Vec<Entry>, StoreError> {
+    cx.list(&CustomerKey::prefix(&[program, &customer]), 2).await
 }
 
 pub async fn load<H: Host>(
@@ -103,7 +114,7 @@ pub async fn load<H: Host>(
     program: &Loaded,
     customer: CustomerPseudonym,
 ) -> Result<Customer, StoreError> {
-    Ok(Customer::read(&cx.list(&prefix(program.id(), customer), 2).await?))
+    Ok(Customer::read(&kept(cx, program.id(), customer).await?))
 }
 
 /// The merchant's ids of several customers, in one read.
@@ -185,22 +196,4 @@ pub fn tombstone<H: Host>(
 ) -> Put {
     let key = CustomerKey { program: program.clone(), customer, field: Field::Erased };
     Put::listed(&key, json!({})).until(until, cx.now)
-}
-
-/// Deletes everything readable of a customer; the tombstone stays. Whether there is one.
-pub async fn erase<H: Host>(
-    cx: &Context<'_, H>,
-    program: &ProgramId,
-    customer: CustomerPseudonym,
-) -> Result<bool, StoreError> {
-    let mut stands = false;
-    for entry in cx.list(&prefix(program, customer), 2).await? {
-        let field = entry.key.parse().map(|key: CustomerKey| key.field);
-        if field == Ok(Field::Erased) {
-            stands = true;
-        } else {
-            cx.delete(&entry.key).await?;
-        }
-    }
-    Ok(stands)
 }

@@ -1,6 +1,10 @@
-//! Folding closed days of clicks: the unique visitors of each advocate and day, recomputed from the
-//! raw keys and written whole, never added to.
+//! Folding closed days: the unique visitors of each advocate and day, recomputed from the raw keys
+//! and written whole, never added to; and what they and the shares come to for the program. A day
+//! that takes several runs carries its sums in the mark that says how far it has come.
 
+use std::collections::BTreeSet;
+
+use passalong_core::figures::Reach;
 use passalong_core::mutation::{self, Mutation};
 use passalong_core::time::{DAY, Day, SETTLE};
 use passalong_core::wire::CronReport;
@@ -10,10 +14,15 @@ use crate::clicks;
 use crate::cron::has_room;
 use crate::keys::{ClickKey, ClicksKey, DayKey, FoldedKey};
 use crate::programs::{self, Loaded};
+use crate::reach;
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
 /// Closed days that may still have to be folded; raw clicks are kept for a week.
-const LATE_DAYS: i64 = 6;
+pub const LATE_DAYS: i64 = 6;
+/// An advocate's clicks of a day are kept so long: as many as the one list of `GET /v1/me` shows.
+const KEPT_DAYS: i64 = 1_000;
+/// Visitors of one day that are told apart over all advocates.
+const TOLD_APART: usize = 200_000;
 
 /// Folds what is not folded yet, oldest day first. `marks` say what is.
 pub async fn fold_clicks<H: Host>(
@@ -41,11 +50,16 @@ pub async fn fold_clicks<H: Host>(
             }
             let text = key.to_string();
             let mark = marks.iter().find(|entry| entry.key == text);
-            let after = mark.and_then(|mark| mark.metadata.get("after")?.as_str());
-            let reached =
-                fold_day(cx, &program, key.day, after.unwrap_or_default(), report).await?;
+            let mut fold = Fold::resumed(mark);
+            let reached = fold_day(cx, &program, key.day, &mut fold, report).await?;
             let done = reached.is_none();
-            let mark = reached.map_or(json!({ "done": true }), |after| json!({ "after": after }));
+            if done {
+                reach::keep(cx, &program, key.day, fold.reach()).await?;
+            }
+            let mark = reached.map_or(
+                json!({ "done": true }),
+                |after| json!({ "after": after, "sum": fold.sum }),
+            );
             let until = key.day.plus(LATE_DAYS + 3).start().max(cx.now.plus(2 * DAY));
             cx.put(&Put::listed(&key, mark).until(until, cx.now)).await?;
             if !done {
@@ -55,6 +69,41 @@ pub async fn fold_clicks<H: Host>(
         }
     }
     cx.put(&Put::listed(&yesterday, json!({})).until(cx.now.plus(2 * DAY), cx.now)).await
+}
+
+/// How far the folding of a day has come, and to what.
+struct Fold {
+    /// The last advocate that is folded.
+    after: String,
+    sum: Reach,
+    /// Who clicked, of any advocate; unknown where another run began the day.
+    visitors: Option<BTreeSet<[u8; 6]>>,
+}
+
+impl Fold {
+    fn resumed(mark: Option<&Entry>) -> Self {
+        let field = |name: &str| mark.and_then(|mark| mark.metadata.get(name));
+        let after = field("after").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let sum = field("sum").and_then(|sum| serde_json::from_value(sum.clone()).ok());
+        let visitors = after.is_empty().then(BTreeSet::new);
+        Self { after, sum: sum.unwrap_or_default(), visitors }
+    }
+
+    fn add(&mut self, visitors: &clicks::Visitors) {
+        for channel in visitors.values() {
+            self.sum.add_clicks(*channel, 1);
+        }
+        let seen = self.visitors.as_ref().map_or(0, BTreeSet::len);
+        match &mut self.visitors {
+            Some(known) if seen <= TOLD_APART => known.extend(visitors.keys()),
+            _ => self.visitors = None,
+        }
+    }
+
+    fn reach(&self) -> Reach {
+        let unique = self.visitors.as_ref().map(|visitors| visitors.len() as u64);
+        Reach { unique, ..self.sum.clone() }
+    }
 }
 
 /// The closed days of a program that are not folded: those of the last week and, after a longer
@@ -84,27 +133,28 @@ fn before(program: &Loaded, day: Day) -> bool {
     program.versions.first().is_some_and(|first| day < first.valid_from.day())
 }
 
-/// Folds one day, advocate by advocate, beginning behind `after`; where it stopped, if it did.
+/// Folds one day, advocate by advocate, from where it stopped; where it stops again, if it does.
 async fn fold_day<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     day: Day,
-    after: &str,
+    fold: &mut Fold,
     report: &mut CronReport,
 ) -> Result<Option<String>, StoreError> {
     let mut cursor = None;
     let mut of_one: Vec<Entry> = Vec::new();
-    let mut reached = after.to_owned();
+    let after = fold.after.clone();
+    let mut reached = after.clone();
     loop {
         let page = cx.page(&ClickKey::prefix(&[program.id(), &day]), cursor.as_deref()).await?;
         for entry in page.entries {
             let Ok(key) = entry.key.parse::<ClickKey>() else { continue };
-            if key.customer.to_string().as_str() <= after {
+            if key.customer.to_string() <= after {
                 continue;
             }
             let same = of_one.first().and_then(customer_of) == Some(key.customer.to_string());
             if !same && !of_one.is_empty() {
-                reached = write(cx, program, day, &of_one, report).await?;
+                reached = write(cx, program, day, &of_one, fold, report).await?;
                 of_one.clear();
                 if !has_room(cx) {
                     return Ok(Some(reached));
@@ -121,7 +171,7 @@ async fn fold_day<H: Host>(
         }
     }
     if !of_one.is_empty() {
-        write(cx, program, day, &of_one, report).await?;
+        write(cx, program, day, &of_one, fold, report).await?;
     }
     Ok(None)
 }
@@ -136,6 +186,7 @@ async fn write<H: Host>(
     program: &Loaded,
     day: Day,
     entries: &[Entry],
+    fold: &mut Fold,
     report: &mut CronReport,
 ) -> Result<String, StoreError> {
     let key = entries.first().and_then(|entry| entry.key.parse::<ClickKey>().ok());
@@ -149,7 +200,9 @@ async fn write<H: Host>(
         let sum = visitors.len() as u64 + before.unwrap_or(0);
         metadata.as_object_mut().map(|metadata| metadata.insert("n".to_owned(), json!(sum)));
     }
-    cx.put(&Put::listed(&folded, metadata)).await?;
+    let until = day.plus(KEPT_DAYS).start().max(cx.now.plus(2 * DAY));
+    cx.put(&Put::listed(&folded, metadata).until(until, cx.now)).await?;
+    fold.add(&visitors);
     report.folded += 1;
     Ok(key.customer.to_string())
 }

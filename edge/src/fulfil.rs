@@ -48,6 +48,7 @@ pub async fn fulfil<H: Host>(
         let fact = Fact::Fulfilment(fact);
         let digest = program.keys.digest(fact.to_json().to_string().as_bytes());
         let key = FactKey { accepted: cx.accepted(), kind: FactKind::Fulfilled, digest };
+        found.tell(cx, &program, (key, &fact)).await?;
         cx.put(&ledger_put(&program, found.advocate, found.order, (key, &fact))).await?;
         found.facts.add(key, fact);
     }

@@ -6,13 +6,27 @@ use url::form_urlencoded;
 /// The longest body that is read, in bytes.
 pub const BODY_LIMIT: usize = 65_536;
 
-/// The body is longer than [`BODY_LIMIT`].
+/// The same for what shop systems send: an order with all that belongs to it.
+pub const HOOK_LIMIT: usize = 524_288;
+
+/// Where shop systems send to.
+pub const HOOKS: &str = "/v1/hooks/";
+
+/// The longest body that is read on this path.
+pub fn body_limit(path: &str) -> usize {
+    if path.starts_with(HOOKS) { HOOK_LIMIT } else { BODY_LIMIT }
+}
+
+/// The body is longer than [`body_limit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLarge;
 
 /// The headers that handlers read; no other reaches them.
 pub const HEADERS: &str =
     "authorization cf-connecting-ip purpose sec-purpose user-agent x-moz x-purpose";
+
+/// Those of shop systems, read below [`HOOKS`] alone: each name costs a call on every request.
+pub const HOOK_HEADERS: &str = "shopware-app-signature shopware-shop-signature x-shopify-hmac-sha256 x-shopify-topic x-wc-webhook-signature x-wc-webhook-topic";
 
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -23,14 +37,15 @@ pub struct Request {
     /// As sent, percent-encoded.
     pub path: String,
     pub query: String,
-    /// Of [`HEADERS`], names in lower case.
+    /// Of [`HEADERS`] and [`HOOK_HEADERS`], names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: Result<Vec<u8>, TooLarge>,
 }
 
 impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
-        debug_assert!(HEADERS.split(' ').any(|known| known == name), "{name} is not in HEADERS");
+        let mut known = HEADERS.split(' ').chain(HOOK_HEADERS.split(' '));
+        debug_assert!(known.any(|known| known == name), "{name} is not in HEADERS");
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 

@@ -4,13 +4,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use passalong_core::alias::{Alias, AliasClaim};
 use passalong_core::fact::FactKey;
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym, ProgramId};
-use passalong_core::time::{Day, Minute};
+use passalong_core::time::{Day, Instant, Minute};
 
 /// What all keys begin with that tell the cron what there is to do. In byte order: what is done
-/// (`todo.days`, `todo.folded`), erasures (`todo.erased`), orders by time (`todo.order`). So the
-/// first page of one list says it all.
+/// (`todo.days`, `todo.folded`) amid erasures (`todo.alias`, `todo.erased`), then orders by time
+/// (`todo.order`), then messages to deliver (`todo.outbox`). So the first page of one list says it
+/// all, as a rule.
 pub const TODO: &str = "todo.";
 
 /// Declares a key: its fields, in order, are the parts of its text.
@@ -123,8 +125,50 @@ key!(
     HandKey "hand" { program: ProgramId, order: OrderPseudonym, filed: Filed }
 );
 key!(
+    /// Clicks and shares of a closed day, of all advocates together.
+    StatsKey "stats" { program: ProgramId, day: Day }
+);
+key!(
+    /// What the merchant said of all customers on a day; the greatest key of a day counts.
+    TotalsKey "totals" { program: ProgramId, day: Day, report: Posted }
+);
+key!(
     /// A customer whose erasure is repeated.
     ErasedKey "todo.erased" { program: ProgramId, customer: CustomerPseudonym }
+);
+key!(
+    /// An endpoint of the merchant's webhooks, and what happened to it. Listed with the program, so
+    /// that no request pays for it.
+    EndpointKey "program" { program: ProgramId, endpoint: EndpointPart }
+);
+key!(
+    /// A message to the merchant.
+    MessageKey "outbox" { program: ProgramId, message: Digest }
+);
+key!(
+    /// A pointer: make this attempt to deliver a message then. By endpoint first, so that none waits
+    /// behind another; after the orders, so that no order does.
+    AttemptKey "todo.outbox" {
+        program: ProgramId, endpoint: Digest, at: Minute, message: Digest, attempt: u8
+    }
+);
+key!(
+    /// An attempt that was made.
+    DeliveryKey "delivery" {
+        program: ProgramId, endpoint: Digest, at: Latest, message: Digest, attempt: u8
+    }
+);
+
+key!(
+    /// A customer's claim on an alias.
+    AliasKey "alias" { program: ProgramId, alias: Alias, claim: AliasClaim }
+);
+
+key!(
+    /// A claim on an alias that may come late although its customer was erased.
+    ErasedAliasKey "todo.alias" {
+        program: ProgramId, customer: CustomerPseudonym, claim: Digest
+    }
 );
 
 /// Declares a part of a key that is a choice or a plain word.
@@ -178,6 +222,73 @@ part!(
     text.strip_prefix("revoked.").and_then(|text| text.parse().ok()).map(Self).ok_or(())
 );
 
+/// A report that supersedes earlier ones: the minute in which it was accepted, and its digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Posted(pub Minute, pub Digest);
+
+part!(Posted, self, f, write!(f, "{}.{}", self.0, self.1), text, {
+    let (minute, digest) = text.split_once('.').ok_or(())?;
+    Ok(Self(minute.parse().map_err(|_| ())?, digest.parse().map_err(|_| ())?))
+});
+
+/// An endpoint, or something about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndpointPart {
+    pub id: Digest,
+    pub about: About,
+}
+
+/// What a key says of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum About {
+    /// Where it is, and what is sent there.
+    Itself,
+    /// It answered that it is gone.
+    Disabled,
+    /// This generation of its secret took over.
+    Rotated(u32),
+}
+
+part!(
+    EndpointPart,
+    self,
+    f,
+    match self.about {
+        About::Itself => write!(f, "endpoint.{}", self.id),
+        About::Disabled => write!(f, "endpoint.{}.disabled", self.id),
+        About::Rotated(generation) => write!(f, "endpoint.{}.rotated.{generation}", self.id),
+    },
+    text,
+    {
+        let mut parts = text.split('.');
+        let is_endpoint = parts.next() == Some("endpoint");
+        let id = parts.next().and_then(|id| id.parse().ok()).filter(|_| is_endpoint).ok_or(())?;
+        let about = match (parts.next(), parts.next(), parts.next()) {
+            (None, ..) => About::Itself,
+            (Some("disabled"), None, _) => About::Disabled,
+            (Some("rotated"), Some(generation), None) => {
+                About::Rotated(generation.parse().map_err(|_| ())?)
+            }
+            _ => return Err(()),
+        };
+        Ok(Self { id, about })
+    }
+);
+
+/// An instant of which the latest comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Latest(pub Instant);
+
+/// Ten digits hold every instant there is.
+const END: i64 = 9_999_999_999;
+
+part!(Latest, self, f, write!(f, "{:010}", END - self.0.seconds()), text, {
+    let is_whole = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit());
+    let left: i64 = text.parse().ok().filter(|_| is_whole).ok_or(())?;
+    let at = Instant::from_seconds(END - left);
+    if at.seconds() == END - left { Ok(Self(at)) } else { Err(()) }
+});
+
 /// A random name, so that two isolates never share a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batch(pub [u8; 8]);
@@ -215,6 +326,8 @@ pub enum Field {
     Segment(Minute, Digest),
     /// A claim that the customer filed, and when.
     Claim(Minute, OrderPseudonym),
+    /// An alias, and the minute in which it was chosen: see [`AliasKey`].
+    Alias(Minute, Alias),
     /// Erased: later writes are dropped while this stands.
     Erased,
 }
@@ -228,29 +341,32 @@ part!(
         Self::Hints(since, digest) => write!(f, "hints.{since}.{digest}"),
         Self::Segment(since, digest) => write!(f, "segment.{since}.{digest}"),
         Self::Claim(filed, order) => write!(f, "claim.{filed}.{order}"),
+        Self::Alias(at, alias) => write!(f, "alias.{at}.{alias}"),
         Self::Erased => f.write_str("erased"),
     },
     text,
     {
         let mut parts = text.split('.');
         let name = parts.next();
-        let mut since = || -> Result<(Minute, Digest), ()> {
-            let since = parts.next().and_then(|part| part.parse().ok()).ok_or(())?;
-            Ok((since, parts.next().and_then(|part| part.parse().ok()).ok_or(())?))
-        };
         let field = match name {
             Some("id") => Self::Id,
             Some("erased") => Self::Erased,
-            Some("hints") => since().map(|(since, digest)| Self::Hints(since, digest))?,
-            Some("segment") => since().map(|(since, digest)| Self::Segment(since, digest))?,
-            Some("claim") => {
-                since().map(|(at, Digest(order))| Self::Claim(at, OrderPseudonym(order)))?
-            }
+            Some("hints") => since(&mut parts).map(|(at, digest)| Self::Hints(at, digest))?,
+            Some("segment") => since(&mut parts).map(|(at, digest)| Self::Segment(at, digest))?,
+            Some("alias") => since(&mut parts).map(|(at, alias)| Self::Alias(at, alias))?,
+            Some("claim") => since(&mut parts)
+                .map(|(at, Digest(order))| Self::Claim(at, OrderPseudonym(order)))?,
             _ => return Err(()),
         };
         if parts.next().is_some() { Err(()) } else { Ok(field) }
     }
 );
+
+/// The minute from which a field counts, and what tells it from others.
+fn since<'t, T: FromStr>(parts: &mut impl Iterator<Item = &'t str>) -> Result<(Minute, T), ()> {
+    let since = parts.next().and_then(|part| part.parse().ok()).ok_or(())?;
+    Ok((since, parts.next().and_then(|part| part.parse().ok()).ok_or(())?))
+}
 
 #[cfg(test)]
 mod tests {
@@ -271,7 +387,9 @@ mod tests {
         check::<CustomerKey>("customer/teehaus/0123456789a0/id");
         check::<CustomerKey>("customer/teehaus/0123456789a0/hints.202611220800.0123456789abcdef");
         check::<CustomerKey>("customer/teehaus/0123456789a0/segment.202611220800.0123456789abcdef");
+        check::<CustomerKey>("customer/teehaus/0123456789a0/alias.202611220800.TEE4");
         check::<CustomerKey>("customer/teehaus/0123456789a0/erased");
+        check::<AliasKey>("alias/teehaus/TEE4K7/202611220800.0123456789a0");
         check::<ClickKey>("click/teehaus/20261122/0123456789a0/0123456789abc");
         check::<ClicksKey>("clicks/teehaus/0123456789a0/20261122");
         check::<DayKey>("todo.days/20261122");
@@ -287,6 +405,15 @@ mod tests {
         check::<ShareKey>("share/teehaus/20261122/0123456789a0/0123456789abc");
         check::<HandKey>("hand/teehaus/0123456789abcdef/202611220800.0123456789a0");
         check::<CustomerKey>("customer/teehaus/0123456789a0/claim.202611220800.0123456789abcdef");
+        check::<StatsKey>("stats/teehaus/20261122");
+        check::<TotalsKey>("totals/teehaus/20261122/202611220800.0123456789abcdef");
+        check::<ErasedAliasKey>("todo.alias/teehaus/0123456789a0/0123456789abcdef");
         check::<ErasedKey>("todo.erased/teehaus/0123456789a0");
+        check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef");
+        check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef.disabled");
+        check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef.rotated.2");
+        check::<MessageKey>("outbox/teehaus/0123456789abcdef");
+        check::<AttemptKey>("todo.outbox/teehaus/0123456789abcdef/202611220800/0123456789abcdef/2");
+        check::<DeliveryKey>("delivery/teehaus/0123456789abcdef/8204665599/0123456789abcdef/2");
     }
 }

@@ -19,37 +19,54 @@
 )]
 
 pub mod administer;
+pub mod aliases;
 pub mod authenticate;
+pub mod check_offer;
+pub mod choose_alias;
 pub mod claim;
 pub mod clicks;
 pub mod cron;
 pub mod customers;
+pub mod days;
+pub mod erasure;
+pub mod export;
+pub mod export_advocates;
 pub mod fold;
 pub mod fulfil;
 pub mod http;
+pub mod identify;
 pub mod isolate;
 pub mod join;
 pub mod keys;
 pub mod limits;
 pub mod me;
+pub mod news;
 pub mod offer;
 pub mod operate;
 pub mod orders;
+pub mod outbox;
 pub mod owed;
 #[cfg(target_arch = "wasm32")]
 pub mod platform;
 pub mod privacy;
 pub mod problem;
 pub mod programs;
+pub mod proof;
+pub mod reach;
 pub mod read_rewards;
 pub mod record_conversion;
 pub mod record_event;
+pub mod record_signed;
 pub mod redirect;
 pub mod requests;
 pub mod review;
 pub mod rewards;
 pub mod rotate_keys;
+pub mod shop_hooks;
+pub mod stats;
 pub mod store;
+pub mod totals;
+pub mod webhooks;
 
 use crate::http::{Request, Response};
 use crate::problem::{Code, Problem};
@@ -65,6 +82,8 @@ pub enum Who {
     Customer,
     /// The merchant's server, by API key.
     Merchant,
+    /// The merchant's shop system, by its own signature.
+    Shop,
     /// Whoever runs this, by operator key.
     Operator,
     /// The operator, and only where the time is set by hand.
@@ -77,13 +96,17 @@ pub enum Who {
 pub enum Action {
     Redirect,
     Offer,
+    CheckOffer,
     Me,
     Share,
     Claim,
+    ChooseAlias,
     Codes,
     RecordConversion,
+    RecordSigned,
     ReadConversion,
     RecordEvent,
+    ShopHook,
     ListRewards,
     Fulfil,
     Review,
@@ -92,8 +115,24 @@ pub enum Action {
     CreateProgram,
     NextKeys,
     RevokeKeys,
+    ExportTable,
+    Stats,
+    PostTotals,
     Export,
     Erase,
+    ShopifyProxy,
+    ShopifySession,
+    Shopware,
+    RegisterShopware,
+    ConfirmShopware,
+    ListWebhooks,
+    AddWebhook,
+    RemoveWebhook,
+    TestWebhook,
+    ReplayWebhook,
+    EnableWebhook,
+    RotateWebhook,
+    Deliveries,
     Health,
     OpenApi,
     Clock,
@@ -108,17 +147,37 @@ pub const ROUTES: &[(&str, &str, Who, Action)] = &[
     ("GET", "/v1/me", Who::Customer, Action::Me),
     ("POST", "/v1/me/shares", Who::Customer, Action::Share),
     ("POST", "/v1/me/claims", Who::Customer, Action::Claim),
+    ("POST", "/v1/me/alias", Who::Customer, Action::ChooseAlias),
+    ("POST", "/v1/offer/check", Who::Merchant, Action::CheckOffer),
     ("POST", "/v1/codes", Who::Merchant, Action::Codes),
     ("POST", "/v1/conversions", Who::Merchant, Action::RecordConversion),
     ("GET", "/v1/conversions/{order_id}", Who::Merchant, Action::ReadConversion),
     ("POST", "/v1/conversions/{order_id}/events", Who::Merchant, Action::RecordEvent),
+    ("POST", "/v1/hooks/{shop}/{program}", Who::Shop, Action::ShopHook),
     ("GET", "/v1/rewards", Who::Merchant, Action::ListRewards),
     ("POST", "/v1/rewards/{id}/fulfil", Who::Merchant, Action::Fulfil),
     ("POST", "/v1/rewards/{id}/review", Who::Merchant, Action::Review),
     ("GET", "/v1/program", Who::Merchant, Action::ReadProgram),
     ("PUT", "/v1/program", Who::Merchant, Action::ChangeProgram),
+    ("GET", "/v1/exports/{table}", Who::Merchant, Action::ExportTable),
+    ("GET", "/v1/stats", Who::Merchant, Action::Stats),
+    ("POST", "/v1/totals", Who::Merchant, Action::PostTotals),
     ("POST", "/v1/customers/export", Who::Merchant, Action::Export),
     ("POST", "/v1/customers/erase", Who::Merchant, Action::Erase),
+    ("POST", "/v1/signed/conversions", Who::Visitor, Action::RecordSigned),
+    ("GET", "/v1/identity/shopify/{program}", Who::Anyone, Action::ShopifyProxy),
+    ("POST", "/v1/identity/shopify/{program}", Who::Visitor, Action::ShopifySession),
+    ("POST", "/v1/identity/shopware/{program}", Who::Visitor, Action::Shopware),
+    ("GET", "/v1/hooks/shopware/{program}/register", Who::Anyone, Action::RegisterShopware),
+    ("POST", "/v1/hooks/shopware/{program}/confirm", Who::Anyone, Action::ConfirmShopware),
+    ("GET", "/v1/webhooks", Who::Merchant, Action::ListWebhooks),
+    ("POST", "/v1/webhooks", Who::Merchant, Action::AddWebhook),
+    ("DELETE", "/v1/webhooks/{id}", Who::Merchant, Action::RemoveWebhook),
+    ("POST", "/v1/webhooks/{id}/test", Who::Merchant, Action::TestWebhook),
+    ("POST", "/v1/webhooks/{id}/replay", Who::Merchant, Action::ReplayWebhook),
+    ("POST", "/v1/webhooks/{id}/enable", Who::Merchant, Action::EnableWebhook),
+    ("POST", "/v1/webhooks/{id}/rotate", Who::Merchant, Action::RotateWebhook),
+    ("GET", "/v1/webhooks/{id}/deliveries", Who::Merchant, Action::Deliveries),
     ("POST", "/v1/programs", Who::Operator, Action::CreateProgram),
     ("POST", "/v1/programs/{id}/keys", Who::Operator, Action::NextKeys),
     ("POST", "/v1/programs/{id}/keys/revoke", Who::Operator, Action::RevokeKeys),
@@ -203,13 +262,17 @@ async fn call<H: Host>(
     let response = match action {
         Action::Redirect => return redirect::redirect(cx, request, parts).await,
         Action::Offer => offer::offer(cx, request).await,
+        Action::CheckOffer => check_offer::check_offer(cx, request).await,
         Action::Me => me::me(cx, request).await,
+        Action::ChooseAlias => choose_alias::choose_alias(cx, request).await,
         Action::Share => me::share(cx, request).await,
         Action::Claim => claim::claim(cx, request).await,
         Action::Codes => administer::issue_codes(cx, request).await,
         Action::RecordConversion => record_conversion::record_conversion(cx, request).await,
+        Action::RecordSigned => record_signed::record_signed(cx, request).await,
         Action::ReadConversion => read_rewards::read_conversion(cx, request, first).await,
         Action::RecordEvent => record_event::record_event(cx, request, first).await,
+        Action::ShopHook => shop_hooks::hear(cx, request, parts).await,
         Action::ListRewards => read_rewards::list_rewards(cx, request).await,
         Action::Fulfil => fulfil::fulfil(cx, request, first).await,
         Action::Review => review::review(cx, request, first).await,
@@ -218,8 +281,24 @@ async fn call<H: Host>(
         Action::CreateProgram => administer::create_program(cx, request).await,
         Action::NextKeys => rotate_keys::next_keys(cx, request, first).await,
         Action::RevokeKeys => rotate_keys::revoke_keys(cx, request, first).await,
+        Action::ExportTable => export::export(cx, request, first).await,
+        Action::Stats => stats::stats(cx, request).await,
+        Action::PostTotals => totals::post_totals(cx, request).await,
         Action::Export => privacy::export(cx, request).await,
         Action::Erase => privacy::erase(cx, request).await,
+        Action::ShopifyProxy => identify::shopify_proxy(cx, request, first).await,
+        Action::ShopifySession => identify::shopify_session(cx, request, first).await,
+        Action::Shopware => identify::shopware(cx, request, first).await,
+        Action::RegisterShopware => identify::register_shopware(cx, request, first).await,
+        Action::ConfirmShopware => identify::confirm_shopware(cx, request, first).await,
+        Action::ListWebhooks => webhooks::list(cx, request).await,
+        Action::AddWebhook => webhooks::add(cx, request).await,
+        Action::RemoveWebhook => webhooks::remove(cx, request, first).await,
+        Action::TestWebhook => webhooks::test(cx, request, first).await,
+        Action::ReplayWebhook => webhooks::replay(cx, request, first).await,
+        Action::EnableWebhook => webhooks::enable(cx, request, first).await,
+        Action::RotateWebhook => webhooks::rotate(cx, request, first).await,
+        Action::Deliveries => webhooks::deliveries(cx, request, first).await,
         Action::Health => Ok(operate::health(cx)),
         Action::OpenApi => Ok(operate::openapi()),
         Action::Clock => operate::set_clock(cx, request).await,

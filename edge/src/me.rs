@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::join;
+use futures_util::future::{join, join3};
 use passalong_core::channel::Channel;
 use passalong_core::code;
 use passalong_core::decode::Fields;
@@ -14,11 +14,12 @@ use passalong_core::reward::{ConversionKind, Role, Rule, Trigger, When};
 use passalong_core::status::{self, Reward, Totals, View};
 use passalong_core::time::Minute;
 use passalong_core::wire::{
-    Clicks, EarnedSum, FriendReward, Me, MeClaim, MeOffer, MeReward, MeTotals, Next, ProgramHead,
-    Referral, Stage, YearTotal, promised,
+    AliasReserved, Clicks, EarnedSum, FriendReward, Me, MeClaim, MeOffer, MeReward, MeTotals, Next,
+    ProgramHead, Referral, Stage, YearTotal, promised,
 };
 use serde_json::{Value, json};
 
+use crate::aliases;
 use crate::authenticate::customer;
 use crate::clicks;
 use crate::customers::{self, Customer};
@@ -42,7 +43,7 @@ const OPEN_BATCHES: usize = 100;
 /// Batches of yesterday whose values are read: one operation.
 const LONG_BATCHES: usize = 100;
 /// Shares are kept so long, for statistics.
-const SHARES_KEPT_DAYS: i64 = 90;
+pub const SHARES_KEPT_DAYS: i64 = 90;
 
 /// The buttons, in order.
 pub const CHANNELS: [Channel; 9] = [
@@ -73,10 +74,13 @@ pub async fn me<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Respo
     cx.put_all(&missing).await?;
     let first_contact = record.sealed.is_none() && !missing.is_empty();
     // 3
-    let (orders, clicks) =
-        join(ledger(cx, &program, pseudonym), count_clicks(cx, &program, pseudonym, first_contact))
-            .await;
-    let (orders, clicks) = (orders?, clicks?);
+    let (orders, clicks, chosen) = join3(
+        ledger(cx, &program, pseudonym),
+        count_clicks(cx, &program, pseudonym, first_contact),
+        aliases::chosen(cx, program.id(), pseudonym, &record),
+    )
+    .await;
+    let (orders, clicks, held) = (orders?, clicks?, chosen?.held);
     // 4
     let version = programs::current(cx, &program)?;
     let code = code::issue(&program.keys, pseudonym);
@@ -91,13 +95,17 @@ pub async fn me<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Respo
     let more = referrals.len() > PAGE;
     referrals.truncate(PAGE);
     let more = referrals.last().filter(|_| more).map(|last| last.number.to_string());
+    let reserved = held.and_then(|(alias, claim)| {
+        let until = claim.reserved_until().start();
+        (cx.now < until).then(|| AliasReserved { alias: alias.to_string(), until })
+    });
     // 5
     let me = Me {
         program: ProgramHead { time_zone: Some(version.terms.time_zone.clone()), ..head(version) },
         link: link(request, program.id(), &code),
         code,
-        alias: None,
-        alias_reserved: None,
+        alias: held.filter(|_| reserved.is_none()).map(|(alias, _)| alias.to_string()),
+        alias_reserved: reserved,
         offer: offer(version, segment),
         totals: message(totals, clicks, year),
         referrals,

@@ -23,6 +23,8 @@ use crate::problem::{Code, Problem};
 use crate::programs::Loaded;
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
+/// Earlier claims on a friend that are looked into for a provisional answer.
+pub const RIVALS: usize = 10;
 /// Operations for one rival claim and for what follows the last of them.
 const LOOK_ASIDE: u32 = 20;
 

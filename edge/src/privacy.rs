@@ -1,26 +1,28 @@
 //! A customer's rights: everything kept about them, opened for the merchant who must answer; and
 //! its erasure. Facts about money stay, pseudonymous, for the statutory period.
 
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use passalong_core::channel::Channel;
 use passalong_core::code;
+use passalong_core::csv::dashed;
 use passalong_core::decode::Fields;
-use passalong_core::ids::{CustomerId, Identity};
-use passalong_core::time::DAY;
-use passalong_core::wire::{Clicks, CustomerExport, Erased, ExportedOrder};
-use serde_json::json;
+use passalong_core::ids::{CustomerId, CustomerPseudonym, Identity};
+use passalong_core::wire::{Clicks, CustomerExport, Erased, ExportedOrder, ExportedShares};
 
 use crate::authenticate::merchant;
 use crate::customers::{self, Customer};
+use crate::erasure;
 use crate::http::{Request, Response};
-use crate::keys::{ClaimKey, ErasedKey};
+use crate::keys::{ClaimKey, ShareKey};
 use crate::me;
 use crate::orders::{open_order, record, reports};
 use crate::problem::Problem;
 use crate::programs::Loaded;
 use crate::requests::{body, link};
-use crate::store::{Context, Host, Put};
+use crate::store::{Context, Host, StoreError};
 
-/// An erasure is repeated so long, for what was written elsewhere and not yet visible.
-pub const REPEATED_DAYS: i64 = 7;
 /// Orders as a friend in one export.
 const MOST_ORDERS: usize = 100;
 
@@ -50,13 +52,38 @@ pub async fn export<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<R
         known: me::is_known(&record),
         link: link(request, program.id(), &code),
         code,
+        aliases: record.aliases.iter().map(|(_, alias)| alias.to_string()).collect(),
         hints: record.known.identities.iter().map(|(_, identity)| identity.to_string()).collect(),
         clicks: clicks.closed + today,
+        shares: shares_of(cx, &program, customer).await?,
         referrals,
         orders: orders_of(cx, &program, Identity::Customer(customer), &record).await?,
         as_of: cx.now,
     };
     Ok(Response::json(200, &export))
+}
+
+/// What a customer shared on each day for which that is kept: a list for each.
+async fn shares_of<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    customer: CustomerPseudonym,
+) -> Result<Vec<ExportedShares>, StoreError> {
+    let today = cx.now.day();
+    let days = (0..me::SHARES_KEPT_DAYS).map(|back| today.plus(-back));
+    let lists = days.map(|day| async move {
+        let entries = cx.list(&ShareKey::prefix(&[program.id(), &day, &customer]), 1).await?;
+        let mut taps: BTreeMap<Channel, u32> = BTreeMap::new();
+        for entry in entries {
+            let channel =
+                entry.metadata.get("ch").and_then(|channel| channel.as_str()?.parse().ok());
+            *taps.entry(channel.unwrap_or(Channel::Direct)).or_default() += 1;
+        }
+        let shares = |(channel, count)| ExportedShares { day: dashed(day), channel, count };
+        Ok(taps.into_iter().map(shares).collect::<Vec<_>>())
+    });
+    let days: Result<Vec<_>, StoreError> = join_all(lists).await.into_iter().collect();
+    Ok(days?.into_iter().flatten().collect())
 }
 
 /// The orders that named this customer, or one of the customer's hints, as the friend.
@@ -90,16 +117,11 @@ async fn orders_of<H: Host>(
     Ok(result)
 }
 
-/// `POST /v1/customers/erase`: the note to repeat it first, then the tombstone, then the deletes.
+/// `POST /v1/customers/erase`.
 pub async fn erase<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Response, Problem> {
     let program = merchant(cx, request).await?;
     let id = customer_id(request)?;
     let customer = program.keys.customer(&id);
-    let until = cx.now.plus(REPEATED_DAYS * DAY);
-    let again = ErasedKey { program: program.id().clone(), customer };
-    let note = Put::listed(&again, json!({ "until": until.seconds() }));
-    cx.put(&note.until(until, cx.now)).await?;
-    cx.put(&customers::tombstone(cx, program.id(), customer, until)).await?;
-    customers::erase(cx, program.id(), customer).await?;
+    let until = erasure::erase(cx, &program, customer).await?;
     Ok(Response::json(200, &Erased { erased: true, repeated_until: until }))
 }

@@ -4,6 +4,7 @@
 use passalong_core::decode::{Invalid, InvalidKind};
 use passalong_core::identity_token::TokenProblem;
 use passalong_core::keys::KeyProblem;
+use passalong_core::shop::ShopProblem;
 use passalong_core::wire;
 
 use crate::http::Response;
@@ -28,6 +29,8 @@ pub enum Code {
     UnknownField,
     TooLarge,
     Unauthenticated,
+    /// Genuine, and it says that nobody is logged in.
+    NotLoggedIn,
     Forbidden,
     NotFound,
     MethodNotAllowed,
@@ -46,6 +49,7 @@ impl Code {
             Self::UnknownField => (400, "unknown_field", "Unknown field"),
             Self::TooLarge => (413, "too_large", "Too large"),
             Self::Unauthenticated => (401, "unauthenticated", "Unauthenticated"),
+            Self::NotLoggedIn => (401, "not_logged_in", "Not logged in"),
             Self::Forbidden => (403, "forbidden", "Forbidden"),
             Self::NotFound => (404, "not_found", "Not found"),
             Self::MethodNotAllowed => (405, "method_not_allowed", "Method not allowed"),
@@ -135,6 +139,19 @@ impl From<StoreError> for Problem {
 impl From<KeyProblem> for Problem {
     fn from(problem: KeyProblem) -> Self {
         Self::new(Code::Unauthenticated, problem.to_string())
+    }
+}
+
+impl From<ShopProblem> for Problem {
+    fn from(problem: ShopProblem) -> Self {
+        let code = match problem {
+            ShopProblem::NotConnected(_) => Code::NotFound,
+            ShopProblem::Malformed => Code::Misconfigured,
+            ShopProblem::Missing(_) | ShopProblem::Encoding(_) | ShopProblem::WrongSignature(_) => {
+                Code::Unauthenticated
+            }
+        };
+        Self::new(code, problem.to_string())
     }
 }
 

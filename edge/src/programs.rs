@@ -10,6 +10,7 @@ use passalong_core::generation::Generations;
 use passalong_core::ids::ProgramId;
 use passalong_core::keys::ProgramKeys;
 use passalong_core::program::{Program, Version, Versions};
+use passalong_core::terms::{Language, plain};
 use passalong_core::wire::ProgramVersion;
 use serde_json::{Value, json};
 
@@ -17,6 +18,7 @@ use crate::keys::{ProgramKey, Revoked, RevokedKey};
 use crate::problem::Problem;
 use crate::redirect::Landing;
 use crate::store::{Context, Host, Put, StoreError};
+use crate::webhooks::Endpoints;
 
 /// How long a list of programs is good for, in milliseconds of real time.
 const FRESH: u64 = 60_000;
@@ -133,7 +135,7 @@ pub async fn all<H: Host>(cx: &Context<'_, H>) -> Result<Vec<Rc<Loaded>>, StoreE
 
 /// Lists the programs if that was not done within the minute. One request lists, the others wait
 /// for its result in memory: they cannot await its I/O.
-async fn refresh<H: Host>(cx: &Context<'_, H>) -> Result<(), StoreError> {
+pub async fn refresh<H: Host>(cx: &Context<'_, H>) -> Result<(), StoreError> {
     let began = cx.host.millis();
     loop {
         let now = cx.host.millis();
@@ -166,6 +168,7 @@ async fn refresh<H: Host>(cx: &Context<'_, H>) -> Result<(), StoreError> {
     match listed {
         Ok(entries) => {
             programs.listed_at = Some(cx.host.millis());
+            cx.isolate.endpoints.replace(Endpoints::read(&entries));
             for entry in entries {
                 if let Ok(key) = entry.key.parse::<ProgramKey>() {
                     let terms = entry.metadata.get("terms").map(Value::to_string);
@@ -210,8 +213,10 @@ pub async fn revoke<H: Host>(
 
 /// A version as it is sent.
 pub fn message(version: &Version) -> ProgramVersion {
+    let terms = &version.terms;
     ProgramVersion {
-        terms: version.terms.clone(),
+        plain_terms: plain(terms, Language::of_locale(&terms.locale), terms.address),
+        terms: terms.clone(),
         version: version.number,
         valid_from: version.valid_from,
         upcoming: None,

@@ -178,7 +178,7 @@ pub async fn list_rewards<H: Host>(
 
 /// The orders of a day and all that follow in its month, where one list holds them; else of that
 /// day alone. And the day to go on with.
-async fn logged<H: Host>(
+pub async fn logged<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     day: Day,

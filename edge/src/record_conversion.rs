@@ -1,10 +1,8 @@
 //! `POST /v1/conversions`: taken in durably before it is answered, exactly once however often it is
 //! sent, and never refused for a bad proof.
 
-use passalong_core::click_token;
-use passalong_core::code;
 use passalong_core::fact::{Conversion, FactKey, FactKind, Via};
-use passalong_core::ids::{CustomerPseudonym, Identity, OrderPseudonym};
+use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use passalong_core::mutation::{self, Mutation};
 use passalong_core::report::{ConversionReport, Proof};
 use passalong_core::reward::{Reason, Role};
@@ -18,17 +16,16 @@ use crate::customers;
 use crate::http::{Request, Response};
 use crate::join::JOINED_AFTER;
 use crate::keys::Ledger;
+use crate::news;
 use crate::orders::{
-    Promise, Record, claim_puts, claims, conversion_put, due_put, log_put, order_put, record,
-    reports,
+    Promise, RIVALS, Record, Report, claim_puts, claims, conversion_put, due_put, log_put,
+    order_put, record, reports,
 };
 use crate::problem::Problem;
 use crate::programs::Loaded;
+use crate::proof::prove;
 use crate::requests::body;
 use crate::store::{Context, Host};
-
-/// Earlier claims on a friend that are looked into for the provisional answer.
-const RIVALS: usize = 10;
 
 /// What was decided about a report: the record to keep and, where an advocate is proven, the fact
 /// for that advocate's ledger.
@@ -60,10 +57,15 @@ pub async fn take<H: Host>(
     report: &ConversionReport,
 ) -> Result<(u16, ConversionAnswer), Problem> {
     let order = program.keys.order(&report.order);
-    let digest = program.keys.digest(report.content().as_bytes());
     // 3
     let known = reports(cx, program, order).await?;
-    if let Some(same) = known.iter().find(|known| known.key.digest == digest) {
+    // What brought no proof may have come to somebody since.
+    let is_same = |known: &&Report| {
+        [known.advocate, None]
+            .into_iter()
+            .any(|advocate| known.key.digest == digest(program, report, advocate))
+    };
+    if let Some(same) = known.iter().find(is_same) {
         let record = record(cx, program, order, same.key).await?;
         let advocate = match same.advocate.filter(|_| record.attributed) {
             Some(advocate) => customers::load(cx, program, advocate).await?.open(program),
@@ -78,32 +80,29 @@ pub async fn take<H: Host>(
     // 4
     let decision = decide(cx, program, order, report).await?;
     // 5
+    let advocate = decision.proven.as_ref().map(|(advocate, _)| *advocate);
+    let digest = digest(program, report, advocate);
     let key = FactKey { accepted: cx.accepted(), kind: FactKind::Conversion, digest };
+    let told = (&decision.record, advocate);
+    news::conversion(cx, program, (order, key), report, told).await?;
     save(cx, program, order, key, report, &decision).await?;
     // 6
     Ok((201, decision.record.answer(&report.order, order, decision.advocate_id)))
 }
 
-/// Who a proof names, and how.
-fn prove(program: &Loaded, proof: &Proof) -> Result<(CustomerPseudonym, Via), Reason> {
-    match proof {
-        Proof::None | Proof::Coupon(_) => Err(Reason::NoReferral),
-        Proof::Alias(_) => Err(Reason::UnknownAlias),
-        Proof::Token(token) => {
-            let click =
-                click_token::verify(&program.keys, token).map_err(|_| Reason::InvalidToken)?;
-            let nonce = Some(u32::from_be_bytes(click.nonce));
-            Ok((click.customer, Via::Click { at: click.at, channel: click.channel, nonce }))
-        }
-        Proof::Code(text) => {
-            // People paste whole links into a code field.
-            let after = text.split_once(&format!("/r/{}/", program.id())).map(|(_, rest)| rest);
-            let text = after.unwrap_or(text).split(['/', '?', '#']).next().unwrap_or_default();
-            let customer =
-                code::verify(&program.keys, text.trim()).map_err(|_| Reason::InvalidToken)?;
-            Ok((customer, Via::Code))
-        }
+/// What tells reports of one order apart. Whom an alias names depends on when it was asked, so what
+/// it was taken for is part of the content: tries of one report that were taken differently are two
+/// reports, of which the one accepted first counts.
+fn digest(
+    program: &Loaded,
+    report: &ConversionReport,
+    advocate: Option<CustomerPseudonym>,
+) -> Digest {
+    let mut content = report.content();
+    if let (Proof::Alias(_) | Proof::Coupon(_), Some(advocate)) = (&report.proof, advocate) {
+        content = format!("{content}\n{advocate}");
     }
+    program.keys.digest(content.as_bytes())
 }
 
 async fn decide<H: Host>(
@@ -128,7 +127,8 @@ async fn decide<H: Host>(
         terms_version: version.map(|version| version.number),
         unproven: None,
     };
-    let proven = prove(program, &report.proof);
+    let minute = cx.accepted();
+    let proven = prove(cx, program, &report.proof, minute).await?;
     let customer = report.customer.as_ref().map(|id| program.keys.customer(id));
     let hints = report.hints.iter().map(|hint| Identity::Hint(program.keys.hint(hint)));
     let identities: Vec<Identity> =
@@ -156,7 +156,6 @@ async fn decide<H: Host>(
         }
     };
     let record_of = customers::load(cx, program, advocate).await?;
-    let minute = cx.accepted();
     let mut reason =
         attribute(&conversion, advocate, &record_of.known, &program.versions, minute).err();
     if let (None | Some(Reason::ExistingCustomer), Some(version)) = (reason, version) {

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 
 use passalong_core::fact::{Event, Fact, FactKey, Order};
-use passalong_core::ids::{OrderId, OrderPseudonym};
+use passalong_core::ids::{CustomerPseudonym, OrderId, OrderPseudonym};
 use passalong_core::report::{EventReport, EventType};
 use passalong_core::seal::Sealed;
 use passalong_core::status;
-use passalong_core::time::SETTLE;
+use passalong_core::time::{DAY, SETTLE};
+use passalong_core::webhook::WebhookType;
 use passalong_core::wire::{ConversionAnswer, EventKept};
 
 use serde_json::json;
@@ -17,11 +18,17 @@ use crate::authenticate::merchant;
 use crate::customers;
 use crate::http::{Request, Response};
 use crate::keys::{EventKey, Ledger};
+use crate::news;
 use crate::orders::{self, Promise, Report, due_put, ledger_put, record, reports};
+use crate::outbox::is_wanted;
 use crate::problem::Problem;
 use crate::programs::Loaded;
 use crate::requests::{body, part};
-use crate::store::{Context, Host, Put};
+use crate::store::{Context, Host, Put, StoreError};
+
+/// What came in is kept so long: the statutory ten years, and the one it came in. Its copies in the
+/// ledgers are what counts.
+const KEPT: i64 = 11 * 366 * DAY;
 
 /// 1. Authenticate: 401. 2. Decode: 400, 413. 3. Load the order and its events: the same event is
 ///    answered again, the same id with other content is 409. 4. Decide: a refund beyond what is
@@ -46,6 +53,27 @@ pub async fn take<H: Host>(
     order_id: &OrderId,
     report: &EventReport,
 ) -> Result<Response, Problem> {
+    take_refund(cx, program, order_id, report, Refund::UpToWhatIsLeft).await
+}
+
+/// How much a refund may pay back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refund {
+    /// More is the caller's mistake.
+    UpToWhatIsLeft,
+    /// More is possible where the shop does not tell goods and shipping apart. The settlement counts
+    /// no more than there was.
+    AsTold,
+}
+
+/// The same, for refunds as they are told.
+pub async fn take_refund<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    order_id: &OrderId,
+    report: &EventReport,
+    refund: Refund,
+) -> Result<Response, Problem> {
     let order = program.keys.order(order_id);
     let digest = program.keys.digest(report.content(order_id).as_bytes());
     let event = Event {
@@ -68,7 +96,8 @@ pub async fn take<H: Host>(
         return answer(cx, program, (order_id, order), known.first(), events, 200).await;
     }
     // 4
-    if let (EventType::Refunded, Some(first)) = (report.kind, known.first()) {
+    let is_checked = report.kind == EventType::Refunded && refund == Refund::UpToWhatIsLeft;
+    if let Some(first) = known.first().filter(|_| is_checked) {
         let whole = record(cx, program, order, first.key).await?.amount.unwrap_or(0);
         // An event that came in twice has two keys; folded it is one.
         let mut folded = Order::default();
@@ -94,13 +123,32 @@ pub async fn take<H: Host>(
         let due = due_put(program, key.accepted.plus(SETTLE), ledger, order);
         cx.put(&Put { metadata: Some(json!({ "again": true })), ..due }).await?;
     }
+    tell(cx, program, (order, known.first(), &advocates), (key, &fact)).await?;
     let own = EventKey { program: program.id().clone(), order, fact: key };
-    cx.put(&Put::listed(&own, fact.to_json())).await?;
+    let kept = Put::listed(&own, fact.to_json()).until(cx.now.plus(KEPT), cx.now);
+    cx.put(&kept).await?;
     let copy = |advocate: &_| ledger_put(program, *advocate, order, (key, &fact));
     cx.put_all(&advocates.iter().map(copy).collect::<Vec<_>>()).await?;
     // 6
     events.push((key, fact));
     answer(cx, program, (order_id, order), known.first(), events, 201).await
+}
+
+/// Tells the merchant what the event takes from rewards that were decided. Nothing is read where
+/// nobody wants to know.
+async fn tell<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    (order, first, advocates): (OrderPseudonym, Option<&Report>, &BTreeSet<CustomerPseudonym>),
+    (key, fact): (FactKey, &Fact),
+) -> Result<(), StoreError> {
+    let wanted = is_wanted(cx, program, &[WebhookType::RewardReversed]);
+    let Some(first) = first.filter(|_| wanted) else { return Ok(()) };
+    for advocate in advocates {
+        let facts = orders::in_ledger(cx, program, *advocate, order).await?;
+        news::rewards(cx, program, (*advocate, order, first.key), &facts, (key, fact)).await?;
+    }
+    Ok(())
 }
 
 /// The conversion after the event; 202 where it is not visible yet.

@@ -6,13 +6,14 @@ use std::str::FromStr;
 use passalong_core::decode::unexpected;
 use percent_encoding::percent_decode_str;
 
-use crate::http::{BODY_LIMIT, Request};
+use crate::http::{Request, body_limit};
 use crate::problem::{Code, Problem};
 
 /// The body, if it is not too long.
 pub fn body(request: &Request) -> Result<&[u8], Problem> {
     request.body.as_deref().map_err(|_| {
-        Problem::new(Code::TooLarge, format!("the body may have at most {BODY_LIMIT} bytes"))
+        let most = body_limit(&request.path);
+        Problem::new(Code::TooLarge, format!("the body may have at most {most} bytes"))
     })
 }
 

@@ -76,6 +76,7 @@ pub async fn review<H: Host>(
         });
         let digest = program.keys.digest(fact.to_json().to_string().as_bytes());
         let key = FactKey { accepted: cx.accepted(), kind: FactKind::Reviewed, digest };
+        found.tell(cx, &program, (key, &fact)).await?;
         cx.put(&ledger_put(&program, found.advocate, found.order, (key, &fact))).await?;
         found.facts.add(key, fact);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use passalong_core::fact::Order;
+use passalong_core::fact::{Fact, FactKey, Order};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use passalong_core::reward::{RewardId, Role, Status};
 use passalong_core::seal::Sealed;
@@ -11,6 +11,7 @@ use passalong_core::wire::{MerchantReward, Paid, RewardEntry};
 
 use crate::customers::{self, Customer};
 use crate::me;
+use crate::news;
 use crate::orders::{self, not_visible, record, reports};
 use crate::problem::Problem;
 use crate::programs::Loaded;
@@ -23,6 +24,8 @@ pub struct Found {
     pub advocate: CustomerPseudonym,
     pub order: OrderPseudonym,
     pub facts: Order,
+    /// The report by which the order stands in the ledger.
+    pub report: FactKey,
     pub customer: Customer,
 }
 
@@ -43,12 +46,7 @@ pub async fn find<H: Host>(
     id: RewardId,
 ) -> Result<Found, Problem> {
     let (advocate, order, facts) = match id {
-        RewardId::Order { order, .. } => {
-            let known = reports(cx, program, order).await?;
-            let advocate = known.first().and_then(|report| report.advocate);
-            let advocate = advocate.ok_or_else(not_visible)?;
-            (advocate, order, orders::in_ledger(cx, program, advocate, order).await?)
-        }
+        RewardId::Order { order, .. } => (None, order, None),
         RewardId::Milestone { advocate, trigger, at } => {
             let reached = |facts: &Order| {
                 let verdict = facts.verdict.as_ref();
@@ -58,11 +56,18 @@ pub async fn find<H: Host>(
             let ledger = me::ledger(cx, program, advocate).await?;
             let found = ledger.into_iter().find(|(_, facts)| reached(facts));
             let (order, facts) = found.ok_or_else(not_visible)?;
-            (advocate, order, facts)
+            (Some(advocate), order, Some(facts))
         }
     };
+    let known = reports(cx, program, order).await?;
+    let first = known.first().ok_or_else(not_visible)?;
+    let advocate = advocate.or(first.advocate).ok_or_else(not_visible)?;
+    let facts = match facts {
+        Some(facts) => facts,
+        None => orders::in_ledger(cx, program, advocate, order).await?,
+    };
     let customer = customers::load(cx, program, advocate).await?;
-    Ok(Found { id, advocate, order, facts, customer })
+    Ok(Found { id, advocate, order, facts, report: first.key, customer })
 }
 
 impl Found {
@@ -73,15 +78,24 @@ impl Found {
         own.ok_or_else(not_visible)
     }
 
+    /// Tells the merchant's webhooks what a fact that is about to be written makes of it.
+    pub async fn tell<H: Host>(
+        &self,
+        cx: &Context<'_, H>,
+        program: &Loaded,
+        fact: (FactKey, &Fact),
+    ) -> Result<(), Problem> {
+        let of = (self.advocate, self.order, self.report);
+        Ok(news::rewards(cx, program, of, &self.facts, fact).await?)
+    }
+
     /// How it is told, with the order's id.
     pub async fn message<H: Host>(
         &self,
         cx: &Context<'_, H>,
         program: &Loaded,
     ) -> Result<MerchantReward, Problem> {
-        let known = reports(cx, program, self.order).await?;
-        let first = known.first().ok_or_else(not_visible)?;
-        let record = record(cx, program, self.order, first.key).await?;
+        let record = record(cx, program, self.order, self.report).await?;
         let order_id = orders::open_order(program, &record.order).unwrap_or_default();
         let owners = owners(cx, program, self.advocate, &self.facts).await?;
         let told = Told { program, advocate: self.advocate, order: self.order, facts: &self.facts };

@@ -79,5 +79,6 @@ pub fn handed_out<H: Host>(
         server_api_key: secrets.api_key(id, generation),
         identity_secret: secrets.identity_secret(id, generation),
         template_secret: secrets.template_secret(id, generation),
+        conversion_secret: secrets.conversion_secret(id, generation),
     }
 }

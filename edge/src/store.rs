@@ -1,14 +1,16 @@
 //! The store handlers see: five operations on text keys, counted, with writes repeated when the
 //! store asks for patience. What a real store is belongs to `platform`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use passalong_core::mutation::{self, Mutation};
 use passalong_core::time::{Instant, Minute};
+use passalong_core::webhook::SendProblem;
 use serde_json::Value;
 
 use crate::isolate::{Config, Isolate};
 use crate::limits::Limit;
+use crate::outbox::Announced;
 
 /// A write is not repeated once its caller has waited so long, in milliseconds.
 const PATIENCE: u64 = 4_000;
@@ -79,6 +81,8 @@ pub trait Store {
     async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<Page, StoreError>;
     /// The first page of a list, with fewer keys than that may hold.
     async fn first(&self, prefix: &str, most: usize) -> Result<Page, StoreError> {
+        // Workers KV refuses a list of more.
+        debug_assert!(most <= PAGE, "a page of {most} keys");
         let mut page = self.list(prefix, None).await?;
         if page.entries.len() > most {
             page.entries.truncate(most);
@@ -86,8 +90,27 @@ pub trait Store {
         }
         Ok(page)
     }
+    /// A page of a list with at most so many keys; a model may give more.
+    async fn some(
+        &self,
+        prefix: &str,
+        cursor: Option<&str>,
+        _most: usize,
+    ) -> Result<Page, StoreError> {
+        self.list(prefix, cursor).await
+    }
     async fn put(&self, put: &Put) -> Result<(), StoreError>;
     async fn delete(&self, key: &str) -> Result<(), StoreError>;
+}
+
+/// A POST to somebody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing<'a> {
+    pub url: &'a str,
+    pub headers: &'a [(&'static str, String)],
+    pub body: &'a str,
+    /// Milliseconds after which no answer counts any more.
+    pub limit: u32,
 }
 
 /// What else a handler needs from where it runs.
@@ -104,6 +127,15 @@ pub trait Host: Store {
     async fn allow(&self, _limit: Limit, _key: &str) -> Option<bool> {
         Some(true)
     }
+    /// The status that was answered. Redirects are answers, not followed.
+    async fn post(&self, _outgoing: &Outgoing<'_>) -> Result<u16, SendProblem> {
+        Err(SendProblem::Unreachable)
+    }
+    /// Hands a text to this deployment's own queue, to come back after so many seconds; none where
+    /// no queue is bound.
+    async fn enqueue(&self, _text: &str, _seconds: u32) -> Option<Result<(), StoreError>> {
+        None
+    }
 }
 
 /// One request's view of the world: the store, the isolate's memory, and `now`, read once.
@@ -118,6 +150,10 @@ pub struct Context<'a, H> {
     reads: Cell<u32>,
     writes: Cell<u32>,
     lists: Cell<u32>,
+    /// Requests to others, which the platform counts like operations.
+    posts: Cell<u32>,
+    /// Messages to the merchant, to be delivered after the answer.
+    pub announced: RefCell<Vec<Announced>>,
 }
 
 /// A request writes nothing later than this after it began, in milliseconds: what it writes says
@@ -134,7 +170,18 @@ impl<'a, H: Host> Context<'a, H> {
     pub fn new(host: &'a H, isolate: &'a Isolate, config: &'a Config, now: Instant) -> Self {
         let zero = || Cell::new(0);
         let began = host.millis();
-        Self { host, isolate, config, now, began, reads: zero(), writes: zero(), lists: zero() }
+        Self {
+            host,
+            isolate,
+            config,
+            now,
+            began,
+            reads: zero(),
+            writes: zero(),
+            lists: zero(),
+            posts: zero(),
+            announced: RefCell::default(),
+        }
     }
 
     /// Milliseconds since it began.
@@ -168,6 +215,17 @@ impl<'a, H: Host> Context<'a, H> {
         self.host.list(prefix, cursor).await
     }
 
+    /// A page that ends after so many keys, for whoever goes on in another request.
+    pub async fn some(
+        &self,
+        prefix: &str,
+        cursor: Option<&str>,
+        most: usize,
+    ) -> Result<Page, StoreError> {
+        bump(&self.lists);
+        self.host.some(prefix, cursor, most).await
+    }
+
     /// All keys under a prefix, at most so many full pages of them. A page may be short or empty
     /// although more follows.
     pub async fn list(&self, prefix: &str, pages: usize) -> Result<Vec<Entry>, StoreError> {
@@ -182,7 +240,7 @@ impl<'a, H: Host> Context<'a, H> {
         least: usize,
     ) -> Result<(Vec<Entry>, bool), StoreError> {
         bump(&self.lists);
-        let page = self.host.first(prefix, least).await?;
+        let page = self.host.first(prefix, least.min(PAGE)).await?;
         self.follow(page, prefix, least).await
     }
 
@@ -239,6 +297,20 @@ impl<'a, H: Host> Context<'a, H> {
         Err(last)
     }
 
+    pub async fn post(&self, outgoing: &Outgoing<'_>) -> Result<u16, SendProblem> {
+        bump(&self.posts);
+        self.host.post(outgoing).await
+    }
+
+    /// See [`Host::enqueue`].
+    pub async fn enqueue(&self, text: &str, seconds: u32) -> Option<Result<(), StoreError>> {
+        let answer = self.host.enqueue(text, seconds).await;
+        if answer.is_some() {
+            bump(&self.posts);
+        }
+        answer
+    }
+
     /// Writes several keys at once; none is relied on before all are in.
     pub async fn put_all(&self, puts: &[Put]) -> Result<(), StoreError> {
         let all = futures_util::future::join_all(puts.iter().map(|put| self.put(put))).await;
@@ -250,8 +322,9 @@ impl<'a, H: Host> Context<'a, H> {
         (self.reads.get(), self.writes.get(), self.lists.get())
     }
 
+    /// With what was sent to others: all that the platform counts.
     pub fn spent(&self) -> u32 {
         let (reads, writes, lists) = self.operations();
-        reads + writes + lists
+        reads + writes + lists + self.posts.get()
     }
 }

@@ -72,4 +72,8 @@ export default {
     }
     return new Worker(context, { ...env, KV: failing(env.KV) }).fetch(request);
   },
+  async queue(batch, env, context) {
+    if (faults === null) install({ faults: env.FAULTS });
+    return new Worker(context, { ...env, KV: failing(env.KV) }).queue(batch);
+  },
 };

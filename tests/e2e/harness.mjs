@@ -321,7 +321,7 @@ export function unique(prefix) {
 
 /**
  * Creates a program of its own for a test. `overrides` are fields of the request. Returns its `id`,
- * `program`, `serverApiKey`, `identitySecret`, `templateSecret`, and what its people do:
+ * `program`, `serverApiKey`, `identitySecret`, `templateSecret`, `conversionSecret`, and what its people do:
  *
  * - `server` and `customer(id, claims)` are clients as `api` makes them, `token(id, claims)` is the
  *   identity token alone;
@@ -355,6 +355,7 @@ export async function createProgram(worker, overrides = {}) {
     serverApiKey: made.server_api_key,
     identitySecret: made.identity_secret,
     templateSecret: made.template_secret,
+    conversionSecret: made.conversion_secret,
     server,
     customer,
     token,

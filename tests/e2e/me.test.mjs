@@ -116,6 +116,8 @@ test("each endpoint costs what the design says", async () => {
     rewards.push(body.rewards[0].id);
   }
   const terms = (await program.server("GET", "/v1/program")).body;
+  const choose = (customer, body) => program.customer(customer)("POST", "/v1/me/alias", body);
+  await choose("anna", { alias: "TASSE" });
   const costs = {
     "follow a link": await cost(visit(`/r/${program.id}/${code}`)),
     "follow a forged link": await cost(visit(`/r/${program.id}/${"0".repeat(26)}`)),
@@ -124,6 +126,10 @@ test("each endpoint costs what the design says", async () => {
     "me, first time": await cost((n) => program.customer(`new-${n}`)("GET", "/v1/me")),
     "me": await cost(() => program.customer("10023")("GET", "/v1/me")),
     "share": await cost(() => program.customer("10023")("POST", "/v1/me/shares", { channel: "copy" })),
+    "alias, first time": await cost((n) => choose(`chooser-${n}`, {})),
+    "alias, the same again": await cost(() => choose("anna", { alias: "TASSE" })),
+    "me, with an alias": await cost(() => program.customer("anna")("GET", "/v1/me")),
+    "offer check": await cost((n) => program.server("POST", "/v1/offer/check", { customer_id: `friend-${n}`, token })),
     "codes of two": await cost((n) => program.server("POST", "/v1/codes", { customer_ids: [`a-${n}`, `b-${n}`] })),
     "order without a referral": await cost(() => program.order()),
     "order with a referral": await cost(() => program.order({ token })),
@@ -135,6 +141,11 @@ test("each endpoint costs what the design says", async () => {
     "event before its order": await cost(() => program.event(unique("early"))),
     "an order's story": await cost(() => program.server("GET", "/v1/conversions/A-1")),
     "rewards of a day": await cost(() => program.server("GET", `/v1/rewards?from=${instant(noon()).slice(0, 10)}`)),
+    "rewards as a file": await cost(() => program.server("GET", `/v1/exports/rewards?from=${instant(noon()).slice(0, 10)}`)),
+    "conversions as a file": await cost(() => program.server("GET", `/v1/exports/conversions?from=${instant(noon()).slice(0, 10)}`)),
+    "advocates as a file": await cost(() => program.server("GET", "/v1/exports/advocates")),
+    "statistics of a day": await cost(() => program.server("GET", `/v1/stats?from=${instant(noon()).slice(0, 10)}`)),
+    "totals": await cost(() => program.server("POST", "/v1/totals", { day: instant(noon()).slice(0, 10), orders: 1 })),
     "program": await cost(() => program.server("GET", "/v1/program")),
     "program, changed": await cost((n) => program.server("PUT", "/v1/program", { ...terms, name: `Neu ${n}` })),
     "export": await cost(() => program.server("POST", "/v1/customers/export", { customer_id: "10023" })),
@@ -143,6 +154,7 @@ test("each endpoint costs what the design says", async () => {
   await setClock(worker, noon() + 31 * DAY);
   await runCronUntilDone(worker);
   costs.fulfil = await cost((n) => program.server("POST", `/v1/rewards/${rewards[n]}/fulfil`, { reference: "voucher 881" }));
+  costs["order by an alias"] = await cost(() => program.order({ alias: "TASSE" }));
   costs.erase = await cost((n) => program.server("POST", "/v1/customers/erase", { customer_id: `new-${n}` }));
   const text = Object.fromEntries(Object.entries(costs).map(([name, { read, write, list }]) => [name, `${read} ${write} ${list}`]));
   // Reads, writes (with deletes), lists.
@@ -157,9 +169,15 @@ const COSTS = {
   "me, first time": "0 1 3",
   "me": "0 0 5",
   "share": "0 1 0",
+  // The advocate's id, and the claim under the customer and under the alias.
+  "alias, first time": "0 3 2",
+  "alias, the same again": "0 0 3",
+  "me, with an alias": "0 0 6",
+  "offer check": "0 0 2",
   "codes of two": "1 2 2",
   "order without a referral": "0 2 1",
   "order with a referral": "0 5 3",
+  "order by an alias": "0 5 4",
   "order by a guest with two hints": "0 6 4",
   "order, repeated": "1 0 2",
   "event": "1 3 4",
@@ -168,10 +186,20 @@ const COSTS = {
   "an order's story": "2 0 4",
   // A list for the month, one for each of 6 orders, one for their advocate.
   "rewards of a day": "0 0 8",
+  // The same, and a read for the friends' ids.
+  "rewards as a file": "1 0 8",
+  // A list for the month, one for each of 8 orders and for what became of it, one for their advocate; reads for reports and friends.
+  "conversions as a file": "2 0 18",
+  // A list, and two for each of 7 customers.
+  "advocates as a file": "0 0 15",
+  // Orders of the month, the ledger, the advocate, closed days, what is folded, today's clicks and shares, totals.
+  "statistics of a day": "0 0 8",
+  "totals": "0 1 0",
   "fulfil": "2 1 3",
   "program": "0 0 0",
   "program, changed": "0 1 0",
-  "export": "0 0 6",
+  // With a list for each of 90 days of shares.
+  "export": "0 0 96",
   "erase": "0 3 1",
   "health": "0 0 0",
 };

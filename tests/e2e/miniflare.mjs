@@ -18,6 +18,18 @@ function notingItsId() {
   return { program, note };
 }
 
+// The queue that wrangler.toml offers, as it is once the signs before it are taken away.
+function offeredQueue() {
+  const offered = /^# \[\[queues\.producers\]\]\n(?:#.*\n)+/m.exec(readFileSync(join(root, "wrangler.toml"), "utf8"))[0];
+  const value = (name) => JSON.parse(new RegExp(`^# ${name} = (.+)$`, "m").exec(offered)[1]);
+  return {
+    queueProducers: { [value("binding")]: { queueName: value("queue") } },
+    queueConsumers: {
+      [value("queue")]: { maxBatchSize: value("max_batch_size"), maxBatchTimeout: value("max_batch_timeout"), maxRetries: value("max_retries") },
+    },
+  };
+}
+
 /**
  * Starts the Worker of `build` on a free port of 127.0.0.1.
  *
@@ -25,11 +37,12 @@ function notingItsId() {
  * - `faults` is what fails in the store from the start; see failing-store.mjs. `store(setting)` changes it
  *   while the Worker runs and says how many operations each fault has met.
  * - `vars` replaces variables; known secrets and `TEST_CLOCK=on` are the default.
+ * - `queue` binds the queue that wrangler.toml offers.
  *
  * Returns what `startWorker` of the harness does, except that `kill` ends workerd alone and `again` starts
  * it anew: same store, new process, new port, and again nothing but `faults` that fails.
  */
-export async function startMiniflare({ persist, faults = [], build = "edge/build", vars = {} } = {}) {
+export async function startMiniflare({ persist, faults = [], build = "edge/build", vars = {}, queue = false } = {}) {
   const directory = join(root, build);
   const persistDir = persist ?? temporaryDirectory("kv");
   const { program, note } = notingItsId();
@@ -54,6 +67,7 @@ export async function startMiniflare({ persist, faults = [], build = "edge/build
       ],
       kvNamespaces: ["KV"],
       kvPersist: persistDir,
+      ...(queue ? offeredQueue() : {}),
       bindings: {
         SIGNING_KEYS: secrets.signing_keys,
         MERCHANT_KEY: secrets.merchant_key,

@@ -2,10 +2,12 @@
 // documents is provoked, and every request and answer is held against its closed schemas.
 
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { DAY, MINUTE, PERSON, api, createProgram, instant, noon, root, runCronUntilDone, secrets, setClock, startWorker, unique } from "./harness.mjs";
+import { DAY, MINUTE, PERSON, api, createProgram, identityToken, instant, noon, root, runCronUntilDone, secrets, setClock, startWorker, unique, until } from "./harness.mjs";
 import { METHODS, check as hold, document, operations, resolve, violations } from "./openapi.mjs";
 
 function* nodes(node, at = "#") {
@@ -47,6 +49,7 @@ test("an unknown field, a missing one and a wrong kind are told by the schemas",
 test("what core pins of its messages fits the schemas", () => {
   const pinned = (name) => JSON.parse(readFileSync(join(root, `core/fixtures/wire/${name}.json`), "utf8"));
   const small = pinned("small");
+  const webhooks = pinned("webhooks");
   const messages = {
     ConversionAnswer: pinned("conversion_answer"),
     ConversionStory: pinned("conversion_story"),
@@ -55,7 +58,10 @@ test("what core pins of its messages fits the schemas", () => {
     Offer: pinned("offer"),
     Problem: pinned("problem"),
     Codes: small.codes,
+    AliasChosen: small.alias_chosen,
+    OfferAnswer: small.offer_answer,
     EventKept: small.event_kept,
+    Heard: pinned("heard"),
     Erased: small.erased,
     Health: small.health,
     Clock: small.clock,
@@ -63,6 +69,16 @@ test("what core pins of its messages fits the schemas", () => {
     Rewards: small.rewards,
     KeyGeneration: small.key_generation,
     KeysRevoked: small.keys_revoked,
+    Stats: pinned("stats"),
+    TotalsKept: small.totals_kept,
+    IdentityIssued: small.identity_issued,
+    ShopwareRegistered: small.shopware_registered,
+    SignedAnswer: small.signed_answer,
+    Webhooks: webhooks.webhooks,
+    Webhook: webhooks.webhook,
+    Deliveries: webhooks.deliveries,
+    Replayed: webhooks.replayed,
+    WebhookMessage: webhooks.message,
   };
   for (const [name, message] of Object.entries(messages)) {
     assert.deepEqual(violations({ $ref: `#/components/schemas/${name}` }, message), [], name);
@@ -74,7 +90,7 @@ test("the operations are those of the URL table, for the same callers", () => {
   const table = /pub const ROUTES[^=]*= &\[([\s\S]*?)\];/.exec(source)[1];
   const rows = [...table.matchAll(/\("(\w+)", "([^"]+)", Who::(\w+),/g)].map(([, method, path, who]) => [`${method} ${path}`, who]);
   assert.ok(rows.length > 15, "the table was found");
-  const scheme = { Visitor: undefined, Anyone: undefined, Customer: "identity", Merchant: "apiKey", Operator: "operator", TestClock: "operator" };
+  const scheme = { Visitor: undefined, Anyone: undefined, Customer: "identity", Merchant: "apiKey", Shop: "shopify", Operator: "operator", TestClock: "operator" };
   const expected = rows.map(([operation, who]) => [operation, scheme[who]]).sort();
   const documented = operations.map(({ method, path, security }) => [`${method} ${path}`, security.flatMap(Object.keys)[0]]).sort();
   assert.deepEqual(documented, expected);
@@ -97,9 +113,19 @@ let worker;
 let program;
 const seen = new Map(operations.map(({ operationId }) => [operationId, new Set()]));
 
+// The program that a shop system is connected to, and the shop's signature.
+const CONNECTED = "mit-shop";
+const KNOWN = "what the shop and we know";
+const SHOP_SECRETS = JSON.stringify({ [CONNECTED]: { shopify: [KNOWN], shopware: [KNOWN] } });
+const signed = (operation, body) => {
+  if (operation.operationId !== "hearShop") return {};
+  const mac = createHmac("sha256", KNOWN).update(body).digest("base64");
+  return { "x-shopify-topic": "fulfillment_events/create", "x-shopify-hmac-sha256": mac };
+};
+
 // What looks like the id of a reward, of no order there is.
 const NO_REWARD = `rw_${"0".repeat(17)}4`;
-const fill = (path, values) => path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(values[name]));
+const fill = (path, values) => path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent({ table: "rewards", ...values }[name]));
 
 // Holds an answer against what the document says of it.
 function check(operation, answer, context) {
@@ -120,7 +146,8 @@ async function call(operationId, { path = {}, query = "", body, headers, key } =
     assert.deepEqual(violations(operation.requestBody.content["application/json"].schema, body), [], operationId);
   }
   const client = api(worker, key === undefined ? keyFor(operation) : key);
-  const answer = await client(operation.method, fill(operation.path, path) + query, body, { headers });
+  const all = { ...signed(operation, JSON.stringify(body)), ...headers };
+  const answer = await client(operation.method, fill(operation.path, path) + query, body, { headers: all });
   check(operation, answer, JSON.stringify(body ?? query));
   return answer;
 }
@@ -130,9 +157,9 @@ const NOT_FROM_HERE = { setClock: ["404"], runCron: ["404"], getMe: ["400"], get
 
 describe("the running Worker", () => {
   before(async () => {
-    worker = await startWorker();
+    worker = await startWorker({ vars: { SHOP_SECRETS } });
     await setClock(worker, noon());
-    program = await createProgram(worker);
+    program = await createProgram(worker, { id: CONNECTED });
   });
   after(() => worker?.stop());
 
@@ -160,6 +187,13 @@ describe("the running Worker", () => {
 
   test("the whole life of a referral", async () => {
     await call("getMe");
+    assert.equal((await call("chooseAlias", { body: { alias: "TEE4K7" } })).body.alias, "TEE4K7");
+    assert.equal((await call("chooseAlias", { body: { alias: "TASSE" } })).status, 409);
+    await call("chooseAlias", { body: {} });
+    await call("getMe");
+    const question = { customer_id: "30412", hints: ["ab".repeat(32)], first_order: true, token: await program.click("10023") };
+    assert.equal((await call("checkOffer", { body: question })).body.eligible, true);
+    assert.equal((await call("checkOffer", { body: { customer_id: "30412", coupon: "NIEMAND" } })).body.reason, "unknown_alias");
     await call("recordShare", { body: { channel: "whatsapp" } });
     await call("issueCodes", { body: { customer_ids: ["10023", "10024"] } });
     const early = { event_id: "d1", type: "delivered", occurred_at: instant(noon()) };
@@ -192,12 +226,121 @@ describe("the running Worker", () => {
     assert.equal((await call("listRewards", { query: "?status=lost" })).status, 400);
     const me = await call("getMe");
     assert.equal(me.body.totals.earned.length, 1);
+    for (const table of ["rewards", "conversions", "advocates"]) {
+      for (const query of ["", "?format=jsonl", "?columns=hubspot&locale=de"]) await call("exportTable", { path: { table }, query });
+    }
+    await call("exportTable", { path: { table: "friends" } });
+    await call("exportTable", { query: "?format=xlsx" });
+    await call("postTotals", { body: { day: instant(worker.now()).slice(0, 10), orders: 4, revenue: 20_000 } });
+    const stats = await call("getStats", { query: "?years=3" });
+    assert.equal(stats.body.total.purchases, 0, "the last month");
+    assert.equal((await call("getStats", { query: `?from=${instant(noon()).slice(0, 10)}` })).body.total.purchases, 1);
+    await call("getStats", { query: "?years=0" });
     for (const customer_id of ["10023", "20871"]) {
       await call("exportCustomer", { body: { customer_id } });
       await call("eraseCustomer", { body: { customer_id } });
       await call("exportCustomer", { body: { customer_id } });
     }
     await call("getConversion", { path: { order_id: "A-1" } });
+  });
+
+  test("a shop system", async () => {
+    const { fulfillment_id, ...body } = document.paths["/v1/hooks/{shop}/{program}"].post.requestBody.content["application/json"].examples.delivered.value;
+    const tell = (more, path = {}) => call("hearShop", { path: { shop: "shopify", program: program.id, ...path }, body: { ...body, ...more } });
+    assert.equal((await tell({ fulfillment_id })).body.recorded[0].order_known, false);
+    await program.order({ order_id: String(body.order_id), token: await program.click("10023") });
+    assert.equal((await tell({ fulfillment_id })).body.recorded[0].repeated, true);
+    assert.equal((await tell({ status: "in_transit" })).body.recorded.length, 0);
+    assert.equal((await tell({ order_id: null, fulfillment_id })).body.field, "order_id");
+    assert.equal((await tell({ fulfillment_id }, { program: "nirgends" })).status, 404);
+  });
+
+  test("who a shop system says is logged in", async () => {
+    const hex = (text) => createHmac("sha256", KNOWN).update(text).digest("hex");
+    const now = Math.floor(worker.now() / 1000);
+    const path = { program: program.id };
+    const proxied = (shop, id = program.id) => {
+      const signature = hex(`logged_in_customer_id=7path_prefix=/apps/passalongshop=${shop}timestamp=${now}`);
+      const query = new URLSearchParams({ shop, logged_in_customer_id: "7", path_prefix: "/apps/passalong", timestamp: now, signature });
+      return call("identifyByShopifyProxy", { path: { program: id }, query: `?${query}` });
+    };
+    const session = (dest, more = {}) => {
+      const key = identityToken({ dest, sub: "gid://shopify/Customer/7", iat: now, exp: now + 300 }, KNOWN);
+      return call("identifyByShopifySession", { path, key, ...more });
+    };
+    const nowhere = { path: { program: "nirgends" } };
+    for (const ask of [proxied, session]) {
+      assert.equal((await ask("shop.example")).status, 200);
+      assert.equal((await ask("evil.example")).status, 403);
+    }
+    assert.equal((await proxied("shop.example", "nirgends")).status, 404);
+    assert.equal((await session("shop.example", nowhere)).status, 404);
+    const app = identityToken({ customerId: "018f", iat: now, exp: now + 600 }, KNOWN);
+    assert.equal((await call("identifyByShopware", { path, key: app })).status, 200);
+    assert.equal((await call("identifyByShopware", { ...nowhere, key: app })).status, 404);
+    const query = `shop-id=KIPf0Fz6BUkN&shop-url=https%3A%2F%2Fshop.example&timestamp=${now}`;
+    const registering = { query: `?${query}`, headers: { "shopware-app-signature": hex(query) } };
+    assert.equal((await call("registerShopware", { path, ...registering })).status, 200);
+    assert.equal((await call("registerShopware", { ...nowhere, ...registering })).status, 404);
+    const body = { shopId: "KIPf0Fz6BUkN" };
+    const confirming = { body, headers: { "shopware-shop-signature": hex(JSON.stringify(body)) } };
+    assert.equal((await call("confirmShopware", { path, ...confirming })).status, 204);
+    assert.equal((await call("confirmShopware", { ...nowhere, ...confirming })).status, 404);
+  });
+
+  test("what a page of the shop reports", async () => {
+    const now = Math.floor(worker.now() / 1000);
+    const report = { program: program.id, order_id: "P-1", kind: "signup", customer_id: "20871", occurred_at: now, expires: now + 3600 };
+    const lines = (amount) => ["passalong-conversion-v1", program.id, "P-1", amount ? "purchase" : "signup", amount, amount && "EUR", "20871", "", "", now, "", now + 3600];
+    const sign = (amount) => createHmac("sha256", program.conversionSecret).update(lines(amount).join("\n")).digest("hex");
+    const tell = (more) => call("recordSignedConversion", { body: { ...report, signature: sign(""), ...more } });
+    assert.equal((await tell({})).status, 201);
+    assert.equal((await tell({})).status, 200);
+    assert.equal((await tell({ kind: "purchase", amount: 4990, currency: "EUR", signature: sign(4990) })).status, 409);
+    assert.equal((await tell({ program: "nirgends" })).status, 404);
+    assert.equal((await tell({ customer_id: "1" })).status, 401);
+  });
+
+  test("webhooks", async () => {
+    const received = [];
+    const server = createServer((request, response) => {
+      let text = "";
+      request.on("data", (part) => (text += part));
+      request.on("end", () => {
+        received.push(JSON.parse(text));
+        response.writeHead(request.url === "/gone" ? 410 : 204).end();
+      });
+    });
+    await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+    const url = (path) => `http://127.0.0.1:${server.address().port}/${path}`;
+    const add = async (path, types) => (await call("addWebhook", { body: { url: url(path), types } })).body;
+    const good = await add("good");
+    assert.ok(good.secret);
+    assert.deepEqual((await call("addWebhook", { body: { url: url("good") } })).status, 200);
+    const path = { id: good.id };
+    const { body: tested } = await call("testWebhook", { path });
+    assert.equal(tested.delivered, true);
+    assert.equal((await program.order({ token: await program.click("10023") })).status, 201);
+    await until(() => received.length === 2, { what: "the order" });
+    for (const message of received) assert.deepEqual(violations({ $ref: "#/components/schemas/WebhookMessage" }, message), []);
+    await call("rotateWebhook", { path, body: { overlap_hours: 24 } });
+    await call("replayWebhook", { path, body: { since: instant(noon()) } });
+    assert.equal((await call("replayWebhook", { path, body: { message_id: tested.message_id } })).status, 404, "a test is not kept");
+    assert.equal((await call("listDeliveries", { path })).body.deliveries.length, 2);
+    assert.equal((await call("listDeliveries", { path, query: "?page=2" })).status, 400);
+    const gone = { id: (await add("gone")).id };
+    await call("testWebhook", { path: gone });
+    assert.equal((await call("replayWebhook", { path: gone, body: { since: instant(noon()) } })).status, 409);
+    await call("listWebhooks");
+    await call("enableWebhook", { path: gone });
+    for (const name of ["3", "4", "5"]) await add(name, ["pool.low"]);
+    assert.equal((await call("addWebhook", { body: { url: url("6") } })).status, 409);
+    const nobody = { id: `ep_${"0".repeat(16)}` };
+    for (const id of ["removeWebhook", "testWebhook", "enableWebhook", "listDeliveries"]) await call(id, { path: nobody });
+    await call("replayWebhook", { path: nobody, body: { since: instant(noon()) } });
+    await call("rotateWebhook", { path: nobody, body: {} });
+    for (const { id } of (await call("listWebhooks")).body.webhooks) await call("removeWebhook", { path: { id } });
+    server.close();
   });
 
   test("programs and the operator", async () => {
@@ -223,16 +366,17 @@ describe("the running Worker", () => {
   });
 
   test("every operation refuses as documented", async () => {
-    const path = { program: program.id, code: "x", channel: "x", order_id: "A-1", id: NO_REWARD };
+    const path = { shop: "shopify", program: program.id, code: "x", channel: "x", order_id: "A-1", id: NO_REWARD };
     for (const operation of operations) {
       const client = api(worker, keyFor(operation));
       const url = fill(operation.path, path);
-      const body = operation.requestBody && Object.values(operation.requestBody.content["application/json"].examples)[0].value;
+      const example = operation.requestBody && Object.values(operation.requestBody.content["application/json"].examples)[0].value;
+      const body = example && { ...example, ...(example.program && { program: program.id }) };
       const provoke = {
-        400: () => client(operation.method, url, "{", { raw: true }),
+        400: () => client(operation.method, url, "{", { raw: true, headers: signed(operation, "{") }),
         401: () => api(worker)(operation.method, url, body),
-        405: () => client("DELETE", url),
-        413: () => client(operation.method, url, JSON.stringify({ ...body, padding: "x".repeat(66_000) }), { raw: true }),
+        405: () => client("PATCH", url),
+        413: () => client(operation.method, url, JSON.stringify({ ...body, padding: "x".repeat(operation.path.startsWith("/v1/hooks/") ? 530_000 : 66_000) }), { raw: true }),
       };
       for (const [status, send] of Object.entries(provoke)) {
         if (!(status in operation.responses)) continue;
@@ -245,15 +389,17 @@ describe("the running Worker", () => {
   });
 
   test("every operation that is limited refuses as documented", async () => {
-    const limited = await startWorker({ vars: { RATE_LIMITS: "on" } });
+    const limited = await startWorker({ vars: { RATE_LIMITS: "on", SHOP_SECRETS } });
     try {
-      const shop = await createProgram(limited);
+      const shop = await createProgram(limited, { id: CONNECTED });
       const headers = { "cf-connecting-ip": "203.0.113.7", "user-agent": PERSON };
       for (const operation of operations.filter(({ responses }) => "429" in responses)) {
         const [scheme] = operation.security.flatMap((entry) => Object.keys(entry));
         const client = api(limited, { identity: shop.token("10023"), apiKey: "sk_wrong", operator: "op_wrong" }[scheme] ?? null);
-        const url = fill(operation.path, { program: shop.id, code: "wrong", channel: "x", order_id: "A-1", id: NO_REWARD });
-        const ask = () => client(operation.method, url, operation.method === "GET" ? undefined : {}, { headers });
+        const url = fill(operation.path, { shop: "shopify", program: shop.id, code: "wrong", channel: "x", order_id: "A-1", id: NO_REWARD });
+        const { purchase } = operation.requestBody?.content["application/json"].examples ?? {};
+        const body = operation.method === "GET" ? undefined : purchase ? { ...purchase.value, program: shop.id } : {};
+        const ask = () => client(operation.method, url, body, { headers });
         let answer;
         for (let asked = 0; asked < 400 && !answer; asked += 20) {
           answer = (await Promise.all(Array.from({ length: 20 }, ask))).find(({ status }) => status === 429);
@@ -269,8 +415,8 @@ describe("the running Worker", () => {
 
   test("the methods of each path are those the Worker allows", async () => {
     for (const [path, item] of Object.entries(document.paths)) {
-      const url = fill(path, { program: program.id, code: "x", channel: "x", order_id: "A-1", id: NO_REWARD });
-      const answer = await api(worker, secrets.operator_key)("DELETE", url);
+      const url = fill(path, { shop: "shopify", program: program.id, code: "x", channel: "x", order_id: "A-1", id: NO_REWARD });
+      const answer = await api(worker, secrets.operator_key)("PATCH", url);
       const allowed = answer.headers.get("allow").split(/,\s*/).filter((method) => !["HEAD", "OPTIONS"].includes(method));
       assert.deepEqual(allowed.sort(), METHODS.filter((method) => method in item).map((method) => method.toUpperCase()).sort(), path);
     }

@@ -11,6 +11,8 @@ export const event = { event_id: "r1", type: "refunded", amount: 1000, occurred_
 export const GUARDED = [
   ["customer", "GET", "/v1/me"],
   ["customer", "POST", "/v1/me/shares", { channel: "whatsapp" }],
+  ["customer", "POST", "/v1/me/alias", { alias: "TEE4K7" }],
+  ["server", "POST", "/v1/offer/check", { customer_id: "20871", first_order: true, alias: "TEE4K7" }],
   ["server", "POST", "/v1/codes", { customer_ids: ["10023"] }],
   ["server", "POST", "/v1/conversions", order],
   ["server", "GET", "/v1/conversions/A-1"],
@@ -19,8 +21,19 @@ export const GUARDED = [
   ["server", "POST", "/v1/rewards/rw_000000000000000004/fulfil", { reference: "voucher 881" }],
   ["server", "GET", "/v1/program"],
   ["server", "PUT", "/v1/program", {}],
+  ["server", "GET", "/v1/exports/rewards"],
+  ["server", "GET", "/v1/stats"],
+  ["server", "POST", "/v1/totals", { day: "2026-11-21", orders: 67 }],
   ["server", "POST", "/v1/customers/export", { customer_id: "20871" }],
   ["server", "POST", "/v1/customers/erase", { customer_id: "20871" }],
+  ["server", "GET", "/v1/webhooks"],
+  ["server", "POST", "/v1/webhooks", { url: "https://shop.example/hooks" }],
+  ["server", "DELETE", "/v1/webhooks/ep_0000000000000000"],
+  ["server", "POST", "/v1/webhooks/ep_0000000000000000/test"],
+  ["server", "POST", "/v1/webhooks/ep_0000000000000000/replay", { since: NOW }],
+  ["server", "POST", "/v1/webhooks/ep_0000000000000000/enable"],
+  ["server", "POST", "/v1/webhooks/ep_0000000000000000/rotate", { overlap_hours: 24 }],
+  ["server", "GET", "/v1/webhooks/ep_0000000000000000/deliveries"],
   ["operator", "POST", "/v1/programs", { id: "neu", preset: "20-10", name: "Neu", landing_url: "https://shop.example/" }],
   ["operator", "POST", "/v1/programs/teehaus/keys"],
   ["operator", "POST", "/v1/programs/teehaus/keys/revoke", { generation: 1 }],
@@ -31,13 +44,22 @@ export const OPEN = [
   ["GET", "/r/{program}/{code}"],
   ["GET", "/r/{program}/{code}/{channel}"],
   ["GET", "/v1/offer"],
+  // Signed by the shop system: shop-hooks.test.mjs.
+  ["POST", "/v1/hooks/{shop}/{program}"],
+  // Signed by the shop system, or by the shop's page: identity-shops.test.mjs.
+  ["GET", "/v1/hooks/shopware/{program}/register"],
+  ["POST", "/v1/hooks/shopware/{program}/confirm"],
+  ["GET", "/v1/identity/shopify/{program}"],
+  ["POST", "/v1/identity/shopify/{program}"],
+  ["POST", "/v1/identity/shopware/{program}"],
+  ["POST", "/v1/signed/conversions"],
   ["GET", "/healthz"],
   ["GET", "/openapi.json"],
 ];
 
 // The path as the OpenAPI document writes it.
 export const documentedPath = (path) =>
-  path.replace("/A-1", "/{order_id}").replace("/rw_000000000000000004", "/{id}").replace("/programs/teehaus/", "/programs/{id}/");
+  path.replace("/A-1", "/{order_id}").replace(/\/(rw|ep)_0+4?/, "/{id}").replace("/programs/teehaus/", "/programs/{id}/").replace("/exports/rewards", "/exports/{table}");
 
 export const rightKey = (program, who) =>
   ({ customer: program.token("10023"), server: program.serverApiKey, operator: secrets.operator_key })[who];

@@ -323,7 +323,9 @@ test("another program's keys and tokens change nothing here, at any route", asyn
   const token = await shop.click("10023");
   const made = await shop.order({ order_id: "A-1", customer_id: "20871", token });
   const { id } = made.body.rewards[0];
+  const webhook = (await shop.server("POST", "/v1/webhooks", { url: "https://shop.example/hooks", types: ["pool.low"] })).body.id;
   const state = async () => ({
+    webhooks: (await shop.server("GET", "/v1/webhooks")).body,
     story: (await shop.server("GET", "/v1/conversions/A-1")).body,
     rewards: (await shop.server("GET", "/v1/rewards")).body,
     program: (await shop.server("GET", "/v1/program")).body,
@@ -335,13 +337,16 @@ test("another program's keys and tokens change nothing here, at any route", asyn
   const expected = {
     "GET /v1/me": 200, "POST /v1/me/shares": 204, "POST /v1/codes": 200, "POST /v1/conversions": 201, "GET /v1/conversions/A-1": 404,
     "POST /v1/conversions/A-1/events": 202, "GET /v1/rewards": 200, [`POST /v1/rewards/${id}/fulfil`]: 404, "GET /v1/program": 200,
-    "PUT /v1/program": 403, "POST /v1/customers/export": 200, "POST /v1/customers/erase": 200,
+    "GET /v1/exports/rewards": 200, "GET /v1/stats": 200, "POST /v1/totals": 201, "PUT /v1/program": 403, "POST /v1/customers/export": 200, "POST /v1/customers/erase": 200,
+    "GET /v1/webhooks": 200, "POST /v1/webhooks": 201,
+    [`DELETE /v1/webhooks/${webhook}`]: 404, [`POST /v1/webhooks/${webhook}/test`]: 404, [`POST /v1/webhooks/${webhook}/replay`]: 404,
+    [`POST /v1/webhooks/${webhook}/enable`]: 404, [`POST /v1/webhooks/${webhook}/rotate`]: 404, [`GET /v1/webhooks/${webhook}/deliveries`]: 404,
   };
   const routes = GUARDED.filter(([who]) => who !== "operator");
   assert.equal(routes.length, Object.keys(expected).length);
   const first = ["GET /v1/conversions/A-1", "POST /v1/conversions/A-1/events"];
   const order = (route) => (first.includes(route) ? 0 : 1);
-  const calls = routes.map(([who, method, path, body]) => [who, method, path.replace("rw_000000000000000004", id), body]);
+  const calls = routes.map(([who, method, path, body]) => [who, method, path.replace("rw_000000000000000004", id).replace("ep_0000000000000000", webhook), body]);
   for (const [who, method, path, body] of calls.sort((a, b) => order(`${a[1]} ${a[2]}`) - order(`${b[1]} ${b[2]}`))) {
     const route = `${method} ${path}`;
     const client = who === "customer" ? other.customer("10023") : other.server;
@@ -353,6 +358,8 @@ test("another program's keys and tokens change nothing here, at any route", asyn
     if (route === "POST /v1/codes") assert.notEqual(answer.body.links[0].code, before.code);
     if (route === "POST /v1/conversions") assert.equal(answer.body.reason, "invalid_token", "a click on another program's link");
     if (route === "GET /v1/rewards") assert.deepEqual(answer.body.rewards, []);
+    if (route === "GET /v1/stats") assert.equal(answer.body.total.purchases, 0);
+    if (route === "GET /v1/exports/rewards") assert.equal(answer.text.split("\r\n").length, 2, "the head alone");
   }
   assert.deepEqual(await state(), before);
   for (const id of [shop.id, other.id]) {

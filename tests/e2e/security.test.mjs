@@ -206,9 +206,12 @@ test("a path that is no route is 404", async () => {
 test("a wrong method is 405 and says the right ones", async () => {
   const byPath = new Map();
   for (const [, method, path] of GUARDED) byPath.set(path, [...(byPath.get(path) ?? []), method]);
-  for (const [method, path] of OPEN) byPath.set(path.replace("{program}", program.id).replace("{code}", "abc").replace("{channel}", "x"), [method]);
+  for (const [method, path] of OPEN) {
+    const url = path.replace("{shop}", "shopify").replace("{program}", program.id).replace("{code}", "abc").replace("{channel}", "x");
+    byPath.set(url, [...(byPath.get(url) ?? []), method]);
+  }
   for (const [path, methods] of byPath) {
-    for (const wrong of ["DELETE", "PATCH", ...(methods.includes("POST") ? [] : ["POST"])]) {
+    for (const wrong of ["DELETE", "PATCH", "POST"].filter((method) => !methods.includes(method))) {
       const answer = await api(worker, secrets.operator_key)(wrong, path);
       assertProblem(answer, 405, "method_not_allowed", `${wrong} ${path}`);
       const allowed = answer.headers.get("allow").split(/,\s*/).filter((method) => method !== "HEAD" && method !== "OPTIONS");
@@ -243,14 +246,14 @@ test("every answer carries the security headers", async () => {
 test("browsers of any origin may call the browser's routes, and only those", async () => {
   const origin = { origin: "https://shop.example" };
   const preflight = { ...origin, "access-control-request-method": "GET", "access-control-request-headers": "authorization" };
-  for (const path of ["/v1/me", "/v1/me/shares", `/v1/offer?program=${program.id}`]) {
+  for (const path of ["/v1/me", "/v1/me/shares", "/v1/me/alias", `/v1/offer?program=${program.id}`]) {
     const asked = await api(worker)("OPTIONS", path, undefined, { headers: preflight });
     assert.equal(asked.status, 204, `${path} ${asked.text}`);
     assert.equal(asked.headers.get("access-control-allow-origin"), "*");
     assert.equal(asked.headers.get("access-control-max-age"), "7200");
     assert.match(asked.headers.get("access-control-allow-headers"), /authorization/i);
     assert.equal(asked.headers.get("access-control-allow-credentials"), null);
-    const method = path === "/v1/me/shares" ? "POST" : "GET";
+    const method = /^\/v1\/me\/\w/.test(path) ? "POST" : "GET";
     for (const key of [null, program.token("10023")]) {
       const body = method === "POST" ? { channel: "copy" } : undefined;
       const answer = await api(worker, key)(method, path, body, { headers: origin });

@@ -256,6 +256,9 @@ test("buying through one's own link earns nothing, and the widget says why", asy
   await anna.goto(annasLink);
   await anna.getByRole("link", { name: "Sencha Morgennebel" }).click();
   await anna.getByRole("button", { name: "Zur Kasse" }).click();
+  const bill = plain(await anna.locator(".bill").innerText());
+  assert.match(bill, /Kein Empfehlungsrabatt: über den eigenen Link gekauft/);
+  assert.doesNotMatch(bill, /−/, "nothing is taken off");
   await pay(anna);
   const own = await thanked(anna);
   await refusedAsOwnLink(anna);
@@ -275,6 +278,9 @@ test("neither does buying as a guest with the same e-mail", async () => {
   await guest.goto(link);
   await guest.getByRole("button", { name: "Weißer Kluntje bestellen" }).click();
   await pay(guest, { name: "C. J.", email: " Clara.Jansen@Example.org" });
+  await guest.getByRole("alert").filter({ hasText: "Der Preis hat sich geändert" }).waitFor();
+  assert.match(plain(await guest.locator(".bill").innerText()), /Kein Empfehlungsrabatt: über den eigenen Link gekauft/);
+  await pay(guest);
   const own = await thanked(guest);
   await refusedAsOwnLink(clara);
   const { body } = await program.server("GET", `/v1/conversions/${own}`);

@@ -1,9 +1,9 @@
 // From the chosen tea to the order: the one place where a referral meets a price.
 //
-// What a friend gets is asked of the API every time, and whether this is a first order is looked up in the
-// shop's own orders, for a guest as soon as the address is known. If that changes the total, the visitor sees
-// the new one and decides again: nobody pays what they have not been shown. Whether somebody came through
-// their own link only Passalong knows; it refuses the reward when the order is reported.
+// What may be taken off is asked of the API every time, for a guest as soon as the address is known: whether
+// this is a first order the shop finds in its own orders, whether somebody came through their own link or
+// was referred before only Passalong knows. If that changes the total, the visitor sees the new one and
+// decides again: nobody pays what they have not been shown.
 import { SHIPPING, findTea } from "./catalog.mjs";
 import { html } from "./html.mjs";
 import { customerOf, keep, page, redirect } from "./pages.mjs";
@@ -26,28 +26,34 @@ function rebate(value, goods) {
   return 0;
 }
 
-/** The prices of a basket under a referral's terms: `{ value, minimum, note }`, each possibly null. */
+/** The prices of a basket under a referral's terms: `{ value, off, minimum, note }`, each possibly null. */
 function price({ goods }, terms) {
   const reached = !terms.minimum || goods >= terms.minimum;
-  const discount = reached ? rebate(terms.value, goods) : 0;
+  const discount = reached ? rebate(terms.off, goods) : 0;
   const amount = goods - discount;
   const shipping = amount >= SHIPPING.freeFrom ? 0 : SHIPPING.price;
   const note = terms.value && !reached ? `Ab ${money(terms.minimum)} Bestellwert bekommst du ${benefit(terms.value)}.` : terms.note;
   return { value: terms.value, discount, amount, shipping, total: amount + shipping, note };
 }
 
-const NO_REFERRAL = { value: null, minimum: null, note: null };
+const NO_REFERRAL = { value: null, off: null, minimum: null, note: null };
 const SILENT = { ...NO_REFERRAL, note: "Dein Empfehlungsrabatt lässt sich gerade nicht prüfen. Du kannst ohne ihn bestellen oder es in ein paar Minuten noch einmal versuchen." };
 
-/** The terms for whoever is at the till, as far as we know them: `email` is missing until a guest gave it. */
+/** The terms for whoever is at the till: what a friend gets, and what of it comes off now. */
 async function termsFor({ shop, pa }, { customerId, email }) {
   if (!pa) return NO_REFERRAL;
+  const { offer, check, terms } = shop.passalong;
   try {
-    const [offer, { attribution }] = await Promise.all([shop.passalong.offer(pa), shop.passalong.terms()]);
-    const onlyFirst = attribution.new_customers_only;
-    if (!offer.referred) return { ...NO_REFERRAL, note: refusal(offer.reason) };
-    if (onlyFirst && email && !shop.orders.isFirst(customerId, email)) return { ...NO_REFERRAL, note: refusal("existing_customer") };
-    return { value: offer.friend, minimum: offer.minimum_order, note: onlyFirst && !email ? "Der Vorteil gilt für deine erste Bestellung bei uns." : null };
+    if (!email) {
+      // A guest of whom nothing is known yet: as for any friend, until the address is there.
+      const [{ friend, minimum_order: minimum, referred, reason }, { attribution }] = await Promise.all([offer(pa), terms()]);
+      if (!referred) return { ...NO_REFERRAL, note: refusal(reason) };
+      return { value: friend, off: friend, minimum, note: attribution.new_customers_only ? "Der Vorteil gilt für deine erste Bestellung bei uns." : null };
+    }
+    const firstOrder = shop.orders.isFirst(customerId, email);
+    const [{ friend }, answer] = await Promise.all([offer(pa), check({ customerId, email, firstOrder, pa })]);
+    if (!answer.eligible) return { ...NO_REFERRAL, note: refusal(answer.reason) };
+    return { value: friend, off: answer.value, minimum: answer.minimum_order, note: null };
   } catch {
     return SILENT;
   }

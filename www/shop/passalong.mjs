@@ -1,7 +1,7 @@
 // How a shop talks to Passalong: the whole integration. Copy this file, it knows nothing of this shop.
 //
 //   1. identityToken   tells the widget on the account page which customer is looking
-//   2. offer, terms    what a friend gets, and for whom: for the greeting, and for the price at the till
+//   2. offer, check    what a friend gets, for the greeting; what may come off this order, at the till
 //   3. report          one order, sent when it was placed
 //   4. reportEvent     what became of it: delivered, refunded, withdrawn, cancelled, chargeback
 //
@@ -59,6 +59,10 @@ export function connect({ url, program, serverApiKey, identitySecret }) {
 
     /** The offer as anyone may read it; with `pa`, whether this visitor was referred. A page waits: one try. */
     offer: (pa) => call("GET", `/v1/offer?${new URLSearchParams({ program, ...(pa && { pa }) })}`, null, { tries: 1 }),
+
+    /** What may be taken off this person's order now: `{ eligible, value, minimum_order, reason }`. */
+    check: ({ customerId, email, firstOrder, pa }) =>
+      call("POST", "/v1/offer/check", { ...(customerId && { customer_id: customerId }), hints: [hint(email)], first_order: firstOrder, token: pa }, { tries: 1 }),
 
     /** The program's terms in full, as the merchant reads them. */
     terms: () => call("GET", "/v1/program", null, { tries: 1 }),

@@ -13,6 +13,7 @@ mod demo;
 mod fuzz;
 mod group;
 mod http;
+mod languages;
 #[cfg(test)]
 mod layering;
 mod project;

@@ -6,7 +6,7 @@ use crate::command::{mend, output_of, read_log, say};
 use crate::group::Group;
 use crate::project::Project;
 use crate::tools::{self, set_up};
-use crate::{audit, build, chromium, size};
+use crate::{audit, build, chromium, languages, size};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::fs;
@@ -54,6 +54,9 @@ pub fn test(project: &Project, arguments: &[String]) -> Result<ExitCode> {
         tools::rust_checks(project)?;
     }
     let wants_panic = has("e2e");
+    if has("e2e") {
+        languages::languages(project)?;
+    }
     let browser = if has("e2e") { Some(chromium::chromium(project)?) } else { None };
 
     let mut total = Count::default();

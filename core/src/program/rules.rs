@@ -48,16 +48,9 @@ fn rule(mut f: Fields, program: Currency, has_coupon: bool) -> Result<Rule, Inva
     check_role(&f, &rule)?;
     check_tiers(&f, &rule)?;
     check_delivery(&f, &rule, has_coupon)?;
-    if rule.cap.is_some_and(|cap| cap.amount.is_some()) && !is_countable(rule.value) {
-        let problem = "cannot limit the amount of a percentage or a gift; limit the count";
-        return Err(f.invalid("cap", problem));
-    }
+    check_cap(&f, &rule)?;
     f.finish()?;
     Ok(rule)
-}
-
-fn is_countable(value: Value) -> bool {
-    value.amount().is_some() || value.rate().is_some()
 }
 
 fn check_trigger(f: &Fields, rule: &Rule) -> Result<(), Invalid> {
@@ -67,6 +60,10 @@ fn check_trigger(f: &Fields, rule: &Rule) -> Result<(), Invalid> {
     }
     if rule.trigger != Trigger::Action && rule.action.is_some() {
         return Err(f.invalid("action", "goes with the trigger action only"));
+    }
+    if rule.action.is_some() && (rule.milestone.is_some() || !rule.tiers.is_empty()) {
+        let problem = "does not go with tiers or a milestone, which count all actions together";
+        return Err(f.invalid("action", problem));
     }
     if rule.trigger == Trigger::Signup {
         if value.rate().is_some() {
@@ -79,18 +76,45 @@ fn check_trigger(f: &Fields, rule: &Rule) -> Result<(), Invalid> {
     Ok(())
 }
 
+/// What the shop takes off an order itself never becomes a reward: nothing about it can wait, run
+/// out or be handed over later.
+fn check_at_once(f: &Fields, rule: &Rule) -> Result<(), Invalid> {
+    if rule.role == Role::Advocate {
+        return Err(f.invalid("when", "at_once is for friends; an advocate's reward is earned"));
+    }
+    if !matches!(rule.trigger, Trigger::FirstPurchase | Trigger::EveryPurchase) {
+        let problem = "at_once needs a purchase: there is nothing to take a discount off otherwise";
+        return Err(f.invalid("when", problem));
+    }
+    match rule.value {
+        Value::AmountOff { .. } | Value::PercentOff { times: None, .. } => {}
+        Value::PercentOff { .. } => {
+            let problem = "does not fit: at_once is taken off this one order";
+            return Err(f.invalid("value.times", problem));
+        }
+        _ => return Err(f.invalid("when", "at_once takes a percent_off or an amount_off")),
+    }
+    if rule.expires_days.is_some() {
+        let problem = "does not fit: what the shop takes off at once cannot expire";
+        return Err(f.invalid("expires_days", problem));
+    }
+    if rule.cap.is_some() {
+        let problem = "does not fit: what the shop takes off at once is not counted";
+        return Err(f.invalid("cap", problem));
+    }
+    if rule.delivery == Delivery::Webhook {
+        let problem = "cannot be webhook: what the shop takes off at once is not handed over later";
+        return Err(f.invalid("delivery", problem));
+    }
+    Ok(())
+}
+
 fn check_role(f: &Fields, rule: &Rule) -> Result<(), Invalid> {
     if rule.when == When::AtOnce {
-        if rule.role == Role::Advocate {
-            return Err(f.invalid("when", "at_once is for friends; an advocate's reward is earned"));
-        }
-        if !matches!(rule.value, Value::PercentOff { .. } | Value::AmountOff { .. }) {
-            return Err(f.invalid("when", "at_once takes a percent_off or an amount_off"));
-        }
-        if rule.expires_days.is_some() {
-            let problem = "does not fit: what the shop takes off at once cannot expire";
-            return Err(f.invalid("expires_days", problem));
-        }
+        check_at_once(f, rule)?;
+    }
+    if rule.expires_days.is_some() && matches!(rule.value, Value::Donation { .. }) {
+        return Err(f.invalid("expires_days", "does not fit: a donation does not expire"));
     }
     if rule.milestone.is_some() {
         if rule.role == Role::Friend {
@@ -105,6 +129,21 @@ fn check_role(f: &Fields, rule: &Rule) -> Result<(), Invalid> {
             let problem = "does not go with a milestone, which is paid once";
             return Err(f.invalid(field, problem));
         }
+    }
+    Ok(())
+}
+
+/// The number of the last referral that earns by a rule, where its cap has an end for good.
+fn last_place(rule: &Rule) -> Option<u32> {
+    rule.cap.filter(|cap| cap.per == CapPeriod::Total).and_then(|cap| cap.count)
+}
+
+/// A cap that fits the value.
+fn check_cap(f: &Fields, rule: &Rule) -> Result<(), Invalid> {
+    let is_countable = rule.value.amount().is_some() || rule.value.rate().is_some();
+    if rule.cap.is_some_and(|cap| cap.amount.is_some()) && !is_countable {
+        let problem = "cannot limit the amount of a percentage or a gift; limit the count";
+        return Err(f.invalid("cap", problem));
     }
     Ok(())
 }
@@ -125,6 +164,11 @@ fn check_tiers(f: &Fields, rule: &Rule) -> Result<(), Invalid> {
         if tier.value.kind() != rule.value.kind() {
             let field = format!("tiers[{index}].value");
             let problem = format!("must be {}, as the value is", rule.value.kind());
+            return Err(f.invalid(&field, problem));
+        }
+        if let Some(most) = last_place(rule).filter(|most| tier.from > *most) {
+            let field = format!("tiers[{index}].from");
+            let problem = format!("is never reached: the cap ends with reward {most}");
             return Err(f.invalid(&field, problem));
         }
         last = tier.from;
@@ -152,6 +196,10 @@ fn check_delivery(f: &Fields, rule: &Rule, has_coupon: bool) -> Result<(), Inval
     }
     if rule.pool.is_none() {
         return Err(f.invalid("pool", "is required: the pool that the coupons come from"));
+    }
+    if matches!(rule.value, Value::Donation { .. }) {
+        let problem = "cannot be coupon: a donation goes to somebody else";
+        return Err(f.invalid("delivery", problem));
     }
     if rule.value.rate().is_some() || !is_default(&rule.tiers) {
         let problem =
@@ -255,8 +303,11 @@ fn cap(mut f: Fields) -> Result<Cap, Invalid> {
 
 /// Whether whatever fits `rule` also fits `before`.
 fn covers(before: &Rule, rule: &Rule) -> bool {
+    // Milestones count each trigger for itself.
     let whenever = before.trigger == rule.trigger
-        || (before.trigger == Trigger::EveryPurchase && rule.trigger == Trigger::FirstPurchase);
+        || (before.trigger == Trigger::EveryPurchase
+            && rule.trigger == Trigger::FirstPurchase
+            && rule.milestone.is_none());
     before.role == rule.role
         && whenever
         && (before.action.is_none() || before.action == rule.action)
@@ -272,15 +323,24 @@ fn check(rules: &[Rule]) -> Result<(), Invalid> {
             let problem = "never applies, because an earlier rule for the same role fits first";
             return Err(Invalid::field(&format!("rewards[{index}]"), problem));
         }
+        let Some(at) = rule.milestone else { continue };
         let leads = |plain: &&Rule| {
             plain.milestone.is_none()
                 && plain.role == Role::Advocate
                 && plain.trigger == rule.trigger
+                && (plain.segment.is_none()
+                    || rule.segment.is_none()
+                    || plain.segment == rule.segment)
         };
-        if rule.milestone.is_some() && !rules.iter().any(|plain| leads(&plain)) {
+        let leading = || rules.iter().filter(leads);
+        if leading().next().is_none() {
             let problem =
                 "has a milestone of referrals that earn nothing: add a rule with the same trigger";
             return Err(Invalid::field(&format!("rewards[{index}]"), problem));
+        }
+        if leading().all(|plain| last_place(plain).is_some_and(|most| most < at)) {
+            let problem = "is never reached: the cap of the rule with the same trigger ends before";
+            return Err(Invalid::field(&format!("rewards[{index}].milestone"), problem));
         }
     }
     if rules.iter().any(|rule| rule.role == Role::Advocate && rule.milestone.is_none()) {
@@ -288,4 +348,22 @@ fn check(rules: &[Rule]) -> Result<(), Invalid> {
     } else {
         Err(Invalid::field("rewards", "must have a rule for the advocate"))
     }
+}
+
+/// What cannot be given in part must fit under the yearly ceiling, or it is never given.
+pub fn check_ceiling(rules: &[Rule], ceiling: Option<i64>) -> Result<(), Invalid> {
+    let Some(ceiling) = ceiling else { return Ok(()) };
+    for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.role == Role::Advocate) {
+        let mut values =
+            std::iter::once(rule.value).chain(rule.tiers.iter().map(|tier| tier.value));
+        let is_whole =
+            |value: &Value| value.amount().is_none() || rule.delivery == Delivery::Coupon;
+        let never = |value: &Value| is_whole(value) && value.money() > Some(ceiling);
+        if let Some(worth) = values.find(never).and_then(Value::money) {
+            let problem =
+                format!("must be at least {worth}, or what rewards[{index}] gives never fits");
+            return Err(Invalid::field("yearly_ceiling", problem));
+        }
+    }
+    Ok(())
 }

@@ -55,3 +55,41 @@ export function answer(status, head, location, body) {
 export async function list(env, binding, options) {
   return JSON.stringify(await env[binding].list(JSON.parse(options)));
 }
+
+// A POST to somebody else: the status, or -1 where nobody is there, -2 where nobody answers in time.
+export async function post(url, head, body, limit) {
+  const lines = head.split("\n");
+  const headers = new Headers();
+  for (let at = 0; at + 1 < lines.length; at += 2) headers.set(lines[at], lines[at + 1]);
+  try {
+    const signal = AbortSignal.timeout(limit);
+    const response = await fetch(url, { method: "POST", redirect: "manual", headers, body, signal });
+    // What a receiver says besides its status is nobody's business.
+    response.body?.cancel().catch(() => {});
+    return response.status;
+  } catch (error) {
+    return error?.name === "TimeoutError" ? -2 : -1;
+  }
+}
+
+// Whether there is a queue of this name; the text is in it then.
+export async function enqueue(env, binding, text, delaySeconds) {
+  const queue = env[binding];
+  if (queue === undefined) return false;
+  await queue.send(text, { contentType: "text", delaySeconds });
+  return true;
+}
+
+// What the queue brings, one to a line.
+export function bodies(batch) {
+  return batch.messages.map(({ body }) => body).join("\n");
+}
+
+// Lets the queue bring these again, as what they need is not visible here yet: in a minute, and each time a
+// minute later, so that a hundred times are three days.
+export function retry(batch, indices) {
+  for (const index of indices) {
+    const message = batch.messages[index];
+    message.retry({ delaySeconds: Math.min(60 * message.attempts, 3_600) });
+  }
+}

@@ -5,7 +5,7 @@ use futures_util::StreamExt;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::http::{BODY_LIMIT, HEADERS, Request, Response, TooLarge};
+use crate::http::{HEADERS, HOOK_HEADERS, HOOKS, Request, Response, TooLarge, body_limit};
 
 #[wasm_bindgen(module = "/src/platform/boundary.js")]
 extern "C" {
@@ -22,6 +22,23 @@ extern "C" {
 
     #[wasm_bindgen(catch)]
     pub async fn list(env: &JsValue, binding: &str, options: &str) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    pub async fn post(url: &str, head: &str, body: &str, limit: u32) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    pub async fn enqueue(
+        env: &JsValue,
+        binding: &str,
+        text: &str,
+        seconds: u32,
+    ) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    pub fn bodies(batch: &JsValue) -> Result<String, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    pub fn retry(batch: &JsValue, indices: &[u32]) -> Result<(), JsValue>;
 }
 
 pub async fn decode(request: worker::web_sys::Request) -> worker::Result<Request> {
@@ -30,17 +47,27 @@ pub async fn decode(request: worker::web_sys::Request) -> worker::Result<Request
     let mut line = || lines.next().unwrap_or_default();
     let (method, origin, path, query) = (line(), line(), line(), line());
     let mut headers = Vec::new();
-    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
-        headers.push((name, value));
+    let mut keep = |lines: &mut dyn Iterator<Item = String>| {
+        while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+            headers.push((name, value));
+        }
+    };
+    keep(&mut lines);
+    if path.starts_with(HOOKS) {
+        let text = read(&request, HOOK_HEADERS)?;
+        keep(&mut text.split('\n').skip(4).map(str::to_owned));
     }
     let has_body = !matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS");
-    let body = if has_body { body(request).await? } else { Ok(Vec::new()) };
+    let body = if has_body { body(request, body_limit(&path)).await? } else { Ok(Vec::new()) };
     Ok(Request { method, origin, path, query, headers, body })
 }
 
 /// Reads the body up to its limit. What follows is thrown away, up to a bound, so that the client
 /// has sent what it wanted to and hears the answer.
-async fn body(request: worker::web_sys::Request) -> worker::Result<Result<Vec<u8>, TooLarge>> {
+async fn body(
+    request: worker::web_sys::Request,
+    most: usize,
+) -> worker::Result<Result<Vec<u8>, TooLarge>> {
     const THROWN_AWAY: usize = 4 << 20;
     let Ok(mut stream) = worker::Request::from(request).stream() else { return Ok(Ok(Vec::new())) };
     let mut bytes = Vec::new();
@@ -48,13 +75,13 @@ async fn body(request: worker::web_sys::Request) -> worker::Result<Result<Vec<u8
     while let Some(chunk) = stream.next().await {
         let chunk = chunk?;
         sent += chunk.len();
-        if sent <= BODY_LIMIT {
+        if sent <= most {
             bytes.extend(chunk);
         } else if sent > THROWN_AWAY {
             break;
         }
     }
-    Ok(if sent > BODY_LIMIT { Err(TooLarge) } else { Ok(bytes) })
+    Ok(if sent > most { Err(TooLarge) } else { Ok(bytes) })
 }
 
 /// A line break in a value would begin another header: such a value is left out.

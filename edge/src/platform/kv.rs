@@ -9,6 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use passalong_core::webhook::SendProblem;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wasm_bindgen::JsCast;
@@ -17,10 +18,12 @@ use worker::{Delay, Env};
 
 use super::boundary;
 use crate::limits::Limit;
-use crate::store::{Entry, Host, Page, Put, Store, StoreError};
+use crate::store::{Entry, Host, Outgoing, Page, Put, Store, StoreError};
 
 /// The binding of the one namespace.
 const BINDING: &str = "KV";
+/// The binding of the queue that takes the place of pointers to webhooks, if there is one.
+const QUEUE: &str = "WEBHOOKS";
 
 /// A store that has not answered by then has failed, whatever it does later.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -136,6 +139,15 @@ impl Store for Platform {
         list(&self.env, &json!({ "prefix": prefix, "cursor": cursor })).await
     }
 
+    async fn some(
+        &self,
+        prefix: &str,
+        cursor: Option<&str>,
+        most: usize,
+    ) -> Result<Page, StoreError> {
+        list(&self.env, &json!({ "prefix": prefix, "cursor": cursor, "limit": most })).await
+    }
+
     async fn first(&self, prefix: &str, most: usize) -> Result<Page, StoreError> {
         list(&self.env, &json!({ "prefix": prefix, "limit": most })).await
     }
@@ -189,5 +201,29 @@ impl Host for Platform {
         let limiter = self.env.rate_limiter(limit.binding()).ok()?;
         // A limiter that fails must not refuse anybody.
         Some(limiter.limit(key.to_owned()).await.map_or(true, |outcome| outcome.success))
+    }
+
+    async fn post(&self, outgoing: &Outgoing<'_>) -> Result<u16, SendProblem> {
+        let mut head = String::new();
+        for (name, value) in outgoing.headers {
+            for part in [*name, "\n", value, "\n"] {
+                head.push_str(part);
+            }
+        }
+        let answer = boundary::post(outgoing.url, &head, outgoing.body, outgoing.limit).await;
+        let answer = answer.ok().and_then(|answer| answer.as_f64()).unwrap_or(-1.0);
+        #[allow(clippy::cast_possible_truncation, reason = "a status, or one of two numbers")]
+        let answer = answer as i32;
+        u16::try_from(answer).map_err(|_| {
+            if answer == -2 { SendProblem::TimedOut } else { SendProblem::Unreachable }
+        })
+    }
+
+    async fn enqueue(&self, text: &str, seconds: u32) -> Option<Result<(), StoreError>> {
+        let sent = boundary::enqueue(self.env.unchecked_ref(), QUEUE, text, seconds);
+        match in_time(async { sent.await.map_err(|error| format!("{error:?}")) }).await {
+            Ok(is_bound) => (is_bound == true).then_some(Ok(())),
+            Err(error) => Some(Err(error)),
+        }
     }
 }

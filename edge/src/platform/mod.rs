@@ -10,7 +10,9 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::task::{Context as Task, Poll, Waker};
 
+use futures_util::future::join_all;
 use passalong_core::keys::Secrets;
+use passalong_core::shop::ShopSecrets;
 use passalong_core::time::Instant;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -23,7 +25,7 @@ use crate::isolate::{Config, Isolate};
 use crate::operate::CLOCK_KEY;
 use crate::problem::{Code, Problem};
 use crate::store::{Context, Host, Store, StoreError};
-use crate::{clicks, cron, respond, secured};
+use crate::{clicks, cron, outbox, respond, secured};
 use kv::Platform;
 
 thread_local! {
@@ -50,10 +52,26 @@ fn config(env: &Env) -> Result<Rc<Config>, String> {
                 .map_err(|error| error.to_string())?
                 .with_operator_generation(operator_generation(env)?);
             let on = |name: &str| env.var(name).is_ok_and(|value| value.to_string() == "on");
-            Ok(Rc::new(Config { secrets, test_clock: on("TEST_CLOCK"), debug: on("DEBUG") }))
+            Ok(Rc::new(Config {
+                secrets,
+                shops: shops(env),
+                test_clock: on("TEST_CLOCK"),
+                debug: on("DEBUG"),
+            }))
         })
         .clone()
     })
+}
+
+/// `SHOP_SECRETS`, which a deployment without a shop system does not have. What is wrong with it stops
+/// the shops' messages and nothing else.
+fn shops(env: &Env) -> ShopSecrets {
+    let Ok(text) = env.secret("SHOP_SECRETS") else { return ShopSecrets::Absent };
+    let shops = ShopSecrets::parse(&text.to_string());
+    if let Some(flaw) = shops.flaw() {
+        worker::console_error!("the secret SHOP_SECRETS {flaw}");
+    }
+    shops
 }
 
 /// `OPERATOR_GENERATION`, so that whoever deploys can take back an operator key that got lost.
@@ -131,19 +149,47 @@ async fn serve(
         Ok(now) => now,
         Err(error) => return Ok(secured(Problem::from(error).into_response())),
     };
-    let (response, after) = {
+    let (response, after, announced) = {
         let cx = Context::new(&platform, &isolate, &config, now);
-        respond(&cx, &request).await
+        let (response, after) = respond(&cx, &request).await;
+        // What was not acknowledged is sent again, and told then.
+        let is_good = response.status < 400;
+        (response, after, cx.announced.take().into_iter().filter(|_| is_good).collect::<Vec<_>>())
     };
-    if let Some(target) = after {
+    if after.is_some() || !announced.is_empty() {
         worker::Context::new(context).wait_until(async move {
             let cx = Context::new(&platform, &isolate, &config, now);
-            if clicks::flush(&cx, &target).await.is_err() {
+            outbox::deliver(&cx, &announced).await;
+            if let Some(target) = after
+                && clicks::flush(&cx, &target).await.is_err()
+            {
                 platform.log("a batch of clicks was lost");
             }
         });
     }
     Ok(response)
+}
+
+/// Attempts at webhooks, brought by the queue where one is bound. What fails in the store comes
+/// again; what fails at the receiver has been sent on its way by then.
+#[wasm_bindgen(js_name = queue)]
+pub fn queue(batch: JsValue, env: Env, _: JsContext) -> JsValue {
+    future_to_promise(async move {
+        let config = config(&env)?;
+        let platform = Platform::new(env);
+        let isolate = ISOLATE.with(Rc::clone);
+        let now = now(&config, &platform).await.map_err(|error| error.0)?;
+        let bodies = boundary::bodies(&batch)?;
+        let take = |text| {
+            let cx = Context::new(&platform, &isolate, &config, now);
+            async move { outbox::take(&cx, text).await }
+        };
+        let taken = join_all(bodies.lines().map(take)).await;
+        let failed = (0..).zip(taken).filter(|(_, taken)| taken.is_err());
+        boundary::retry(&batch, &failed.map(|(index, _)| index).collect::<Vec<u32>>())?;
+        Ok(JsValue::UNDEFINED)
+    })
+    .into()
 }
 
 #[event(scheduled)]
@@ -158,11 +204,12 @@ async fn scheduled(_: worker::ScheduledEvent, env: Env, _: worker::ScheduleConte
     };
     match run.await {
         Ok(report) => worker::console_log!(
-            "cron: looked at {}, settled {}, folded {}, healed {}, operations {}",
+            "cron: looked at {}, settled {}, folded {}, healed {}, sent {}, operations {}",
             report.looked_at,
             report.settled,
             report.folded,
             report.healed,
+            report.sent,
             report.operations
         ),
         Err::<_, String>(error) => worker::console_error!("cron: {error}"),

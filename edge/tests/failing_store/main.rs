@@ -17,3 +17,4 @@ mod cut_off;
 mod erasure;
 mod limits;
 mod reports;
+mod rewards;

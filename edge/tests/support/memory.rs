@@ -7,8 +7,9 @@ use std::future::poll_fn;
 use std::task::{Poll, Waker};
 
 use passalong_core::time::Instant;
+use passalong_core::webhook::SendProblem;
 use passalong_edge::limits::Limit;
-use passalong_edge::store::{Entry, Host, Page, Put, Store, StoreError};
+use passalong_edge::store::{Entry, Host, Outgoing, Page, Put, Store, StoreError};
 use serde_json::Value;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +61,26 @@ pub struct Memory {
     /// What the limiter was asked for.
     pub limited: RefCell<Vec<String>>,
     pub log: RefCell<Vec<String>>,
+    /// What receivers of webhooks answer, by URL; 204 where nothing is said.
+    pub receivers: RefCell<BTreeMap<String, Result<u16, SendProblem>>>,
+    /// Milliseconds that each takes.
+    pub takes: Cell<u32>,
+    pub posted: RefCell<Vec<Posted>>,
+    /// What is in the queue, and after how many seconds it comes back; none where none is bound.
+    pub queue: RefCell<Option<Vec<(String, u32)>>>,
+}
+
+/// A request to a receiver of webhooks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posted {
+    pub url: String,
+    pub headers: BTreeMap<&'static str, String>,
+    pub body: Value,
+    pub text: String,
+    /// Milliseconds on the host's clock, and the instant of the test's.
+    pub at: (u64, i64),
+    /// Verdicts there were by then.
+    pub verdicts: usize,
 }
 
 fn error() -> StoreError {
@@ -84,6 +105,10 @@ impl Memory {
 
     pub fn lists_of_programs(&self) -> u32 {
         self.lists_of_programs.get()
+    }
+
+    pub fn millis_now(&self) -> u64 {
+        self.millis.get()
     }
 
     pub fn set_now(&self, now: Instant) {
@@ -299,5 +324,27 @@ impl Host for Memory {
         self.take_turns().await;
         self.limited.borrow_mut().push(format!("{} {key}", limit.binding()));
         self.limiter.get()
+    }
+
+    async fn post(&self, outgoing: &Outgoing<'_>) -> Result<u16, SendProblem> {
+        let known = self.receivers.borrow().get(outgoing.url).copied().unwrap_or(Ok(204));
+        self.posted.borrow_mut().push(Posted {
+            url: outgoing.url.to_owned(),
+            headers: outgoing.headers.iter().cloned().collect(),
+            body: serde_json::from_str(outgoing.body).unwrap(),
+            text: outgoing.body.to_owned(),
+            at: (self.millis.get(), self.now.get()),
+            verdicts: self.keys("ledger/").iter().filter(|key| key.contains(".verdict.")).count(),
+        });
+        self.take_turns().await;
+        self.sleep(self.takes.get().min(outgoing.limit)).await;
+        if self.takes.get() > outgoing.limit { Err(SendProblem::TimedOut) } else { known }
+    }
+
+    async fn enqueue(&self, text: &str, seconds: u32) -> Option<Result<(), StoreError>> {
+        self.take_turns().await;
+        let mut queue = self.queue.borrow_mut();
+        queue.as_mut()?.push((text.to_owned(), seconds));
+        Some(Ok(()))
     }
 }

@@ -14,18 +14,19 @@ use std::task::Poll;
 
 use passalong_core::ids::CustomerId;
 use passalong_core::keys::{ProgramKeys, Secrets};
+use passalong_core::shop::ShopSecrets;
 use passalong_core::time::Instant;
 use passalong_core::wire::CronReport;
 use passalong_edge::http::Request;
 use passalong_edge::isolate::{Config, Isolate};
 use passalong_edge::store::{Context, StoreError};
-use passalong_edge::{clicks, cron, respond};
+use passalong_edge::{clicks, cron, outbox, respond};
 use serde_json::{Value, json};
 
-pub use memory::{Fault, Memory};
+pub use memory::{Fault, Memory, Posted};
 pub use requests::{
-    CONFLICT, conversion, erase, event, get, get_as, me, post, program_terms, read_order, redirect,
-    secret,
+    CONFLICT, choose_alias, conversion, delete, erase, event, get, get_as, me, post, post_as,
+    program_terms, read_order, redirect, secret, share,
 };
 
 pub const PROGRAM: &str = "teehaus";
@@ -45,6 +46,8 @@ pub struct Answer {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: Value,
+    /// The body as it came.
+    pub text: String,
     pub operations: (u32, u32, u32),
 }
 
@@ -81,7 +84,8 @@ impl World {
             Secrets::parse(&text("signing_keys"), &text("merchant_key"), &text("pseudonym_key"))
                 .unwrap();
         let keys = secrets.program(&PROGRAM.parse().unwrap());
-        let config = Config { secrets, test_clock: false, debug: false };
+        let config =
+            Config { secrets, shops: ShopSecrets::default(), test_clock: false, debug: false };
         let world = Self { memory: Memory::default(), config, isolate: Isolate::default(), keys };
         let answer = world.send(start(), &program_terms(terms));
         assert_eq!(answer.status, 201, "{answer:?}");
@@ -90,7 +94,8 @@ impl World {
 
     fn of(secrets: Secrets) -> Self {
         let keys = secrets.program(&PROGRAM.parse().unwrap());
-        let config = Config { secrets, test_clock: false, debug: false };
+        let config =
+            Config { secrets, shops: ShopSecrets::default(), test_clock: false, debug: false };
         Self { memory: Memory::default(), config, isolate: Isolate::default(), keys }
     }
 
@@ -140,8 +145,14 @@ impl World {
             status: response.status,
             headers: response.headers,
             body: serde_json::from_slice(&response.body).unwrap_or_default(),
+            text: String::from_utf8(response.body).unwrap(),
             operations: cx.operations(),
         };
+        let announced = cx.announced.take();
+        if answer.status < 400 {
+            let cx = Context::new(&self.memory, isolate, &self.config, now);
+            outbox::deliver(&cx, &announced).await;
+        }
         if let Some(target) = after {
             let cx = Context::new(&self.memory, isolate, &self.config, now);
             let _lost_at_worst = clicks::flush(&cx, &target).await;

@@ -41,6 +41,10 @@ pub fn get(path: &str) -> Request {
     request("GET", path, &secret("server_api_key"), None)
 }
 
+pub fn delete(path: &str) -> Request {
+    request("DELETE", path, &secret("server_api_key"), None)
+}
+
 /// `POST /v1/programs` from the preset 20-10, settled an hour after the order.
 pub fn program_terms(changes: &Value) -> Request {
     let mut terms = json!({
@@ -82,8 +86,26 @@ pub fn erase(customer: &str) -> Request {
     post("/v1/customers/erase", &json!({ "customer_id": customer }))
 }
 
-/// As a customer, by a template's signature.
+/// As a customer.
 pub fn get_as(now: Instant, customer: &str, path: &str) -> Request {
+    request("GET", path, &identity(now, customer), None)
+}
+
+pub fn post_as(now: Instant, customer: &str, path: &str, body: &Value) -> Request {
+    request("POST", path, &identity(now, customer), Some(body))
+}
+
+/// A tap on a share button.
+pub fn share(now: Instant, customer: &str, channel: &str) -> Request {
+    post_as(now, customer, "/v1/me/shares", &json!({ "channel": channel }))
+}
+
+pub fn choose_alias(now: Instant, customer: &str, alias: Option<&str>) -> Request {
+    post_as(now, customer, "/v1/me/alias", &json!({ "alias": alias }))
+}
+
+/// Who a customer is, by a template's signature.
+fn identity(now: Instant, customer: &str) -> String {
     let expires = now.plus(HOUR).seconds().to_string();
     let message = ["passalong-identity-v1", PROGRAM, customer, &expires].join("\n");
     let mut mac = Hmac::<Sha256>::new_from_slice(secret("template_secret").as_bytes()).unwrap();
@@ -93,7 +115,7 @@ pub fn get_as(now: Instant, customer: &str, path: &str) -> Request {
         write!(hex, "{byte:02x}").unwrap();
     }
     let id = base64url(customer.as_bytes());
-    request("GET", path, &format!("t1.{PROGRAM}.{id}.{expires}.{hex}"), None)
+    format!("t1.{PROGRAM}.{id}.{expires}.{hex}")
 }
 
 pub fn me(now: Instant, customer: &str) -> Request {

@@ -2,12 +2,14 @@
 //! a small corpus, spoilt again and again. It must not panic, must end, must read back what it
 //! prints, and must name the field that is wrong.
 //!
-//! `parsers.rs` lists the parsers and what each must hold, `tokens.rs` those of proofs, `requests.rs` is the whole Worker as one of
+//! `parsers.rs` lists the parsers and what each must hold, `tokens.rs` those of proofs, `identities.rs` those of who is logged in, `shops.rs` those of shop systems, `requests.rs` is the whole Worker as one of
 //! them, `input.rs` makes the inputs. One number replays a run: the same seed makes the same inputs on
 //! every machine.
+pub mod identities;
 pub mod input;
 pub mod parsers;
 pub mod requests;
+pub mod shops;
 pub mod tokens;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

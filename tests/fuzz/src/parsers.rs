@@ -5,7 +5,9 @@ use std::fmt::{Debug, Display, Write};
 use std::str::FromStr;
 use std::sync::LazyLock;
 
+use passalong_core::alias::Alias;
 use passalong_core::channel::Channel;
+use passalong_core::csv::{Cell, Dialect, Locale};
 use passalong_core::decode::{Invalid, InvalidKind};
 use passalong_core::fact::{Fact, FactKey, FactKind, Order};
 use passalong_core::ids::{
@@ -15,23 +17,27 @@ use passalong_core::ids::{
 use passalong_core::keys::{ProgramKeys, Secrets};
 use passalong_core::money::Currency;
 use passalong_core::program::{Program, Url, Version, Versions};
-use passalong_core::report::{ConversionReport, EventReport, EventType};
+use passalong_core::report::{ConversionReport, EventReport, EventType, OfferQuestion};
 use passalong_core::reward::{Reason, RewardId, Status, Trigger};
 use passalong_core::status::View;
 use passalong_core::text::{base64url, from_base32, from_base64url};
 use passalong_core::time::{Day, Instant, Minute};
+use passalong_core::totals::TotalsReport;
 use passalong_core::visit::classify;
+use passalong_core::webhook::{WebhookRequest, WebhookUrl};
 use passalong_core::{settlement, status};
 use passalong_edge::clicks;
+use passalong_edge::days::Cursor;
 use passalong_edge::keys::{
-    ClaimKey, ClickKey, ClicksKey, CustomerKey, DayKey, DueKey, ErasedKey, EventKey, FoldedKey,
-    LedgerKey, LogKey, OrderKey, ProgramKey, ShareKey,
+    AliasKey, AttemptKey, ClaimKey, ClickKey, ClicksKey, CustomerKey, DayKey, DeliveryKey, DueKey,
+    EndpointKey, ErasedAliasKey, ErasedKey, EventKey, FoldedKey, LedgerKey, LogKey, MessageKey,
+    OrderKey, ProgramKey, ShareKey, StatsKey, TotalsKey,
 };
 use passalong_edge::orders::Record;
 use passalong_edge::store::Entry;
 use serde_json::{Value, json};
 
-use crate::{Parser, requests, tokens};
+use crate::{Parser, identities, requests, shops, tokens};
 
 /// One of the fixed secrets that all tests run with.
 pub fn known(name: &str) -> String {
@@ -121,7 +127,7 @@ pub fn explained(what: &str, detail: &str) -> Result<(), String> {
 }
 
 /// A refusal of a body names the field, except where there is none to name.
-fn names_its_field(invalid: &Invalid) -> Result<(), String> {
+pub fn names_its_field(invalid: &Invalid) -> Result<(), String> {
     let names = !invalid.field.is_empty() && invalid.detail.starts_with(&invalid.field);
     if names || invalid.kind == InvalidKind::Json {
         Ok(())
@@ -139,7 +145,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// The body with its fields in another order means the same.
-fn normalised(body: &[u8]) -> Vec<u8> {
+pub fn normalised(body: &[u8]) -> Vec<u8> {
     let json: Option<Value> = serde_json::from_slice(body).ok();
     json.map(|json| json.to_string().into_bytes()).unwrap_or_default()
 }
@@ -148,7 +154,9 @@ pub fn all() -> Vec<Parser> {
     let mut all = texts();
     all.extend(store_keys());
     all.extend(tokens::all());
+    all.extend(identities::all());
     all.extend(bodies());
+    all.extend(shops::all());
     all.extend(stored());
     all.push(parser("user agents", include_str!("../corpus/agents.txt"), |input| {
         let text = text(input);
@@ -207,6 +215,20 @@ fn texts() -> Vec<Parser> {
         reads_back::<Trigger>("trigger", WORDS),
         reads_back::<EventType>("event type", WORDS),
         reads_back::<FactKey>("fact key", include_str!("../corpus/store_keys.txt")),
+        parser("alias", include_str!("../corpus/aliases.txt"), |input| {
+            let sent = text(input);
+            let instead = Alias::instead_of(&sent, [7; 8]);
+            same(&Alias::choose(instead.as_str()), &Ok(instead), "what is suggested")?;
+            match Alias::read(&sent) {
+                Ok(alias) => {
+                    same(&alias.as_str().parse(), &Ok(alias), "the alias")?;
+                    same(&Alias::read(&alias.as_str().to_ascii_lowercase()), &Ok(alias), "case")?;
+                    let beside = alias.beside([7; 8]);
+                    same(&Alias::choose(beside.as_str()), &Ok(beside), "one beside").map(|()| true)
+                }
+                Err(error) => explained("alias", &error.to_string()).map(|()| false),
+            }
+        }),
         parser("url", include_str!("../corpus/urls.txt"), |input| {
             let sent = text(input);
             let Ok(url) = sent.parse::<Url>() else { return Ok(false) };
@@ -215,6 +237,7 @@ fn texts() -> Vec<Parser> {
             let plain = !url.authority().contains(['@', '/', '\\', '?', '#']);
             if begins && plain { Ok(true) } else { Err(format!("its origin is {}", url.origin())) }
         }),
+        parser("webhook url", include_str!("../corpus/webhook_urls.txt"), webhook_url),
         parser("base32 and base64url", IDS, |input| {
             let text = text(input);
             let read = from_base32::<10>(&text).map(|bytes| passalong_core::text::base32(&bytes));
@@ -225,6 +248,43 @@ fn texts() -> Vec<Parser> {
             base32.and(base64).map(|()| read.is_some())
         }),
     ]
+}
+
+/// What is taken leads, for whoever reads URLs by the standard, to the very host we saw, and never to
+/// an address or a local name.
+fn webhook_url(input: &[u8]) -> Result<bool, String> {
+    let sent = text(input);
+    let demo = match WebhookUrl::parse(&sent, true) {
+        Ok(demo) => demo,
+        Err(problem) => return explained("url", &problem.to_string()).map(|()| false),
+    };
+    if demo.as_str().starts_with("http://") {
+        let standard = url::Url::parse(demo.as_str()).map_err(|error| format!("{error}"))?;
+        let is_here = match standard.host() {
+            Some(url::Host::Domain(host)) => host.rsplit('.').next() == Some("localhost"),
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        return same(&is_here, &true, demo.as_str()).map(|()| true);
+    }
+    let read = WebhookUrl::parse(&sent, false).map_err(|problem| problem.to_string())?;
+    same(&WebhookUrl::parse(read.as_str(), false).as_ref(), &Ok(&read), "as it shows")?;
+    for text in [&*sent, read.as_str()] {
+        // Umlauts that are badly encoded: nobody can go there.
+        let Ok(standard) = url::Url::parse(text) else { return Ok(false) };
+        same(&standard.scheme(), &"https", text)?;
+        let plain = standard.username().is_empty() && standard.password().is_none();
+        same(&(plain, standard.port()), &(true, None), text)?;
+        let Some(url::Host::Domain(host)) = standard.host() else {
+            return Err(format!("{text} leads to {:?}", standard.host()));
+        };
+        same(&host, &read.authority(), text)?;
+        let (_, last) = host.rsplit_once('.').unwrap_or(("", "localhost"));
+        let is_local = ["localhost", "local", "internal", "arpa"].contains(&last);
+        same(&is_local, &false, text)?;
+    }
+    Ok(true)
 }
 
 fn store_keys() -> Vec<Parser> {
@@ -238,12 +298,21 @@ fn store_keys() -> Vec<Parser> {
         reads_back::<DayKey>("key todo.days", KEYS),
         reads_back::<DueKey>("key todo.order", KEYS),
         reads_back::<ErasedKey>("key todo.erased", KEYS),
+        reads_back::<ErasedAliasKey>("key todo.alias", KEYS),
+        reads_back::<AliasKey>("key alias", KEYS),
         reads_back::<LedgerKey>("key ledger", KEYS),
         reads_back::<ClaimKey>("key friend", KEYS),
         reads_back::<EventKey>("key event", KEYS),
         reads_back::<OrderKey>("key order", KEYS),
         reads_back::<LogKey>("key log", KEYS),
         reads_back::<ShareKey>("key share", KEYS),
+        reads_back::<StatsKey>("key stats", KEYS),
+        reads_back::<TotalsKey>("key totals", KEYS),
+        reads_back::<Cursor>("cursor of a list", KEYS),
+        reads_back::<EndpointKey>("key program, endpoints", KEYS),
+        reads_back::<MessageKey>("key outbox", KEYS),
+        reads_back::<AttemptKey>("key todo.outbox", KEYS),
+        reads_back::<DeliveryKey>("key delivery", KEYS),
     ]
 }
 
@@ -271,6 +340,39 @@ fn bodies() -> Vec<Parser> {
                 Err(invalid) => names_its_field(&invalid).map(|()| false),
             },
         ),
+        parser("offer question", include_str!("../corpus/offer_question.txt"), |input| {
+            match OfferQuestion::parse(input) {
+                Ok(question) => {
+                    let again = OfferQuestion::parse(&normalised(input));
+                    same(&again, &Ok(question), "in another order").map(|()| true)
+                }
+                Err(invalid) => names_its_field(&invalid).map(|()| false),
+            }
+        }),
+        parser("totals of a day", include_str!("../corpus/totals.txt"), |input| {
+            match TotalsReport::parse(input, now()) {
+                Ok(report) => {
+                    let again = TotalsReport::parse(&normalised(input), now());
+                    same(&again.as_ref(), &Ok(&report), "in another order")?;
+                    let stored = serde_json::to_value(&report.totals).unwrap_or_default();
+                    let read = serde_json::from_value(stored).ok();
+                    same(&read, &Some(report.totals), "as it is stored").map(|()| true)
+                }
+                Err(invalid) => names_its_field(&invalid).map(|()| false),
+            }
+        }),
+        parser("webhook request", include_str!("../corpus/webhook.txt"), |input| {
+            match WebhookRequest::parse(input, true) {
+                Ok(request) => {
+                    let again = WebhookRequest::parse(&normalised(input), true);
+                    same(&again, &Ok(request), "in another order").map(|()| true)
+                }
+                Err(invalid) => names_its_field(&invalid).map(|()| false),
+            }
+        }),
+        parser("a cell of a table", include_str!("../corpus/cells.txt"), |input| {
+            harmless_cell(&text(input)).map(|()| true)
+        }),
         parser("program", include_str!("../corpus/program.txt"), |input| {
             terms(Program::parse(input))
         }),
@@ -278,6 +380,25 @@ fn bodies() -> Vec<Parser> {
             terms(Program::from_preset(input))
         }),
     ]
+}
+
+/// Whatever a text is, no reader finds a formula at the start of a cell, nor another number of cells.
+fn harmless_cell(given: &str) -> Result<(), String> {
+    for locale in [Locale::De, Locale::En] {
+        let dialect = Dialect { locale, rfc3339: false };
+        let cells = [Cell::Text(given.to_owned()), Cell::Number(-1)];
+        let row = dialect.row(cells.iter());
+        let parts = row.trim_end_matches("\r\n").split([',', ';', '|', '\t', '\r', '\n']);
+        let starts = parts.map(|part| {
+            part.trim_start_matches(|c: char| c == '"' || c.is_whitespace() || c.is_control())
+        });
+        let formula = |start: &str| start.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+        let dangerous = starts.filter(|start| formula(start) && *start != "-1").count();
+        same(&dangerous, &0, &row)?;
+        let quotes = row.matches('"').count();
+        same(&(quotes % 2), &0, "quotes are in pairs")?;
+    }
+    Ok(())
 }
 
 /// Terms are stored as they print.

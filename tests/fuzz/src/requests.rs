@@ -10,9 +10,11 @@ use std::task::{Context as Task, Poll, Waker};
 use passalong_core::channel::Channel;
 use passalong_core::click_token::ClickToken;
 use passalong_core::code;
+use passalong_core::shop::ShopSecrets;
 use passalong_core::text::base64url;
 use passalong_core::time::HOUR;
-use passalong_edge::http::{BODY_LIMIT, Request, Response, TooLarge};
+use passalong_core::webhook::{WebhookUrl, endpoint_id};
+use passalong_edge::http::{Request, Response, TooLarge, body_limit};
 use passalong_edge::isolate::{Config, Isolate};
 use passalong_edge::respond;
 use passalong_edge::store::{Context, Entry, Host, Page, Put, Store, StoreError};
@@ -102,8 +104,10 @@ struct Deployment {
     words: Vec<(&'static str, String)>,
 }
 
-const BEGINNING: [&str; 4] = [
+const BEGINNING: [&str; 6] = [
     "POST /v1/programs\nauthorization: Bearer {operator}\n\n{\"id\":\"teehaus\",\"name\":\"Teehaus Nord\",\"landing_url\":\"https://shop.example/willkommen?a=1\",\"allowed_hosts\":[\"m.shop.example\"]}",
+    "POST /v1/webhooks\nauthorization: Bearer {server}\n\n{\"url\":\"https://shop.example/hooks\"}",
+    "POST /v1/webhooks\nauthorization: Bearer {server}\n\n{\"url\":\"https://shop.example/other\"}",
     "POST /v1/codes\nauthorization: Bearer {server}\n\n{\"customer_ids\":[\"10023\"]}",
     "POST /v1/conversions\nauthorization: Bearer {server}\n\n{\"order_id\":\"A-1\",\"kind\":\"purchase\",\"amount\":4990,\"currency\":\"EUR\",\"customer_id\":\"20871\",\"occurred_at\":\"2026-11-22T08:00:00Z\",\"token\":\"{token}\"}",
     "POST /v1/conversions/A-1/events\nauthorization: Bearer {server}\n\n{\"event_id\":\"r1\",\"type\":\"refunded\",\"amount\":990,\"occurred_at\":\"2026-11-22T08:00:00Z\"}",
@@ -117,7 +121,7 @@ impl Deployment {
         let Ok(customer) = id else { unreachable!("10023 is an id") };
         let token = ClickToken { customer, at: now(), channel: Channel::WhatsApp, nonce: [1; 4] };
         let expires = now().plus(HOUR).seconds().to_string();
-        let words = vec![
+        let mut words = vec![
             ("{operator}", known("operator_key")),
             ("{server}", known("server_api_key")),
             ("{code}", code::issue(&keys, customer)),
@@ -125,7 +129,13 @@ impl Deployment {
             ("{customer}", signed_template(&format!("10023\n{expires}")).unwrap_or_default()),
             ("{id}", base64url(b"10023")),
         ];
-        let config = Config { secrets, test_clock: true, debug: true };
+        let shops = ShopSecrets::parse(r#"{"teehaus":{"woocommerce":["a secret of the shop"]}}"#);
+        let config = Config { secrets, shops, test_clock: true, debug: true };
+        for (word, text) in [("{endpoint}", "hooks"), ("{other}", "other")] {
+            let url = WebhookUrl::parse(&format!("https://shop.example/{text}"), false);
+            let id = url.map(|url| endpoint_id(&keys, &url).to_string());
+            words.push((word, format!("ep_{}", id.unwrap_or_default())));
+        }
         let isolate = Isolate::default();
         let mut deployment = Self { store: Frozen::default(), config, isolate, age: 0, words };
         for text in BEGINNING {
@@ -133,6 +143,10 @@ impl Deployment {
             let status = deployment.answer(&request).map_or(0, |response| response.status);
             assert!((200..300).contains(&status), "{text}: {status}");
         }
+        let told = deployment.store.keys.borrow().keys().find_map(|key| {
+            key.strip_prefix("outbox/teehaus/").map(|message| format!("msg_{message}"))
+        });
+        deployment.words.push(("{message}", told.unwrap_or_default()));
         deployment.store.is_frozen = true;
         deployment
     }
@@ -159,7 +173,7 @@ impl Deployment {
             path: path.to_owned(),
             query: query.to_owned(),
             headers: lines.filter_map(header).collect(),
-            body: if body.len() > BODY_LIMIT {
+            body: if body.len() > body_limit(path) {
                 Err(TooLarge)
             } else {
                 Ok(body.as_bytes().to_vec())

@@ -5,7 +5,8 @@ use passalong_fuzz::{Parser, parsers, run};
 /// Some seconds in all; what goes through all of the Worker takes longer.
 fn count(parser: &Parser) -> u64 {
     match parser.name {
-        "requests" | "identity token" | "template token" | "facts" => 4_000,
+        "requests" | "identity token" | "template token" | "facts" | "shopify" | "woocommerce"
+        | "shopware" => 4_000,
         _ => 10_000,
     }
 }

@@ -131,6 +131,7 @@ impl Story {
             self.check_wholeness(program, &oracle);
             self.check_verdicts(program, &oracle);
             self.check_erasures(program);
+            self.check_aliases(program);
             self.check_answers(program, &oracle);
             self.check_clicks(program);
         }

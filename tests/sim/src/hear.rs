@@ -85,7 +85,8 @@ impl Story {
                     self.violate(format!("a visitor came without pa: {status}"));
                 }
             }
-            What::Me { program, .. } => {
+            What::Me { program, advocate } => {
+                self.hear_that_it_is_sure(program, advocate, &answer.body["alias"]);
                 let referrals = answer.body["referrals"].as_array().cloned().unwrap_or_default();
                 for referral in referrals {
                     self.check_shown(program, &referral["reward"]);
@@ -119,6 +120,9 @@ impl Story {
                 if status == 201 || status == 200 {
                     self.check_kept_claim(program, advocate);
                 }
+            }
+            what @ (What::ChooseAlias { .. } | What::ByAlias(_)) => {
+                self.hear_of_alias(&what, answer);
             }
             What::Terms { .. } | What::Codes { .. } | What::Share { .. } => {}
         }

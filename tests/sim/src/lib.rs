@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 
+mod aliases;
 mod checks;
 mod hear;
 mod kv;

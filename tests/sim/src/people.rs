@@ -24,6 +24,7 @@ impl Story {
         }
         self.actions_left -= 1;
         let program = self.random.index(self.programs.len());
+        self.meet_aliases(program);
         match self.random.below(1_000) {
             0..260 => self.report(program),
             260..500 => self.happen(program),
@@ -70,7 +71,7 @@ impl Story {
         self.machine.schedule(self.now() + wait, Next::Outside(ACTION));
     }
 
-    fn errand(&mut self, what: What, body: Option<Value>, wait: u64) {
+    pub(crate) fn errand(&mut self, what: What, body: Option<Value>, wait: u64) {
         self.errands.push(Errand { what, body, tries: 0, done: false });
         let index = ERRANDS + self.errands.len() - 1;
         self.machine.schedule(self.now() + wait, Next::Outside(index));
@@ -194,7 +195,7 @@ impl Story {
         }
     }
 
-    fn keep_report(
+    pub(crate) fn keep_report(
         &mut self,
         program: usize,
         order_id: &str,
@@ -448,6 +449,9 @@ impl Story {
             What::Terms { program, terms } => {
                 request("PUT", "/v1/program", &of(*program).api_key, Some(terms))
             }
+            what @ (What::ChooseAlias { .. } | What::ByAlias(_)) => {
+                self.alias_request(what, errand.body.as_ref(), now)
+            }
             What::Codes { program } => {
                 let ids = &of(*program).advocates;
                 post(*program, "/v1/codes", &json!({ "customer_ids": ids }))
@@ -456,6 +460,7 @@ impl Story {
         match &self.errands[index].what {
             What::Report(report) => self.reports[*report].sent = true,
             What::Event(event) => self.events[*event].sent = true,
+            What::ByAlias(order) => self.aliases.begin(*order, self.machine.now.get()),
             _ => {}
         }
         let task = self.send(isolate, sent);
@@ -472,6 +477,8 @@ impl Story {
                 | What::Fulfil { .. }
                 | What::Review { .. }
                 | What::Erase { .. }
+                | What::ChooseAlias { .. }
+                | What::ByAlias(_)
         );
         if !patient || tries > 4 || self.random.permille(250) {
             self.errands[index].done = true;

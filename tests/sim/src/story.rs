@@ -10,6 +10,7 @@ use passalong_core::code;
 use passalong_core::ids::{CustomerPseudonym, Digest, OrderPseudonym};
 use passalong_core::keys::{ProgramKeys, Secrets};
 use passalong_core::report::EventType;
+use passalong_core::shop::ShopSecrets;
 use passalong_core::time::{Day, Instant, Minute};
 use passalong_edge::cron::{self, BUDGET};
 use passalong_edge::http::Request;
@@ -18,6 +19,7 @@ use passalong_edge::store::Context;
 use passalong_edge::{clicks, respond};
 use serde_json::{Value, json};
 
+use crate::aliases::Aliases;
 use crate::kv::{Kv, Staleness};
 use crate::machine::{Faults, ISOLATES, LOCATIONS, Machine, Next, Place, TaskId};
 use crate::oracle;
@@ -109,6 +111,8 @@ pub(crate) enum What {
     Codes { program: usize },
     Share { program: usize, advocate: usize },
     Claim { program: usize, advocate: usize },
+    ChooseAlias { program: usize, advocate: usize, alias: Option<&'static str> },
+    ByAlias(usize),
 }
 
 pub(crate) struct Errand {
@@ -160,6 +164,7 @@ pub struct Story {
     pub fulfilled: BTreeMap<(usize, String), Vec<Value>>,
     /// Ids of rewards, and of entries of them, that somebody has seen.
     pub seen: Vec<(usize, String)>,
+    pub(crate) aliases: Aliases,
     pub violations: Vec<String>,
     pub decided: BTreeMap<String, u32>,
     pub steps: u32,
@@ -221,6 +226,11 @@ pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
         json!({ "count": null, "amount": 1_500, "per": "total" }),
         json!({ "count": 1, "amount": null, "per": "year" }),
     ]);
+    if random.permille(250) {
+        return of_preset(random, id, &hold);
+    }
+    // Nothing may come after the end of a cap.
+    let ends = cap["count"].as_u64().filter(|_| cap["per"] == "total").unwrap_or(u64::MAX);
     let trigger = random.pick(&["first_purchase", "every_purchase"]);
     let friend = random.pick(&[
         json!({ "for": "friend", "trigger": "first_purchase", "when": "at_once",
@@ -237,8 +247,9 @@ pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
         "expires_days": random.pick(&[Value::Null, Value::Null, json!(1)]),
     });
     if random.permille(250) {
+        let tiers = [(2, 2_500), (4, 3_333)].into_iter().filter(|(from, _)| *from <= ends);
         plain["tiers"] =
-            json!([{ "from": 2, "value": share(2_500) }, { "from": 4, "value": share(3_333) }]);
+            tiers.map(|(from, rate)| json!({ "from": from, "value": share(rate) })).collect();
     }
     let mut rules = Vec::new();
     if random.permille(200) {
@@ -248,7 +259,7 @@ pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
     rules.push(plain);
     if random.permille(250) {
         let gift = json!({ "kind": "gift", "label": "Teeset", "worth": 1_500 });
-        rules.push(json!({ "for": "advocate", "trigger": trigger, "milestone": random.pick(&[2, 3]),
+        rules.push(json!({ "for": "advocate", "trigger": trigger, "milestone": random.pick(&[2, 3]).min(ends),
                            "value": random.pick(&[gift, json!({ "kind": "points", "points": 99 })]) }));
     }
     if random.permille(250) {
@@ -284,6 +295,17 @@ pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
     })
 }
 
+/// The terms of a preset, with a hold that ends within the history.
+fn of_preset(random: &mut Random, id: &str, hold: &Value) -> Value {
+    let presets: Vec<&str> = passalong_core::program::Program::presets().collect();
+    json!({
+        "id": id, "preset": random.pick(&presets), "name": "Teehaus Nord",
+        "landing_url": "https://shop.example/willkommen", "hold": hold,
+        "attribution": { "model": "last_click", "window_days": 30,
+                         "new_customers_only": random.permille(500), "bound_days": 0 },
+    })
+}
+
 impl Story {
     pub fn new(seed: u64, mode: Mode) -> Self {
         let mut random = Random::new(seed);
@@ -311,7 +333,8 @@ impl Story {
         });
         let programs: Vec<Program> = programs.collect();
         let kv = Kv::new(random.next(), staleness(&mut random, mode));
-        let config = Config { secrets, test_clock: false, debug: false };
+        let config =
+            Config { secrets, shops: ShopSecrets::default(), test_clock: false, debug: false };
         let machine = Rc::new(Machine::new(start, random.next(), kv, config));
         let mut story = Self {
             machine,
@@ -323,6 +346,7 @@ impl Story {
             erased: BTreeMap::new(),
             fulfilled: BTreeMap::new(),
             seen: Vec::new(),
+            aliases: Aliases::default(),
             violations: Vec::new(),
             decided: BTreeMap::new(),
             steps: 0,

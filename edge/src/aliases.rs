@@ -1,0 +1,98 @@
+//! Who owns an alias, and which one a customer has. Claims are keys that are written once; the first
+//! that is sure owns the alias (`passalong_core::alias`), so no location can give it to two people.
+
+use futures_util::future::join_all;
+use passalong_core::alias::{Alias, AliasClaim, owner};
+use passalong_core::ids::{CustomerPseudonym, ProgramId};
+use passalong_core::time::Minute;
+use serde_json::json;
+
+use crate::customers::Customer;
+use crate::keys::{AliasKey, CustomerKey, Field};
+use crate::store::{Context, Entry, Host, Put, StoreError};
+
+/// Aliases of one customer that are looked at: of two chosen at once one may be lost, and then another.
+const LOOKED_AT: usize = 4;
+
+/// The claims on an alias that this location shows, the first in front.
+pub async fn claims<H: Host>(
+    cx: &Context<'_, H>,
+    program: &ProgramId,
+    alias: Alias,
+) -> Result<Vec<AliasClaim>, StoreError> {
+    let entries = cx.list(&AliasKey::prefix(&[program, &alias]), 1).await?;
+    let claim = |entry: &Entry| entry.key.parse().ok().map(|key: AliasKey| key.claim);
+    let mut claims: Vec<AliasClaim> = entries.iter().filter_map(claim).collect();
+    claims.sort_unstable();
+    Ok(claims)
+}
+
+/// Whose an alias is, for an order that is accepted in that minute.
+pub async fn owner_of<H: Host>(
+    cx: &Context<'_, H>,
+    program: &ProgramId,
+    alias: Alias,
+    minute: Minute,
+) -> Result<Option<CustomerPseudonym>, StoreError> {
+    Ok(owner(&claims(cx, program, alias).await?, minute))
+}
+
+/// What has become of the aliases a customer chose.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Chosen {
+    /// The one that is, or will be, this customer's.
+    pub held: Option<(Alias, AliasClaim)>,
+    /// Those that somebody else had chosen before, with their minutes.
+    pub lost: Vec<(Minute, Alias)>,
+}
+
+/// One list for each alias this customer chose: none where there is none, and one as a rule.
+pub async fn chosen<H: Host>(
+    cx: &Context<'_, H>,
+    program: &ProgramId,
+    customer: CustomerPseudonym,
+    record: &Customer,
+) -> Result<Chosen, StoreError> {
+    let mut aliases: Vec<Alias> = Vec::new();
+    for (_, alias) in &record.aliases {
+        if !aliases.contains(alias) {
+            aliases.push(*alias);
+        }
+    }
+    let lists = aliases.iter().take(LOOKED_AT).map(|alias| claims(cx, program, *alias));
+    let mut result = Chosen::default();
+    for (alias, claims) in aliases.iter().zip(join_all(lists).await) {
+        let mut claims = claims?;
+        // What was written a moment ago may not be listed yet.
+        let own = record.aliases.iter().filter(|(_, own)| own == alias);
+        let fresh = own.clone().map(|(at, _)| AliasClaim { at: *at, customer });
+        claims.extend(fresh.filter(|claim| cx.now < claim.reserved_until().start()));
+        match claims.into_iter().min() {
+            Some(first) if first.customer == customer => {
+                result.held = result.held.or(Some((*alias, first)));
+            }
+            _ => result.lost.extend(own),
+        }
+    }
+    Ok(result)
+}
+
+/// The keys that claim an alias: the customer's first, so that an erasure finds the other.
+pub fn claim_puts(program: &ProgramId, alias: Alias, claim: AliasClaim) -> [Put; 2] {
+    [field_key(program, alias, claim), alias_key(program, alias, claim)]
+        .map(|key| Put::listed(&key, json!({})))
+}
+
+/// The same keys, to be deleted: the customer's last.
+pub fn claim_keys(program: &ProgramId, alias: Alias, claim: AliasClaim) -> [String; 2] {
+    [alias_key(program, alias, claim), field_key(program, alias, claim)]
+}
+
+fn alias_key(program: &ProgramId, alias: Alias, claim: AliasClaim) -> String {
+    AliasKey { program: program.clone(), alias, claim }.to_string()
+}
+
+fn field_key(program: &ProgramId, alias: Alias, claim: AliasClaim) -> String {
+    let field = Field::Alias(claim.at, alias);
+    CustomerKey { program: program.clone(), customer: claim.customer, field }.to_string()
+}

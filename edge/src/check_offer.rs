@@ -1,0 +1,92 @@
+//! `POST /v1/offer/check`: what the shop may take off the order of this friend now. It decides as a
+//! report of that order would be decided now, and writes nothing.
+
+use passalong_core::fact::Conversion;
+use passalong_core::ids::{Identity, OrderPseudonym};
+use passalong_core::program::Version;
+use passalong_core::report::OfferQuestion;
+use passalong_core::reward::{ConversionKind, Reason, Role, Rule, When};
+use passalong_core::settlement::{Facets, attribute, friendship, rule_of};
+use passalong_core::wire::OfferAnswer;
+
+use crate::authenticate::merchant;
+use crate::customers;
+use crate::http::{Request, Response};
+use crate::orders::{RIVALS, claims};
+use crate::problem::Problem;
+use crate::programs::{self, Loaded};
+use crate::proof::prove;
+use crate::requests::body;
+use crate::store::{Context, Host};
+
+/// 1. Authenticate: 401. 2. Decode: 400, 413. 3. Load the advocate and who else claims the friend.
+///    4. Decide. 5. Encode.
+pub async fn check_offer<H: Host>(
+    cx: &Context<'_, H>,
+    request: &Request,
+) -> Result<Response, Problem> {
+    // 1
+    let program = merchant(cx, request).await?;
+    // 2
+    let question = OfferQuestion::parse(body(request)?)?;
+    // 3, 4
+    let version = programs::current(cx, &program)?;
+    let decided = decide(cx, &program, version, &question).await?;
+    // 5
+    let rule = decided.ok().flatten();
+    let now = rule.filter(|rule| rule.when == When::AtOnce);
+    let answer = OfferAnswer {
+        eligible: decided.is_ok(),
+        value: now.map(|rule| rule.value),
+        minimum_order: rule.and_then(|rule| rule.minimum_order),
+        reason: decided.err(),
+    };
+    Ok(Response::json(200, &answer))
+}
+
+/// The friend's rule, if there is one, or why there is no referral.
+async fn decide<'p, H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    version: &'p Version,
+    question: &OfferQuestion,
+) -> Result<Result<Option<&'p Rule>, Reason>, Problem> {
+    let minute = cx.accepted();
+    let (advocate, via) = match prove(cx, program, &question.proof, minute).await? {
+        Ok(proven) => proven,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let customer = question.customer.as_ref().map(|id| program.keys.customer(id));
+    let hints = question.hints.iter().map(|hint| Identity::Hint(program.keys.hint(hint)));
+    let identities = customer.map(Identity::Customer).into_iter().chain(hints).collect();
+    let conversion = Conversion {
+        kind: ConversionKind::Purchase,
+        amount: None,
+        currency: None,
+        identities,
+        first_order: question.first_order,
+        occurred_at: cx.now,
+        segment: question.segment.clone(),
+        action: None,
+        via,
+        noted: None,
+        again: false,
+        excluded: 0,
+    };
+    let known = customers::load(cx, program, advocate).await?.known;
+    if let Err(reason) = attribute(&conversion, advocate, &known, &program.versions, minute) {
+        return Ok(Err(reason));
+    }
+    // No order has this name.
+    let order = OrderPseudonym([0; 10]);
+    let claims = claims(cx, program, (order, None), &conversion.identities, RIVALS).await?;
+    let who = (order, advocate, conversion.kind);
+    let friendship = friendship(who, &claims.own, &claims.others, &program.versions, minute);
+    let facets = Facets::new(&conversion, &known, minute);
+    let rule = rule_of(&version.terms, Role::Friend, &facets, friendship.again);
+    let had = rule.is_none() && rule_of(&version.terms, Role::Friend, &facets, false).is_some();
+    if friendship.taken || had {
+        return Ok(Err(Reason::FriendAlreadyReferred));
+    }
+    Ok(Ok(rule))
+}

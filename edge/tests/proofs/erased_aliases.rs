@@ -1,0 +1,93 @@
+//! With a customer their alias is erased, whatever comes late.
+
+use passalong_core::time::{DAY, HOUR, MINUTE};
+use passalong_edge::store::Put;
+use serde_json::{Value, json};
+
+use crate::aliases::{now, order, sure};
+use crate::support::{Fault, World, choose_alias, erase, me, post};
+
+/// Everything that names the alias, readable.
+fn kept(world: &World) -> Vec<String> {
+    let named = |(key, (metadata, value)): (String, (Option<Value>, String))| {
+        let text = format!("{key} {} {value}", metadata.unwrap_or_default());
+        text.contains("TEE4K7").then_some(key)
+    };
+    ["alias/", "customer/", "todo."]
+        .into_iter()
+        .flat_map(|prefix| world.memory.snapshot(prefix))
+        .filter_map(named)
+        .collect()
+}
+
+#[test]
+fn an_export_shows_the_alias_and_an_erasure_takes_it() {
+    let world = World::new();
+    let choose = choose_alias(now(), "10023", Some("TEE4K7"));
+    assert_eq!(world.send(now(), &choose).status, 200);
+    let export = |moment| {
+        let body = json!({ "customer_id": "10023" });
+        world.send(moment, &post("/v1/customers/export", &body)).body["aliases"].clone()
+    };
+    assert_eq!(export(sure()), json!(["TEE4K7"]));
+    let before: Vec<_> = ["alias/", "customer/"].map(|prefix| world.memory.snapshot(prefix)).into();
+    let answer = world.send(sure(), &erase("10023"));
+    assert_eq!((answer.status, kept(&world)), (200, Vec::<String>::new()));
+    assert_eq!(export(sure()), json!([]));
+    let credited = order(&world, sure(), "A-1", &json!({ "alias": "TEE4K7" })).body;
+    assert_eq!(credited["reason"], "unknown_alias");
+    assert_eq!(world.send(sure(), &choose_alias(sure(), "10023", Some("TEE4K7"))).status, 409);
+    for day in 0..7 {
+        let later = sure().plus(day * DAY + HOUR);
+        // A location that did not know of the erasure.
+        for (key, (metadata, value)) in before.iter().flatten() {
+            let (key, metadata) = (key.clone(), metadata.clone());
+            world.memory.insert(&Put { key, metadata, value: value.clone(), ttl: None });
+        }
+        assert_eq!(world.cron(later).erased, 1, "day {day}");
+        assert_eq!(kept(&world), Vec::<String>::new(), "day {day}");
+    }
+    // Whoever comes now comes anew, and the alias is free.
+    let anew = sure().plus(8 * DAY);
+    assert_eq!(world.send(anew, &choose_alias(anew, "20871", Some("TEE4K7"))).status, 200);
+    assert_eq!(world.send(anew, &choose_alias(anew, "10023", None)).status, 200);
+    assert_eq!(world.memory.keys("todo.alias"), Vec::<String>::new());
+}
+
+/// A choice that began before the erasure and writes after it.
+#[test]
+fn a_choice_under_way_while_its_customer_is_erased_leaves_nothing() {
+    let mut overtaken = 0;
+    for seed in 0..40 {
+        let world = World::new();
+        assert_eq!(world.send(now(), &me(now(), "10023")).status, 200);
+        world.memory.shuffle(seed);
+        let choice = choose_alias(now(), "10023", Some("TEE4K7"));
+        world.send_all(&[(now(), choice), (now(), erase("10023"))]);
+        overtaken += u32::from(!kept(&world).is_empty());
+        for minutes in [5, 10, 70, 75] {
+            world.cron(now().plus(minutes * MINUTE));
+            assert_eq!(kept(&world), Vec::<String>::new(), "seed {seed}");
+        }
+        assert_eq!(world.memory.keys("todo.alias"), Vec::<String>::new(), "seed {seed}");
+    }
+    assert!(overtaken > 5, "{overtaken} races");
+}
+
+/// The erasure came between the two writes of a choice.
+#[test]
+fn a_claim_that_is_written_after_its_customers_erasure_is_deleted() {
+    let world = World::new();
+    world.memory.fail(Fault::On("alias/teehaus/TEE4K7/2".to_owned()));
+    assert_eq!(world.send(now(), &choose_alias(now(), "10023", Some("TEE4K7"))).status, 503);
+    world.memory.mend();
+    assert_eq!(world.send(now(), &erase("10023")).status, 200);
+    assert_eq!(kept(&world), Vec::<String>::new());
+    let key = format!("alias/teehaus/TEE4K7/202611020901.{}", world.customer("10023"));
+    world.memory.insert(&Put { key, value: String::new(), metadata: None, ttl: None });
+    world.cron(now().plus(5 * MINUTE));
+    assert_eq!(kept(&world), Vec::<String>::new());
+    assert_eq!(world.memory.keys("todo.alias").len(), 1, "it may come once more");
+    world.cron(now().plus(HOUR + 2 * MINUTE));
+    assert_eq!(world.memory.keys("todo.alias"), Vec::<String>::new());
+}

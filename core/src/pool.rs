@@ -118,12 +118,11 @@ pub fn read(body: &[u8]) -> Result<Vec<String>, Invalid> {
     let mut seen = BTreeSet::new();
     for (number, line) in lines {
         let cells = cells(line).ok_or_else(|| wrong(number, "has a quote that does not end"))?;
-        let (first, rest) = match header {
-            Some(column) => (cells.into_iter().nth(column), 0),
-            None => {
-                let more = cells.iter().skip(1).filter(|cell| !cell.is_empty()).count();
-                (cells.into_iter().next(), more)
-            }
+        let (first, rest) = if let Some(column) = header {
+            (cells.into_iter().nth(column), 0)
+        } else {
+            let more = cells.iter().skip(1).filter(|cell| !cell.is_empty()).count();
+            (cells.into_iter().next(), more)
         };
         if rest > 0 {
             let problem = "has several columns; name the one with the codes in a first line: code";
@@ -161,12 +160,11 @@ fn cells(line: &str) -> Option<Vec<String>> {
     let mut cells = Vec::new();
     let mut rest = line;
     loop {
-        let (cell, after) = match rest.trim_start().strip_prefix('"') {
-            Some(quoted) => quoted_cell(quoted)?,
-            None => {
-                let (cell, after) = rest.split_at(rest.find([',', ';']).unwrap_or(rest.len()));
-                (cell.trim().to_owned(), after)
-            }
+        let (cell, after) = if let Some(quoted) = rest.trim_start().strip_prefix('"') {
+            quoted_cell(quoted)?
+        } else {
+            let (cell, after) = rest.split_at(rest.find([',', ';']).unwrap_or(rest.len()));
+            (cell.trim().to_owned(), after)
         };
         cells.push(cell);
         let after = after.trim_start();

@@ -99,7 +99,7 @@ pub struct Coupon {
 }
 
 /// The most a private person can earn by recommendations in a year so that nothing of it is taxed in
-/// Germany (§ 22 Nr. 3 EStG: from 256 EUR on all of it is).
+/// Germany (§ 22 Nr. 3 `EStG`: from 256 EUR on all of it is).
 const TAX_FREE_DE: i64 = 25_599;
 
 /// What a link preview shows.

@@ -451,10 +451,10 @@ impl FromStr for RewardId {
             return Ok(Self::Order { order, role: *Role::ALL.get(role).ok_or(error)? });
         }
         let bytes: [u8; 12] = text::from_base32(text).ok_or(error)?;
-        let ([a, b, c, d, e, f, g, trigger], number) =
-            bytes.split_first_chunk::<8>().ok_or(error)?;
+        let (advocate, rest) = bytes.split_first_chunk::<7>().ok_or(error)?;
+        let (trigger, number) = rest.split_first().ok_or(error)?;
         Ok(Self::Milestone {
-            advocate: CustomerPseudonym([*a, *b, *c, *d, *e, *f, *g]),
+            advocate: CustomerPseudonym(*advocate),
             trigger: *Trigger::ALL.get(at(*trigger)?).ok_or(error)?,
             at: u32::from_be_bytes(number.try_into().map_err(|_| error)?),
         })

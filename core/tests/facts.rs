@@ -54,6 +54,23 @@ fn full_conversion() -> Conversion {
     }
 }
 
+fn everything() -> Fact {
+    let label = "Teeset aus Friesland".parse().unwrap();
+    let gift = Value::Gift { label, worth: Some(3_500) };
+    Fact::Verdict(Verdict {
+        report: digest(3),
+        rewards: vec![Decided {
+            milestone: Some(5),
+            review: Some(Reason::Velocity),
+            rate: Some(BasisPoints(2000)),
+            expires_days: Some(90),
+            pool: Some("gutschein-10".parse().unwrap()),
+            ..Decided::plain(Role::Advocate, Trigger::FirstPurchase, Ok(gift))
+        }],
+        excluded: 990,
+    })
+}
+
 /// What each fixture says, in our own words.
 fn facts() -> Vec<(&'static str, Fact)> {
     let event = |kind, amount| {
@@ -78,8 +95,6 @@ fn facts() -> Vec<(&'static str, Fact)> {
     let off = Value::AmountOff { amount: 500, currency: "EUR".parse().unwrap() };
     let percent: Value =
         serde_json::from_str(r#"{"kind":"percent_off","basis_points":1000}"#).unwrap();
-    let label = "Teeset aus Friesland".parse().unwrap();
-    let gift = Value::Gift { label, worth: Some(3_500) };
     let review = |approved, sealed| {
         Fact::Reviewed(Reviewed { role: Role::Advocate, milestone: Some(5), approved, sealed })
     };
@@ -115,21 +130,7 @@ fn facts() -> Vec<(&'static str, Fact)> {
                 Decided::plain(Role::Friend, Trigger::Action, Ok(percent)),
             ]),
         ),
-        (
-            "verdict with all there is",
-            Fact::Verdict(Verdict {
-                report: digest(3),
-                rewards: vec![Decided {
-                    milestone: Some(5),
-                    review: Some(Reason::Velocity),
-                    rate: Some(BasisPoints(2000)),
-                    expires_days: Some(90),
-                    pool: Some("gutschein-10".parse().unwrap()),
-                    ..Decided::plain(Role::Advocate, Trigger::FirstPurchase, Ok(gift))
-                }],
-                excluded: 990,
-            }),
-        ),
+        ("verdict with all there is", everything()),
         ("verdict on nothing", verdict(vec![])),
         ("fulfilled", paid(Role::Advocate, credit(998))),
         ("fulfilled for the friend", paid(Role::Friend, off)),
@@ -150,7 +151,10 @@ fn facts() -> Vec<(&'static str, Fact)> {
                 role: Role::Advocate,
                 milestone: Some(5),
                 entry: None,
-                value: gift,
+                value: Value::Gift {
+                    label: "Teeset aus Friesland".parse().unwrap(),
+                    worth: Some(3_500),
+                },
                 sealed: sealed(),
                 coupon: true,
             }),

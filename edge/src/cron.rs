@@ -258,10 +258,12 @@ async fn wait<H: Host>(
     if is_fresh || (by_hand && cx.now < since.plus(WAITS_DAYS * DAY)) {
         let step = if is_fresh { HOUR } else { DAY };
         let next = due_put(program, cx.now.plus(step).minute_up(), key.ledger, key.order);
-        let mut metadata = json!({ "since": since.seconds() });
-        if by_hand {
-            metadata["hand"] = json!(true);
-        }
+        let since = since.seconds();
+        let metadata = if by_hand {
+            json!({ "hand": true, "since": since })
+        } else {
+            json!({ "since": since })
+        };
         let metadata = Some(metadata);
         return cx.put(&Put { metadata, ..next }).await;
     }

@@ -1,6 +1,11 @@
 //! Who a shop system says is logged in, and what its pages report: what it costs, who gets through,
 //! and what is told to those who do not.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
 mod support;
 

@@ -309,13 +309,17 @@ fn webhooks_take_their_share_of_a_run_and_no_more() {
     let (world, _) = World::telling(&telling);
     let quiet = World::new();
     for world in [&world, &quiet] {
-        urls.iter().for_each(|url| world.answers(url, Err(SendProblem::Unreachable)));
+        for url in &urls {
+            world.answers(url, Err(SendProblem::Unreachable));
+        }
         for number in 0..30 {
             world.send(start(), &world.order(start(), number));
         }
     }
     world.posted();
-    urls.iter().for_each(|url| world.answers(url, Ok(204)));
+    for url in &urls {
+        world.answers(url, Ok(204));
+    }
     let mut delivered = 0;
     let mut runs = 0;
     while delivered < 150 {

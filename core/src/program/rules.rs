@@ -12,21 +12,21 @@ const MOST: usize = 20;
 pub fn read(f: &mut Fields, currency: Currency, has_coupon: bool) -> Result<Vec<Rule>, Invalid> {
     let rules = f.objects("rewards", MOST)?;
     let rules = f.required("rewards", rules, "a list of rules, for example of the preset 20-10")?;
-    let one = |fields| rule(fields, currency, has_coupon);
-    let rules = rules.into_iter().map(one).collect::<Result<Vec<_>, _>>()?;
+    let read = |fields| one(fields, currency, has_coupon);
+    let rules = rules.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
     check(&rules)?;
     Ok(rules)
 }
 
-fn rule(mut f: Fields, program: Currency, has_coupon: bool) -> Result<Rule, Invalid> {
-    let role = f.read("for")?;
-    let role = f.required("for", role, "advocate or friend")?;
+fn one(mut f: Fields, program: Currency, has_coupon: bool) -> Result<Rule, Invalid> {
+    let earner = f.read("for")?;
+    let earner = f.required("for", earner, "advocate or friend")?;
     let trigger = f.read("trigger")?;
     let trigger = f.required("trigger", trigger, "for example first_purchase")?;
     let fields = f.object("value")?;
     let fields = f.required("value", fields, "for example a percent_of_order")?;
     let rule = Rule {
-        role,
+        role: earner,
         trigger,
         action: f.text("action", 64)?,
         segment: f.text("segment", 64)?,

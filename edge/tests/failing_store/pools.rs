@@ -31,7 +31,7 @@ fn upload(pool: &str, csv: &str) -> Request {
 }
 
 fn codes(range: std::ops::Range<u32>) -> String {
-    range.map(|number| format!("TEE-{number}\n")).collect()
+    range.map(|number| format!("TEE-{number}")).collect::<Vec<_>>().join("\n")
 }
 
 /// So many orders, of two advocates.

@@ -21,6 +21,9 @@ use crate::story::{DAY, MINUTE, Mode, SECOND, Story};
 
 /// An order without proof in a ledger: since when, whose, and how.
 type Joined = (Minute, CustomerPseudonym, Via);
+type AllJoined = BTreeMap<(OrderPseudonym, Digest), Vec<Joined>>;
+/// Who claimed an order by hand, when, and for which day.
+type AllFiled = BTreeMap<OrderPseudonym, Vec<(Minute, CustomerPseudonym, String)>>;
 
 /// Besides the bound, the clocks' error and the time a request takes.
 const LATITUDE: u64 = 3 * MINUTE;
@@ -169,18 +172,6 @@ impl Story {
             let known = reports.entry(slot).or_insert_with(|| sent.report.clone());
             known.accepted = known.accepted.min(key.fact.accepted);
         }
-        let mut joined: BTreeMap<(OrderPseudonym, Digest), Vec<Joined>> = BTreeMap::new();
-        for (key, put) in kv.ever(&LedgerKey::prefix(&[&id])) {
-            let key: LedgerKey = key.parse().unwrap();
-            let json = put.metadata.clone().unwrap_or_default();
-            let Some(Fact::Conversion(fact)) = Fact::from_json(key.fact.kind, &json) else {
-                continue;
-            };
-            if fact.via.is_joined() {
-                let slot = joined.entry((key.order, key.fact.digest)).or_default();
-                slot.push((key.fact.accepted, key.customer, fact.via));
-            }
-        }
         for report in reports.into_values() {
             oracle.reports.entry(report.order).or_default().push(report);
         }
@@ -206,14 +197,6 @@ impl Story {
             if (event.accepted, event.digest) < (slot.accepted, slot.digest) {
                 *slot = event;
             }
-        }
-        let mut filed: BTreeMap<OrderPseudonym, Vec<(Minute, CustomerPseudonym, String)>> =
-            BTreeMap::new();
-        for (key, put) in kv.ever(&HandKey::prefix(&[&id])) {
-            let key: HandKey = key.parse().unwrap();
-            let day = put.metadata.as_ref().and_then(|metadata| metadata["d"].as_str()).unwrap();
-            let filed = filed.entry(key.order).or_default();
-            filed.push((key.filed.at, key.filed.customer, day.to_owned()));
         }
         for (key, put) in kv.ever(&CustomerKey::prefix(&[&id])) {
             let key: CustomerKey = key.parse().unwrap();
@@ -246,8 +229,35 @@ impl Story {
         for text in unknown {
             self.violate(text);
         }
+        let (joined, filed) = self.joined(program);
         self.check_joined(program, &mut oracle, &joined, &filed);
         oracle
+    }
+
+    /// Orders without proof that came into a ledger, and what was claimed by hand.
+    fn joined(&self, program: usize) -> (AllJoined, AllFiled) {
+        let id = self.programs[program].keys.program();
+        let kv = self.machine.kv.borrow();
+        let mut joined: AllJoined = BTreeMap::new();
+        for (key, put) in kv.ever(&LedgerKey::prefix(&[id])) {
+            let key: LedgerKey = key.parse().unwrap();
+            let json = put.metadata.clone().unwrap_or_default();
+            let Some(Fact::Conversion(fact)) = Fact::from_json(key.fact.kind, &json) else {
+                continue;
+            };
+            if fact.via.is_joined() {
+                let slot = joined.entry((key.order, key.fact.digest)).or_default();
+                slot.push((key.fact.accepted, key.customer, fact.via));
+            }
+        }
+        let mut filed: AllFiled = BTreeMap::new();
+        for (key, put) in kv.ever(&HandKey::prefix(&[id])) {
+            let key: HandKey = key.parse().unwrap();
+            let day = put.metadata.as_ref().and_then(|metadata| metadata["d"].as_str()).unwrap();
+            let filed = filed.entry(key.order).or_default();
+            filed.push((key.filed.at, key.filed.customer, day.to_owned()));
+        }
+        (joined, filed)
     }
 
     /// Orders without proof came to whom they belong to, and count from then.
@@ -255,8 +265,8 @@ impl Story {
         &mut self,
         program: usize,
         oracle: &mut Oracle,
-        joined: &BTreeMap<(OrderPseudonym, Digest), Vec<Joined>>,
-        filed: &BTreeMap<OrderPseudonym, Vec<(Minute, CustomerPseudonym, String)>>,
+        joined: &AllJoined,
+        filed: &AllFiled,
     ) {
         let mut wrong = Vec::new();
         let mut found = Vec::new();

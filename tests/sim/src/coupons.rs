@@ -107,7 +107,7 @@ impl Story {
         upload.sent = true;
         let body = format!("code\r\n{}\r\n", upload.codes.join("\r\n"));
         let mut sent = self.pool_request(self.uploads[index].program, self.uploads[index].pool);
-        sent.method = "POST".to_owned();
+        "POST".clone_into(&mut sent.method);
         sent.body = Ok(body.into_bytes());
         sent
     }

@@ -281,10 +281,10 @@ impl Oracle {
                 Some(reason) => Err(reason),
                 None => scales.value(named, left, excluded),
             };
-            let one = scales.decided(named, decided);
+            let plain = scales.decided(named, decided);
             let number = scales.number(named.trigger);
-            rewards.push(one);
-            let (Role::Advocate, Some(value)) = (role, one.value) else { continue };
+            rewards.push(plain);
+            let (Role::Advocate, Some(value)) = (role, plain.value) else { continue };
             let bonus = terms.rewards.iter().find(|rule| {
                 rule.milestone == Some(number)
                     && rule.trigger == named.trigger
@@ -337,8 +337,8 @@ struct Scales<'a> {
 }
 
 impl Scales<'_> {
-    fn fits(&self, rule: &Rule, role: Role) -> bool {
-        rule.role == role
+    fn fits(&self, rule: &Rule, earner: Role) -> bool {
+        rule.role == earner
             && rule.milestone.is_none()
             && rule.trigger.kind() == self.report.kind
             && (rule.action.is_none() || rule.action == self.report.action)

@@ -8,11 +8,22 @@ use serde_json::{Value, json};
 
 use crate::machine::{Faults, ISOLATES, LOCATIONS, Next};
 use crate::oracle;
+use crate::random::Random;
 use crate::requests::{click, identity_token, request};
 use crate::story::{
     ACTION, DAY, ERRANDS, Errand, HOUR, MINUTE, SECOND, SentEvent, SentReport, Story, What, hint,
     terms,
 };
+
+/// What was bought, where the shop says it.
+fn fill(body: &mut Value, random: &mut Random) {
+    if body["kind"] == "purchase" && random.permille(250) {
+        body["items"] = json!([
+            { "sku": "TEE-1", "category": "tee", "amount": 77 },
+            { "sku": "MED-1", "category": "medizin", "amount": random.pick(&[1_000, 77, 20_000]) },
+        ]);
+    }
+}
 
 impl Story {
     pub(crate) fn act(&mut self) {
@@ -142,12 +153,7 @@ impl Story {
         if random.permille(150) {
             body["segment"] = json!("vip");
         }
-        if body["kind"] == "purchase" && random.permille(250) {
-            body["items"] = json!([
-                { "sku": "TEE-1", "category": "tee", "amount": 77 },
-                { "sku": "MED-1", "category": "medizin", "amount": random.pick(&[1_000, 77, 20_000]) },
-            ]);
-        }
+        fill(&mut body, random);
         match random.below(20) {
             0 => {}
             _ if random.permille(120) => {}

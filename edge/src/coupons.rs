@@ -9,6 +9,7 @@ use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
 use passalong_core::pool::{self, Draw, Place};
 use passalong_core::reward::Status;
 use passalong_core::status;
+use passalong_core::webhook::WebhookType;
 use passalong_core::wire::CronReport;
 use serde_json::{Value, json};
 
@@ -17,6 +18,7 @@ use crate::customers::Customer;
 use crate::keys::{DrawnKey, DuePoolKey};
 use crate::news;
 use crate::orders::{self, ledger_put};
+use crate::outbox::{Body, announce};
 use crate::pools::{due_put, place_put, places, read_uploads, upload_keys};
 use crate::programs::{self, Loaded};
 use crate::store::{Context, Entry, Host, Put, StoreError};
@@ -127,7 +129,7 @@ async fn draw<H: Host>(
     let left = uploaded.saturating_sub(queue.len());
     after.low = pool::is_low(left, uploaded);
     if after.low && !before.low {
-        pool_is_low(cx, (name, left), report);
+        pool_is_low(cx, &program, (name, left, uploaded), report).await?;
     }
     if after != before {
         cx.put(&after.put(&mark)).await?;
@@ -140,9 +142,17 @@ async fn draw<H: Host>(
 }
 
 /// A pool came to its last codes. Told once until it is filled again.
-fn pool_is_low<H: Host>(cx: &Context<'_, H>, (name, left): (&str, usize), report: &mut CronReport) {
+async fn pool_is_low<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    (name, left, uploaded): (&str, usize, usize),
+    report: &mut CronReport,
+) -> Result<(), StoreError> {
     report.pools_low += 1;
     cx.host.log(&format!("the pool {name} is nearly empty: {left} coupons are left"));
+    let body = Body::new(&json!({ "pool": name, "left": left }));
+    let subject = [name.as_bytes(), &uploaded.to_be_bytes()];
+    announce(cx, program, WebhookType::PoolLow, &subject, body).await
 }
 
 /// Fulfils a reward with its code, if it is still to be given. A code that was drawn for what has

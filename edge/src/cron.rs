@@ -31,6 +31,7 @@ use crate::orders::{
 };
 use crate::outbox;
 use crate::programs::{self, Loaded};
+use crate::remind;
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
 /// Operations a run may do; the platform allows 1,000.
@@ -186,6 +187,8 @@ async fn look_at_due<H: Host>(
 enum Next {
     Nothing,
     LookAt(Minute),
+    /// It is settled, and somebody wants to know before it expires.
+    Remind(Minute),
     /// Nothing of it is visible.
     Wait,
 }
@@ -204,6 +207,12 @@ async fn look<H: Host>(
         return Ok(());
     };
     let mut reports = orders::reports(cx, &program, key.order).await?;
+    if pointer.get("expiring").is_some() {
+        if let (Some(advocate), Some(report)) = (key.ledger.0, reports.first()) {
+            remind::remind(cx, &program, (advocate, key.order), report).await?;
+        }
+        return cx.delete(&key.to_string()).await;
+    }
     if let Some(first) = reports.first_mut().filter(|first| first.advocate.is_none()) {
         match join(cx, &program, key.order, first).await? {
             Joined::Nobody => {}
@@ -229,8 +238,14 @@ async fn look<H: Host>(
         if let Some(facts) = ledger.and_then(|ledger| ledger.get(&key.order)) {
             coupons::queue(cx, &program, (advocate, key.order), facts).await?;
         }
-        if let Next::LookAt(next) = next {
-            cx.put(&due_put(&program, next, Ledger(Some(advocate)), key.order)).await?;
+        let ledger = Ledger(Some(advocate));
+        match next {
+            Next::LookAt(next) => cx.put(&due_put(&program, next, ledger, key.order)).await?,
+            Next::Remind(next) => {
+                let due = due_put(&program, next, ledger, key.order);
+                cx.put(&Put { metadata: Some(json!({ "expiring": true })), ..due }).await?;
+            }
+            Next::Nothing | Next::Wait => {}
         }
         is_visible |= !matches!(next, Next::Wait);
     }
@@ -299,7 +314,9 @@ async fn look_in_ledger<H: Host>(
         }
         let breach = audit(cx, (program, advocate, order), &reports, ledger).await?;
         report.breaches += u32::from(breach);
-        return Ok(Next::Nothing);
+        let facts = ledger.get(&order);
+        let reminder = facts.and_then(|facts| remind::when(cx, program, (advocate, facts)));
+        return Ok(reminder.map_or(Next::Nothing, Next::Remind));
     }
     let Some(version) = version_of(program, facts) else { return Ok(Next::Wait) };
     let ready = settling(facts, conversion, &version.terms).at.plus(SETTLE);

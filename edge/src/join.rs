@@ -2,12 +2,13 @@
 //! order, or a customer says so by hand. The cron puts them into the advocate's ledger, where they
 //! count as accepted when they come: so nothing that was decided before depends on them.
 
-use passalong_core::fact::{Conversion, FactKey, FactKind, Via};
+use passalong_core::fact::{Conversion, Fact, FactKey, FactKind, Order, Via};
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
 use passalong_core::settlement::bound_to;
 use passalong_core::time::{Day, HOUR, Minute, SETTLE};
 
 use crate::keys::{HandKey, Ledger, OrderKey};
+use crate::news;
 use crate::orders::{Record, Report, claim_puts, claims, conversion_put, log_put, order_put};
 use crate::programs::Loaded;
 use crate::store::{Context, Entry, Host, StoreError};
@@ -53,6 +54,9 @@ pub async fn join<H: Host>(
     let mut puts = claim_puts(program, advocate, order, (key, &conversion));
     puts.push(log_put(program, ledger, order, &record));
     cx.put_all(&puts).await?;
+    let mut facts = Order::default();
+    facts.add(key, Fact::Conversion(conversion.clone()));
+    news::to_review(cx, program, (advocate, order, report.key), &facts).await?;
     // Whoever sees it in the ledger can rely on its claims.
     cx.put(&conversion_put(program, advocate, order, (key, &conversion), &record)).await?;
     // The report as it stands, under its own minute, with whose it is.

@@ -60,6 +60,7 @@ pub mod record_conversion;
 pub mod record_event;
 pub mod record_signed;
 pub mod redirect;
+pub mod remind;
 pub mod requests;
 pub mod review;
 pub mod rewards;

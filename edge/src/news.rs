@@ -8,6 +8,7 @@ use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
 use passalong_core::report::ConversionReport;
 use passalong_core::reward::{Role, Status};
 use passalong_core::status::{self, Reward};
+use passalong_core::time::Instant;
 use passalong_core::webhook::WebhookType;
 
 use crate::customers::Customer;
@@ -95,6 +96,42 @@ pub async fn rewards<H: Host>(
         announce(cx, program, kind, &[id.as_bytes(), &key.digest.0], body).await?;
     }
     Ok(())
+}
+
+/// Tells of what waits for the merchant before it is decided.
+pub async fn to_review<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    of: (CustomerPseudonym, OrderPseudonym, FactKey),
+    facts: &Order,
+) -> Result<(), StoreError> {
+    let nobody = Customer::default();
+    for reward in status::rewards(facts, &nobody.view(of.0, program, cx.now)) {
+        if reward.status == Status::Review {
+            one(cx, program, of, facts, (WebhookType::ReviewRequested, &reward)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Tells of one reward as it stands, once for each time it does.
+pub async fn one<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    (advocate, order, report): (CustomerPseudonym, OrderPseudonym, FactKey),
+    facts: &Order,
+    (kind, reward): (WebhookType, &Reward),
+) -> Result<(), StoreError> {
+    if !is_wanted(cx, program, &[kind]) {
+        return Ok(());
+    }
+    let mut body = body(&Told { program, advocate, order, facts }, reward);
+    if let Ok(record) = orders::record(cx, program, order, report).await {
+        body = body.order("/order_id", &record.order);
+    }
+    let id = reward.id(order, advocate).to_string();
+    let until = reward.until.map_or(0, Instant::seconds).to_be_bytes();
+    announce(cx, program, kind, &[id.as_bytes(), &until], body).await
 }
 
 /// A reward as the API would show it, with a lock for all that is readable.

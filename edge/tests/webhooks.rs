@@ -762,3 +762,63 @@ fn what_waits_is_stored_as_pinned() {
     let [posted] = other.posted().try_into().unwrap();
     assert_eq!(posted.body["data"]["order_id"], "A-1");
 }
+
+#[test]
+fn milestones_reviews_expiries_and_low_pools_are_told_once_each() {
+    let points = json!({ "kind": "points", "points": 10 });
+    let gift = json!({ "kind": "gift", "label": "Teeset" });
+    let voucher = json!({ "kind": "amount_off", "amount": 500 });
+    let world = World::with(&json!({
+        "rewards": [
+            { "for": "advocate", "trigger": "first_purchase", "value": points, "expires_days": 30 },
+            { "for": "advocate", "trigger": "first_purchase", "milestone": 2, "value": gift },
+            { "for": "advocate", "trigger": "signup", "value": voucher, "delivery": "coupon",
+              "pool": "tee" },
+        ],
+        "review": { "orders_per_day": 2 },
+    }));
+    let _id = world
+        .endpoint(URL, &["milestone.reached", "review.requested", "reward.expiring", "pool.low"]);
+    world.answers(URL, Ok(204));
+    let body = b"TEE-1\nTEE-2\nTEE-3".to_vec();
+    let upload = Request { body: Ok(body), ..post("/v1/pools/tee", &Value::Null) };
+    assert_eq!(world.send(start(), &upload).status, 200);
+    for number in 1..=3 {
+        let at = start().plus(i64::from(number) * MINUTE);
+        assert_eq!(world.send(at, &world.order(at, number)).status, 201);
+    }
+    let hand = json!({ "code": null, "first_order": true });
+    let missed = conversion(start(), "A-9", "friend-9", "", &hand);
+    assert_eq!(world.send(start(), &missed).status, 201);
+    let claim = json!({ "order_id": "A-9", "ordered_on": "2026-11-02" });
+    let claim = support::post_as(start(), "10023", "/v1/me/claims", &claim);
+    assert_eq!(world.send(start(), &claim).status, 201);
+    world.crons(start(), start().plus(5 * HOUR));
+    let mut told: Vec<(String, String)> = Vec::new();
+    for posted in world.posted() {
+        let data = &posted.body["data"];
+        let what = data["reason"].as_str().or(data["value"]["label"].as_str());
+        let what = what.or(data["pool"].as_str()).unwrap_or("-").to_owned();
+        told.push((posted.body["type"].as_str().unwrap().to_owned(), what));
+    }
+    told.sort();
+    let told: BTreeSet<(&str, &str)> =
+        told.iter().map(|(kind, what)| (kind.as_str(), what.as_str())).collect();
+    let expected = BTreeSet::from([
+        ("milestone.reached", "Teeset"),
+        ("pool.low", "tee"),
+        ("review.requested", "claimed_by_hand"),
+        ("review.requested", "velocity"),
+    ]);
+    assert_eq!(told, expected);
+    // A day later they are audited; two weeks before the end the owner can be reminded.
+    world.crons(start().plus(25 * HOUR), start().plus(27 * HOUR));
+    assert_eq!(world.posted(), []);
+    let end = start().plus(16 * DAY);
+    world.crons(end, end.plus(3 * HOUR));
+    let reminded = world.posted();
+    assert_eq!(BTreeSet::from_iter(types(&reminded)), BTreeSet::from(["reward.expiring"]));
+    assert_eq!(reminded.len(), ids(&reminded).len(), "each once");
+    assert_eq!(reminded[0].body["data"]["customer_id"], "10023");
+    assert!(reminded.iter().all(|posted| posted.body["data"]["until"].is_string()));
+}

@@ -193,12 +193,13 @@ function make(index) {
   if (media) {
     const examples = Object.values(media.examples).map(({ value }) => value);
     let value = c.maybe(0.4) ? { ...c.pick(examples) } : valueOf(media.schema, c, known);
-    for (const name of Object.keys(value)) value[name] = known(name, c) ?? value[name];
+    const isObject = value !== null && typeof value === "object";
+    if (isObject) for (const name of Object.keys(value)) value[name] = known(name, c) ?? value[name];
     // One clock, so that what is sent is neither future nor past only because an example is.
-    if ("occurred_at" in value) value.occurred_at = instant(noon());
-    if (operation.operationId === "createProgram") value.id = `f-${c.below(20)}`;
-    if (operation.operationId === "revokeKeys" && c.maybe(0.6)) value.generation = 1;
-    if (operation.operationId === "putProgram" && c.maybe(0.8)) value.id = program.id;
+    if (isObject && "occurred_at" in value) value.occurred_at = instant(noon());
+    if (operation.operationId === "createProgram" && isObject) value.id = `f-${c.below(20)}`;
+    if (operation.operationId === "revokeKeys" && isObject && c.maybe(0.6)) value.generation = 1;
+    if (operation.operationId === "putProgram" && isObject && c.maybe(0.8)) value.id = program.id;
     for (let times = c.below(3); times > 0; times -= 1) value = spoil(value, c);
     body = bytesOf(value, c);
     headers["content-type"] = "application/json";

@@ -129,6 +129,7 @@ test("each endpoint costs what the design says", async () => {
     "alias, first time": await cost((n) => choose(`chooser-${n}`, {})),
     "alias, the same again": await cost(() => choose("anna", { alias: "TASSE" })),
     "me, with an alias": await cost(() => program.customer("anna")("GET", "/v1/me")),
+    "claim by hand": await cost((n) => program.customer(`claimer-${n}`)("POST", "/v1/me/claims", { order_id: `lost-${n}`, ordered_on: instant(noon()).slice(0, 10) })),
     "offer check": await cost((n) => program.server("POST", "/v1/offer/check", { customer_id: `friend-${n}`, token })),
     "codes of two": await cost((n) => program.server("POST", "/v1/codes", { customer_ids: [`a-${n}`, `b-${n}`] })),
     "order without a referral": await cost(() => program.order()),
@@ -141,6 +142,7 @@ test("each endpoint costs what the design says", async () => {
     "event before its order": await cost(() => program.event(unique("early"))),
     "an order's story": await cost(() => program.server("GET", "/v1/conversions/A-1")),
     "rewards of a day": await cost(() => program.server("GET", `/v1/rewards?from=${instant(noon()).slice(0, 10)}`)),
+    "rewards of a customer": await cost(() => program.server("GET", "/v1/rewards?customer_id=10023")),
     "rewards as a file": await cost(() => program.server("GET", `/v1/exports/rewards?from=${instant(noon()).slice(0, 10)}`)),
     "conversions as a file": await cost(() => program.server("GET", `/v1/exports/conversions?from=${instant(noon()).slice(0, 10)}`)),
     "advocates as a file": await cost(() => program.server("GET", "/v1/exports/advocates")),
@@ -153,6 +155,7 @@ test("each endpoint costs what the design says", async () => {
   };
   await setClock(worker, noon() + 31 * DAY);
   await runCronUntilDone(worker);
+  costs.review = await cost((n) => program.server("POST", `/v1/rewards/${rewards[n]}/review`, { decision: "approve" }));
   costs.fulfil = await cost((n) => program.server("POST", `/v1/rewards/${rewards[n]}/fulfil`, { reference: "voucher 881" }));
   costs["order by an alias"] = await cost(() => program.order({ alias: "TASSE" }));
   costs.erase = await cost((n) => program.server("POST", "/v1/customers/erase", { customer_id: `new-${n}` }));
@@ -173,6 +176,8 @@ const COSTS = {
   "alias, first time": "0 3 2",
   "alias, the same again": "0 0 3",
   "me, with an alias": "0 0 6",
+  // The customer's id, the pointer, and the claim under the order and under the customer.
+  "claim by hand": "0 4 1",
   "offer check": "0 0 2",
   "codes of two": "1 2 2",
   "order without a referral": "0 2 1",
@@ -186,15 +191,18 @@ const COSTS = {
   "an order's story": "2 0 4",
   // A list for the month, one for each of 6 orders, one for their advocate.
   "rewards of a day": "0 0 8",
+  // The customer and the ledger, and a read for the ids of its orders.
+  "rewards of a customer": "1 0 2",
   // The same, and a read for the friends' ids.
   "rewards as a file": "1 0 8",
   // A list for the month, one for each of 8 orders and for what became of it, one for their advocate; reads for reports and friends.
   "conversions as a file": "2 0 18",
-  // A list, and two for each of 7 customers.
-  "advocates as a file": "0 0 15",
+  // A list, and two for each of 12 customers.
+  "advocates as a file": "0 0 25",
   // Orders of the month, the ledger, the advocate, closed days, what is folded, today's clicks and shares, totals.
   "statistics of a day": "0 0 8",
   "totals": "0 1 0",
+  "review": "2 1 3",
   "fulfil": "2 1 3",
   "program": "0 0 0",
   "program, changed": "0 1 0",

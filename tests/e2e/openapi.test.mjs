@@ -197,6 +197,11 @@ describe("the running Worker", () => {
     assert.equal((await call("checkOffer", { body: question })).body.eligible, true);
     assert.equal((await call("checkOffer", { body: { customer_id: "30412", coupon: "NIEMAND" } })).body.reason, "unknown_alias");
     await call("recordShare", { body: { channel: "whatsapp" } });
+    const claim = { order_id: "A-2", ordered_on: instant(noon()).slice(0, 10) };
+    assert.equal((await call("claimReferral", { body: claim })).status, 201);
+    assert.equal((await call("claimReferral", { body: claim })).status, 200);
+    for (let n = 10; n < 19; n += 1) await call("claimReferral", { body: { ...claim, order_id: `A-${n}` } });
+    assert.equal((await call("claimReferral", { body: { ...claim, order_id: "A-20" } })).status, 409);
     await call("issueCodes", { body: { customer_ids: ["10023", "10024"] } });
     const early = { event_id: "d1", type: "delivered", occurred_at: instant(noon()) };
     await call("recordEvent", { path: { order_id: "A-1" }, body: early });
@@ -222,9 +227,19 @@ describe("the running Worker", () => {
     await runCronUntilDone(worker);
     await call("listRewards", { query: "?status=approved&from=2026-01-01" });
     assert.equal((await call("fulfilReward", { path: { id: id }, body: { reference: "v 881" } })).status, 200);
+    assert.equal((await call("fulfilReward", { path: { id: id }, body: { reference: "v 882" } })).body.overpaid.length, 1);
+    assert.equal((await call("reviewReward", { path: { id: id }, body: { decision: "decline" } })).status, 409);
+    assert.equal((await call("reviewReward", { path: { id: NO_REWARD }, body: { decision: "approve" } })).status, 404);
+    const claimed = (await call("getConversion", { path: { order_id: "A-2" } })).body.rewards[0];
+    assert.equal(claimed.reason, "claimed_by_hand");
+    for (let n = 0; n < 2; n += 1) assert.equal((await call("reviewReward", { path: { id: claimed.id }, body: { decision: "decline", note: "no" } })).status, 200);
+    await call("listRewards", { query: "?customer_id=10023" });
     await call("recordEvent", { path: { order_id: "A-1" }, body: { event_id: "r2", type: "refunded", amount: 1000, occurred_at: instant(worker.now()) } });
     const { rewards } = (await call("listRewards")).body;
-    assert.ok(rewards.some((reward) => reward.entries && reward.reference === "v 881"), JSON.stringify(rewards));
+    const taken = rewards.find((reward) => reward.entries && reward.reference === "v 881");
+    assert.ok(taken, JSON.stringify(rewards));
+    assert.equal((await call("listRewards", { query: "?customer_id=10023" })).body.owed[0].amount, -200);
+    assert.ok((await call("fulfilReward", { path: { id: taken.entries[0].id }, body: { reference: "offset" } })).body.entries[0].settled_at);
     assert.equal((await call("listRewards", { query: "?status=lost" })).status, 400);
     const me = await call("getMe");
     assert.equal(me.body.totals.earned.length, 1);
@@ -235,7 +250,7 @@ describe("the running Worker", () => {
     await call("exportTable", { query: "?format=xlsx" });
     await call("postTotals", { body: { day: instant(worker.now()).slice(0, 10), orders: 4, revenue: 20_000 } });
     const stats = await call("getStats", { query: "?years=3" });
-    assert.equal(stats.body.total.purchases, 0, "the last month");
+    assert.equal(stats.body.total.purchases, 1, "the last month");
     assert.equal((await call("getStats", { query: `?from=${instant(noon()).slice(0, 10)}` })).body.total.purchases, 1);
     await call("getStats", { query: "?years=0" });
     for (const customer_id of ["10023", "20871"]) {

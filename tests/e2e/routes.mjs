@@ -11,6 +11,7 @@ export const event = { event_id: "r1", type: "refunded", amount: 1000, occurred_
 export const GUARDED = [
   ["customer", "GET", "/v1/me"],
   ["customer", "POST", "/v1/me/shares", { channel: "whatsapp" }],
+  ["customer", "POST", "/v1/me/claims", { order_id: "A-1", ordered_on: "2026-11-21" }],
   ["customer", "POST", "/v1/me/alias", { alias: "TEE4K7" }],
   ["server", "POST", "/v1/offer/check", { customer_id: "20871", first_order: true, alias: "TEE4K7" }],
   ["server", "POST", "/v1/codes", { customer_ids: ["10023"] }],
@@ -19,6 +20,7 @@ export const GUARDED = [
   ["server", "POST", "/v1/conversions/A-1/events", event],
   ["server", "GET", "/v1/rewards"],
   ["server", "POST", "/v1/rewards/rw_000000000000000004/fulfil", { reference: "voucher 881" }],
+  ["server", "POST", "/v1/rewards/rw_000000000000000004/review", { decision: "approve" }],
   ["server", "GET", "/v1/pools/tee-2026"],
   ["server", "POST", "/v1/pools/tee-2026", "TEE-1"],
   ["server", "GET", "/v1/program"],

@@ -280,7 +280,7 @@ test("a token without an end, past its end, or for someone else is refused at ev
     ["exp a minute ago", { iat: seconds - 3600, exp: seconds - 60 }, "expired"],
     ["no aud", { aud: undefined }, "wrong audience"],
     ["aud of another program", { aud: stranger.id }, "wrong signature"],
-    ["aud of no program", { aud: "nirgends" }, "wrong signature"],
+    ["aud of no program", { aud: "nirgends" }, "wrong audience"],
     ["aud as a list", { aud: [program.id, stranger.id] }, "wrong audience"],
   ]) {
     await refusedEverywhere(identityToken({ ...claims, ...changes }, program.identitySecret), word, what);
@@ -337,6 +337,7 @@ test("another program's keys and tokens change nothing here, at any route", asyn
   const expected = {
     "GET /v1/me": 200, "POST /v1/me/shares": 204, "POST /v1/codes": 200, "POST /v1/conversions": 201, "GET /v1/conversions/A-1": 404,
     "POST /v1/conversions/A-1/events": 202, "GET /v1/rewards": 200, [`POST /v1/rewards/${id}/fulfil`]: 404, "GET /v1/program": 200,
+    "POST /v1/me/claims": 201, "POST /v1/me/alias": 200, "POST /v1/offer/check": 200, [`POST /v1/rewards/${id}/review`]: 404,
     "GET /v1/pools/tee-2026": 200, "POST /v1/pools/tee-2026": 200,
     "GET /v1/exports/rewards": 200, "GET /v1/stats": 200, "POST /v1/totals": 201, "PUT /v1/program": 403, "POST /v1/customers/export": 200, "POST /v1/customers/erase": 200,
     "GET /v1/webhooks": 200, "POST /v1/webhooks": 201,

@@ -219,7 +219,7 @@ test("WooCommerce: the plugin brings the token to the order and completes the pa
     ran.payload.meta_data = Object.entries(ran.meta).map(([key, value], at) => ({ id: at, key, value: key === "_passalong_pa" ? value : "2026-11-06T10:30:00Z" }));
     const { recorded } = await send("woocommerce", "order.updated", ran.payload);
     const [conversion, ...events] = recorded;
-    assert.deepEqual([conversion.attributed, conversion.reason], earlier.length ? [false, "existing_customer"] : [true, undefined]);
+    assert.deepEqual([conversion.attributed, conversion.reason], earlier.length ? [false, "friend_already_referred"] : [true, undefined]);
     // Shipping alone is no refund; money back without lines is.
     assert.deepEqual(events.map(({ event_id }) => event_id), ["delivered", "refund-10101", "refund-10103"]);
     const { body } = await programs.woocommerce.server("GET", `/v1/conversions/${id}`);

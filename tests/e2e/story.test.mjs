@@ -242,7 +242,7 @@ test("a friend's second order earns nothing more and is not rebated, which they 
   assert.match(plain(await mia.locator(".bill").innerText()), /6,90 € Versand 3,90 € Gesamt inkl. MwSt. 10,80 €.*neue Kundschaft/);
   await pay(mia);
   const { body } = await program.server("GET", `/v1/conversions/${await thanked(mia)}`);
-  assert.deepEqual([body.attributed, body.reason], [false, "existing_customer"]);
+  assert.deepEqual([body.attributed, body.reason], [false, "friend_already_referred"]);
   await mia.context().close();
 });
 

@@ -263,7 +263,7 @@ impl Tongue for German {
 
     fn new_customers(&self, shop: &str) -> String {
         format!(
-            "Die geworbene Person muss neu sein: Wer schon Kundin oder Kunde von {shop} ist, zählt nicht."
+            "Die geworbene Person muss neu sein: Wer schon vor der Empfehlung bei {shop} Kundin oder Kunde war, zählt nicht."
         )
     }
 

@@ -247,7 +247,9 @@ impl Tongue for English {
     }
 
     fn new_customers(&self, shop: &str) -> String {
-        format!("Your friend must be new: those who were customers of {shop} before they were referred do not count.")
+        format!(
+            "Your friend must be new: those who were customers of {shop} before they were referred do not count."
+        )
     }
 
     fn once(&self) -> String {

@@ -326,7 +326,7 @@ proptest! {
         let text = text(&program, Language::De, Address::Du);
         let rules = || program.rewards.iter();
         let said = [
-            ("Kundin oder Kunde von Teehaus Nord ist, zählt nicht", program.attribution.new_customers_only),
+            ("Kundin oder Kunde war, zählt nicht", program.attribution.new_customers_only),
             ("angehalten", program.paused),
             ("verfällt", rules().any(|rule| rule.expires_days.is_some())),
             ("automatisch bereitgestellt", rules().any(|rule| rule.delivery == Delivery::Webhook)),

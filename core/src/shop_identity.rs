@@ -129,7 +129,7 @@ pub fn shopify_proxy(
     is_fresh(at, PROXY_LEEWAY, now)?;
     shop_is_ours(shop, is_ours)?;
     if customer.is_empty() {
-        return Err(IdentityProblem::NotLoggedIn("Shopify names no customer of this session"));
+        return Err(IdentityProblem::NotLoggedIn("Shopify's app proxy names no customer"));
     }
     customer.parse().map_err(IdentityProblem::Customer)
 }

@@ -480,6 +480,12 @@ pub struct CustomerExport {
     pub link: String,
     /// The aliases this customer chose.
     pub aliases: Vec<String>,
+    /// The segments the shop put the customer into, the first in front.
+    pub segments: Vec<String>,
+    /// Referrals the customer missed and asked for.
+    pub claims: Vec<MeClaim>,
+    /// What the customer earned as a friend with the last orders.
+    pub as_friend: Vec<FriendReward>,
     /// Pseudonyms of hints on record.
     pub hints: Vec<String>,
     pub clicks: u64,

@@ -137,7 +137,7 @@ fn what_the_proxy_does_not_say_is_told_apart() {
     for (change, problem) in [
         (
             ("logged_in_customer_id", ""),
-            IdentityProblem::NotLoggedIn("Shopify names no customer of this session"),
+            IdentityProblem::NotLoggedIn("Shopify's app proxy names no customer"),
         ),
         (("logged_in_customer_id", "0"), IdentityProblem::Customer(IdError::Placeholder)),
         (("timestamp", "soon"), IdentityProblem::Malformed("timestamp", "Unix seconds")),

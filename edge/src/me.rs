@@ -124,11 +124,16 @@ pub async fn me<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Respo
 /// Claims that were filed and whose orders have not come into the ledger, newest first.
 fn open_claims(record: &Customer, orders: &BTreeMap<OrderPseudonym, Order>) -> Vec<MeClaim> {
     let open = record.claims.iter().rev().filter(|claim| !orders.contains_key(&claim.order));
-    let told = |claim: &customers::Claimed| MeClaim {
-        ordered_on: claim.ordered_on.clone(),
-        filed_at: claim.filed_at,
-    };
-    open.map(told).collect()
+    open.map(told_claim).collect()
+}
+
+/// All claims that are on record.
+pub fn told_claims(record: &Customer) -> Vec<MeClaim> {
+    record.claims.iter().map(told_claim).collect()
+}
+
+fn told_claim(claim: &customers::Claimed) -> MeClaim {
+    MeClaim { ordered_on: claim.ordered_on.clone(), filed_at: claim.filed_at }
 }
 
 pub fn head(version: &Version) -> ProgramHead {
@@ -350,7 +355,7 @@ pub async fn claimed<H: Host>(
     Ok(result)
 }
 
-async fn as_friend<H: Host>(
+pub async fn as_friend<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     friend: CustomerPseudonym,

@@ -213,7 +213,9 @@ async fn look<H: Host>(
         }
         return cx.delete(&key.to_string()).await;
     }
-    if let Some(first) = reports.first_mut().filter(|first| first.advocate.is_none()) {
+    // Where another report of it names somebody, that one is refused, and nobody has it.
+    let is_open = reports.iter().all(|report| report.advocate.is_none());
+    if let Some(first) = reports.first_mut().filter(|_| is_open) {
         match join(cx, &program, key.order, first).await? {
             Joined::Nobody => {}
             Joined::NotBefore(next) => {

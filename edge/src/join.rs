@@ -9,7 +9,9 @@ use passalong_core::time::{Day, HOUR, Minute, SETTLE};
 
 use crate::keys::{HandKey, Ledger, OrderKey};
 use crate::news;
-use crate::orders::{Record, Report, claim_puts, claims, conversion_put, log_put, order_put};
+use crate::orders::{
+    self, Record, Report, claim_puts, claims, conversion_put, ledger_put, log_put, order_put,
+};
 use crate::programs::Loaded;
 use crate::store::{Context, Entry, Host, StoreError};
 
@@ -53,6 +55,10 @@ pub async fn join<H: Host>(
     let ledger = Ledger(Some(advocate));
     let mut puts = claim_puts(program, advocate, order, (key, &conversion));
     puts.push(log_put(program, ledger, order, &record));
+    // What has happened to it comes along.
+    for (key, fact) in orders::events(cx, program, order).await? {
+        puts.push(ledger_put(program, advocate, order, (key, &fact)));
+    }
     cx.put_all(&puts).await?;
     let mut facts = Order::default();
     facts.add(key, Fact::Conversion(conversion.clone()));

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use passalong_core::fact::{Event, Fact, FactKey, Order};
 use passalong_core::ids::{CustomerPseudonym, OrderId, OrderPseudonym};
+use passalong_core::program::Version;
 use passalong_core::report::{EventReport, EventType};
 use passalong_core::seal::Sealed;
 use passalong_core::status;
@@ -118,7 +119,10 @@ pub async fn take_refund<H: Host>(
     let fact = Fact::Event(report.kind, event);
     // Two reports of one order may be in one ledger.
     let advocates: BTreeSet<_> = known.iter().filter_map(|report| report.advocate).collect();
-    if known.is_empty() || !advocates.is_empty() {
+    // An order without proof may be on its way into a ledger.
+    let binds = |version: &Version| version.terms.attribution.bound_days > 0;
+    let may_join = program.versions.all().any(binds);
+    if known.is_empty() || !advocates.is_empty() || may_join {
         let ledger = Ledger(known.iter().find_map(|report| report.advocate));
         let due = due_put(program, key.accepted.plus(SETTLE), ledger, order);
         cx.put(&Put { metadata: Some(json!({ "again": true })), ..due }).await?;

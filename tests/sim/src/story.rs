@@ -289,6 +289,8 @@ pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
         json!({}),
         json!({ "orders_per_day": 2, "orders_per_click": 1 }),
         json!({ "orders_per_day": 1 }),
+        json!({ "orders_per_click": 1 }),
+        json!({ "orders_per_click": 1 }),
     ]);
     json!({
         "id": id, "preset": "20-10", "name": "Teehaus Nord",

@@ -10,7 +10,7 @@ import { HOUR, MINUTE, PERSON, SECOND, createProgram, instant, noon, runCronUnti
 import { startMiniflare } from "./miniflare.mjs";
 import { check, operations, resolve, violations } from "./openapi.mjs";
 
-const REQUESTS = Number(process.env.PASSALONG_FUZZ_REQUESTS ?? 2_000);
+const REQUESTS = Number(process.env.PASSALONG_FUZZ_REQUESTS ?? 5_000);
 const SEED = Number(process.env.PASSALONG_FUZZ_SEED ?? 1);
 const CLIENTS = 8;
 const BOUND = 20 * SECOND;
@@ -117,6 +117,7 @@ let worker;
 let program;
 let code;
 let reward;
+let webhooks;
 let token;
 
 // Ids that lead somewhere, so that not everything ends in 404.
@@ -170,7 +171,8 @@ function make(index) {
   const parameters = (operation.parameters ?? []).map(resolve);
   // Of the programs that these requests create, so that the one they go by keeps its keys.
   const isProgram = ({ name }) => name === "id" && operation.path.startsWith("/v1/programs/");
-  const good = (parameter) => (isProgram(parameter) ? `f-${c.below(20)}` : (known(parameter.name, c) ?? valueOf(parameter.schema, c, known)));
+  const isWebhook = ({ name }) => name === "id" && operation.path.startsWith("/v1/webhooks/");
+  const good = (parameter) => (isProgram(parameter) ? `f-${c.below(20)}` : isWebhook(parameter) ? c.pick(webhooks) : (known(parameter.name, c) ?? valueOf(parameter.schema, c, known)));
   const any = (parameter) => (c.maybe(0.75) ? good(parameter) : anyText(c));
   const isPath = (parameter) => parameter.in === "path";
   const pathValues = Object.fromEntries(parameters.filter(isPath).map((parameter) => [parameter.name, encoded(any(parameter), c)]));
@@ -283,6 +285,9 @@ before(async () => {
   token = await program.click("10023");
   const { body } = await program.order({ order_id: "A-1", customer_id: "20871", token });
   reward = body.rewards[0].id;
+  // Nobody listens there; some of them will be removed.
+  const add = (n) => program.server("POST", "/v1/webhooks", { url: `http://127.0.0.1:9/${n}`, types: ["pool.low"] });
+  webhooks = (await Promise.all([1, 2, 3].map(add))).map((answer) => answer.body.id);
   await setClock(worker, noon());
   await runCronUntilDone(worker);
 });

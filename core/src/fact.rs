@@ -11,11 +11,12 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::channel::Channel;
-use crate::ids::{Digest, IdError, Identity};
+use crate::ids::{Digest, IdError, Identity, OrderPseudonym};
 use crate::money::{BasisPoints, Currency};
+use crate::orders::claims::{Admission, Purchase};
 use crate::report::EventType;
 use crate::reward::{ConversionKind, Label, Part, Reason, Role, Trigger, Value};
-use crate::time::{Instant, Minute};
+use crate::time::{Day, Instant, Minute};
 use crate::words::words;
 
 words!(
@@ -30,6 +31,7 @@ words!(
         Verdict = "verdict",
         Fulfilled = "fulfilled",
         Reviewed = "reviewed",
+        Remembered = "remembered",
     }
 );
 
@@ -128,12 +130,25 @@ pub struct Conversion {
     /// What the edge could see when it accepted: shown until the verdict, which ignores it.
     #[serde(rename = "n", skip_serializing_if = "Option::is_none", default)]
     pub noted: Option<Reason>,
-    /// As far as visible then, the friend had converted for this advocate before.
-    #[serde(rename = "g", skip_serializing_if = "std::ops::Not::not", default)]
-    pub again: bool,
+    /// How the claim was let in as far as was visible then: shown until the verdict.
+    #[serde(rename = "g", skip_serializing_if = "is_first", default = "first")]
+    pub admission: Admission,
+    /// As far as was visible then, the advocate brought this friend before, so that `first_order: false`
+    /// refuses nothing: shown until the verdict.
+    #[serde(rename = "h", skip_serializing_if = "std::ops::Not::not", default)]
+    pub waived: bool,
     /// What of the amount is excluded, by the terms that were known then: shown until the verdict.
     #[serde(rename = "ex", skip_serializing_if = "is_zero", default)]
     pub excluded: i64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
+fn is_first(admission: &Admission) -> bool {
+    *admission == Admission::First
+}
+
+const fn first() -> Admission {
+    Admission::First
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
@@ -211,6 +226,9 @@ pub struct Verdict {
     /// The report that was decided on.
     #[serde(rename = "d", with = "text")]
     pub report: Digest,
+    /// How its claim was let in; nothing where it holds nobody.
+    #[serde(rename = "l", skip_serializing_if = "Option::is_none", default)]
+    pub admitted: Option<Admission>,
     #[serde(rename = "r")]
     pub rewards: Vec<Decided>,
     /// What of the amount earns nothing.
@@ -252,6 +270,24 @@ pub struct Reviewed {
     pub sealed: Option<String>,
 }
 
+/// What an erased key said of an order that was not decided yet, under the minute of that key: so that
+/// an erasure changes no verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Remembered {
+    /// An earlier purchase of the same person; none, and no segment, where the order is the advocate's
+    /// own.
+    #[serde(rename = "o", skip_serializing_if = "Option::is_none", default, with = "some_text")]
+    pub order: Option<OrderPseudonym>,
+    #[serde(rename = "a", skip_serializing_if = "is_zero", default)]
+    pub amount: i64,
+    /// The last day on which the purchase is remembered.
+    #[serde(rename = "u", skip_serializing_if = "Option::is_none", default, with = "some_text")]
+    pub until: Option<Day>,
+    /// The segment that the shop had put the advocate into.
+    #[serde(rename = "s", skip_serializing_if = "Option::is_none", default)]
+    pub segment: Option<String>,
+}
+
 /// The content of a fact. The kind in its key says which it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
@@ -260,6 +296,7 @@ pub enum Fact {
     Verdict(Verdict),
     Fulfilment(Fulfilment),
     Reviewed(Reviewed),
+    Remembered(Remembered),
 }
 
 impl Fact {
@@ -270,6 +307,7 @@ impl Fact {
             Self::Verdict(_) => FactKind::Verdict,
             Self::Fulfilment(_) => FactKind::Fulfilled,
             Self::Reviewed(_) => FactKind::Reviewed,
+            Self::Remembered(_) => FactKind::Remembered,
         }
     }
 
@@ -280,6 +318,7 @@ impl Fact {
             Self::Verdict(fact) => serde_json::to_value(fact),
             Self::Fulfilment(fact) => serde_json::to_value(fact),
             Self::Reviewed(fact) => serde_json::to_value(fact),
+            Self::Remembered(fact) => serde_json::to_value(fact),
         };
         json.unwrap_or_default()
     }
@@ -296,6 +335,7 @@ impl Fact {
             FactKind::Verdict => Verdict::deserialize(json).map(Self::Verdict),
             FactKind::Fulfilled => Fulfilment::deserialize(json).map(Self::Fulfilment),
             FactKind::Reviewed => Reviewed::deserialize(json).map(Self::Reviewed),
+            FactKind::Remembered => Remembered::deserialize(json).map(Self::Remembered),
         }
         .ok()
     }
@@ -331,6 +371,7 @@ pub struct Order {
     fulfilments: BTreeMap<(Part, Option<Digest>), BTreeMap<String, Accepted<Fulfilment>>>,
     /// Of several the one accepted first.
     reviews: BTreeMap<Part, Accepted<Reviewed>>,
+    remembered: BTreeMap<(Minute, Digest), Remembered>,
 }
 
 fn keep_first<T>(slot: &mut Option<Accepted<T>>, new: Accepted<T>) {
@@ -369,6 +410,9 @@ impl Order {
                 let mut slot = paid.remove(&reference);
                 keep_first(&mut slot, Accepted { at, digest, fact });
                 paid.extend(slot.map(|kept| (reference, kept)));
+            }
+            Fact::Remembered(fact) => {
+                self.remembered.insert((at, digest), fact);
             }
             Fact::Reviewed(fact) => {
                 let part = Part { role: fact.role, milestone: fact.milestone };
@@ -448,6 +492,27 @@ impl Order {
         let mut paid: Vec<_> = paid.map(|(_, paid)| paid).collect();
         paid.sort_by_key(|paid| paid.rank());
         paid
+    }
+
+    /// Whether an erased key said, up to that minute, that the order is the advocate's own.
+    pub fn is_own(&self, until: Minute) -> bool {
+        let is_own = |fact: &Remembered| fact.order.is_none() && fact.segment.is_none();
+        self.remembered.iter().any(|((at, _), fact)| *at <= until && is_own(fact))
+    }
+
+    /// Segments of the advocate, as erased keys said, and since when.
+    pub fn remembered_segments(&self) -> impl Iterator<Item = (Minute, &str)> {
+        self.remembered
+            .iter()
+            .filter_map(|((since, _), fact)| Some((*since, fact.segment.as_deref()?)))
+    }
+
+    /// Earlier purchases of the same person, as erased keys said.
+    pub fn remembered(&self) -> impl Iterator<Item = (Digest, Purchase)> {
+        self.remembered.iter().filter_map(|((accepted, digest), fact)| {
+            let (order, until) = (fact.order?, fact.until?);
+            Some((*digest, Purchase { order, accepted: *accepted, amount: fact.amount, until }))
+        })
     }
 
     /// What the merchant decided on a reward.

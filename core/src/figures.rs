@@ -11,6 +11,7 @@ use crate::fact::Order;
 use crate::ids::{CustomerPseudonym, Identity};
 use crate::metrics::{Metric, Seen, k_factor};
 use crate::money::Currency;
+use crate::orders::claims::Admission;
 use crate::reward::{ConversionKind, Reason, Status};
 use crate::settlement::remaining;
 use crate::status::Reward;
@@ -214,13 +215,15 @@ impl Tally {
                 None => sum.add(&reward.value),
             }
         }
-        if is_refused(rewards, fact.again) {
+        let admitted = order.verdict.as_ref().and_then(|verdict| verdict.fact.admitted);
+        let again = admitted.unwrap_or(fact.admission) != Admission::First;
+        if is_refused(rewards, again) {
             counts.refused += 1;
             return;
         }
         self.advocates.insert(advocate);
         let friend = fact.identities.first();
-        if let Some(friend) = friend.filter(|_| !fact.again)
+        if let Some(friend) = friend.filter(|_| !again)
             && self.new_friends.insert(*friend)
         {
             counts.new_friends += 1;

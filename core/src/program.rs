@@ -33,6 +33,15 @@ words!(
 );
 
 words!(
+    /// What becomes of an order whose buyer nobody knows, where the terms promise rewards for new
+    /// customers only.
+    Unknown {
+        Accept = "accept",
+        Review = "review",
+    }
+);
+
+words!(
     /// Where the hold starts.
     HoldFrom {
         Delivered = "delivered",
@@ -49,6 +58,8 @@ pub struct Attribution {
     /// How long after an order that brought its proof the friend's orders need none; 0: each needs
     /// its own.
     pub bound_days: u32,
+    /// How long a purchase makes whoever bought a known customer, where the shop does not say.
+    pub remember_days: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +109,9 @@ pub struct Coupon {
     pub link: Option<String>,
 }
 
+/// How many days a purchase is remembered, where the terms say nothing: two years.
+const REMEMBERED: u32 = 730;
+
 /// The most a private person can earn by recommendations in a year so that nothing of it is taxed in
 /// Germany (§ 22 Nr. 3 `EStG`: from 256 EUR on all of it is).
 const TAX_FREE_DE: i64 = 25_599;
@@ -134,6 +148,7 @@ pub struct Program {
     pub review: Review,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coupon: Option<Coupon>,
+    pub unknown_buyers: Unknown,
     pub preview: Preview,
     pub paused: bool,
 }
@@ -290,6 +305,7 @@ impl Program {
         let review = review(f.object("review")?)?;
         let preview = preview(f.object("preview")?, &name)?;
         let paused = f.flag("paused")?.unwrap_or(false);
+        let unknown_buyers = f.read("unknown_buyers")?.unwrap_or(Unknown::Accept);
         f.integer("version", (0, i64::MAX), "must be a number, or left out")?;
         f.read::<Instant>("valid_from")?;
         f.ignore("plain_terms");
@@ -310,6 +326,7 @@ impl Program {
             yearly_ceiling,
             review,
             coupon,
+            unknown_buyers,
             preview,
             paused,
         })
@@ -332,12 +349,14 @@ fn attribution(fields: Option<Fields>) -> Result<Attribution, Invalid> {
         window_days: 30,
         new_customers_only: true,
         bound_days: 0,
+        remember_days: REMEMBERED,
     };
     if let Some(mut f) = fields {
         result.model = f.read("model")?.unwrap_or(result.model);
         result.window_days = days(&mut f, "window_days", 1)?.unwrap_or(result.window_days);
         result.new_customers_only = f.flag("new_customers_only")?.unwrap_or(true);
         result.bound_days = days(&mut f, "bound_days", 0)?.unwrap_or(0);
+        result.remember_days = days(&mut f, "remember_days", 1)?.unwrap_or(REMEMBERED);
         f.finish()?;
     }
     Ok(result)

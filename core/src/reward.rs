@@ -56,6 +56,11 @@ words!(
         Chargeback = "chargeback",
         Declined = "declined",
         TooLate = "too_late",
+        Unpaid = "unpaid",
+        ReservedCode = "reserved_code",
+        ClickedLater = "clicked_later",
+        NotApprovedYet = "not_approved_yet",
+        Disputed = "disputed",
     }
 );
 

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use crate::fact::{Accepted, Conversion, Decided, Event, Order, Verdict, Via};
 use crate::ids::{CustomerPseudonym, Digest, OrderPseudonym};
 use crate::mutation::{self, Mutation};
+use crate::orders::claims::attribute;
 use crate::program::{Program, Versions};
 use crate::report::EventType;
 use crate::reward::{
     ConversionKind, Label, Part, Reason, RewardId, Role, Rule, Status, Trigger, Value,
 };
 use crate::settlement::{
-    Base, Facets, Friendship, Known, Remaining, after, attribute, remaining, rule_for, settling,
-    worth,
+    Base, Facets, Known, Remaining, after, earned_later, remaining, settling, worth,
 };
 use crate::time::{Instant, SETTLE};
 
@@ -123,18 +123,18 @@ pub fn rewards(order: &Order, view: &View<'_>) -> Vec<Reward> {
     }
     // What becomes known of an advocate after settlement no longer counts.
     let until = view.now.minute_up().min(settling(order, conversion, &version.terms).at);
-    let again = Friendship { taken: false, again: fact.again, held: fact.again };
-    let whole = again
-        .waive(attribute(fact, view.advocate, view.known, versions, until))
-        .and_then(|()| fact.noted.map_or(Ok(()), Err));
-    let facets = Facets::new(fact, view.known, conversion.at);
+    let by_itself = attribute(fact, order, view.advocate, view.known, versions, until);
+    let admitted = match by_itself {
+        Err(Reason::ExistingCustomer) if fact.waived => Ok(()),
+        attributed => attributed,
+    };
+    let admitted = admitted.and_then(|()| fact.noted.map_or(Ok(fact.admission), Err));
+    let facets = Facets::new(fact, order, view.known, conversion.at);
     [Role::Advocate, Role::Friend]
         .into_iter()
         .filter_map(|role| {
-            let rule = rule_for(&version.terms, role, &facets, fact.again);
-            let named = rule.or_else(|| rule_for(&version.terms, role, &facets, false))?;
-            let refusal = whole.and_then(|()| rule.ok_or(Reason::FriendAlreadyReferred)).err();
-            Some(looked_at.provisional(named, refusal))
+            let earning = earned_later(&version.terms, role, &facets, admitted)?;
+            Some(looked_at.provisional(earning.rule, earning.refusal))
         })
         .collect()
 }

@@ -1,21 +1,22 @@
 //! `POST /v1/offer/check`: what the shop may take off the order of this friend now. It decides as a
 //! report of that order would be decided now, and writes nothing.
 
-use passalong_core::fact::Conversion;
+use passalong_core::fact::{Conversion, Order};
 use passalong_core::ids::{Identity, OrderPseudonym};
+use passalong_core::orders::claims::Admission;
 use passalong_core::program::Version;
 use passalong_core::report::OfferQuestion;
 use passalong_core::reward::{ConversionKind, Reason, Role, Rule, When};
-use passalong_core::settlement::{Facets, attribute, friendship, rule_of};
+use passalong_core::settlement::{Earning, Facets, earning};
 use passalong_core::wire::OfferAnswer;
 
 use crate::authenticate::merchant;
-use crate::customers;
 use crate::http::{Request, Response};
-use crate::orders::{RIVALS, claims};
+use crate::people;
 use crate::problem::Problem;
 use crate::programs::{self, Loaded};
 use crate::proof::prove;
+use crate::record_conversion::{Recorded, provisional};
 use crate::requests::body;
 use crate::store::{Context, Host};
 
@@ -70,23 +71,21 @@ async fn decide<'p, H: Host>(
         action: None,
         via,
         noted: None,
-        again: false,
+        admission: Admission::First,
+        waived: false,
         excluded: 0,
     };
-    let known = customers::load(cx, program, advocate).await?.known;
-    if let Err(reason) = attribute(&conversion, advocate, &known, &program.versions, minute) {
-        return Ok(Err(reason));
-    }
+    let known = people::known(cx, program, advocate).await?.known;
     // No order has this name.
     let order = OrderPseudonym([0; 10]);
-    let claims = claims(cx, program, (order, None), &conversion.identities, RIVALS).await?;
-    let who = (order, advocate, conversion.kind);
-    let friendship = friendship(who, &claims.own, &claims.others, &program.versions, minute);
-    let facets = Facets::new(&conversion, &known, minute);
-    let rule = rule_of(&version.terms, Role::Friend, &facets, friendship.again);
-    let had = rule.is_none() && rule_of(&version.terms, Role::Friend, &facets, false).is_some();
-    if friendship.taken || had {
-        return Ok(Err(Reason::FriendAlreadyReferred));
-    }
-    Ok(Ok(rule))
+    let none = Order::default();
+    let of = Recorded { order, advocate, minute, known: &known, facts: &none };
+    let admitted = provisional(cx, program, &of, &conversion).await?;
+    let facets = Facets::new(&conversion, &none, &known, minute);
+    let earning = earning(&version.terms, Role::Friend, &facets, admitted);
+    Ok(match earning {
+        Some(Earning { refusal: Some(reason), .. }) => Err(reason),
+        Some(Earning { rule, refusal: None }) => Ok(Some(rule)),
+        None => admitted.map(|_| None),
+    })
 }

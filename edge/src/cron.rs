@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use passalong_core::fact::{
-    Accepted, Conversion, Decided, Fact, FactKey, FactKind, Order, Verdict,
+    Accepted, Conversion, Decided, Fact, FactKey, FactKind, Order, Verdict, Via,
 };
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
+use passalong_core::orders::claims::{Weighed, horizon};
 use passalong_core::program::{Excluded, Program, Version};
 use passalong_core::report::Item;
 use passalong_core::reward::Rule;
@@ -19,17 +20,15 @@ use serde_json::{Value, json};
 
 use crate::claim::WAITS_DAYS;
 use crate::coupons;
-use crate::customers::{self, Customer};
+use crate::customers::Customer;
 use crate::erasure;
 use crate::fold::fold_clicks;
 use crate::join::{Joined, join};
 use crate::keys::{AttemptKey, DueKey, DuePoolKey, Ledger, LedgerKey, TODO};
 use crate::news;
-use crate::orders::{
-    self, Report, claim_puts, claims, conversion_put, due_put, ledger_put, log_put, order_put,
-    ranks,
-};
+use crate::orders::{self, Report, conversion_put, due_put, ledger_put, log_put, order_put, ranks};
 use crate::outbox;
+use crate::people::{self, Computed, Depth, Question, person_puts};
 use crate::programs::{self, Loaded};
 use crate::remind;
 use crate::store::{Context, Entry, Host, Put, StoreError};
@@ -47,8 +46,6 @@ const INTERVAL: u64 = 300;
 /// A copy that is made later than this after its original counts as accepted when it is made: by
 /// then others may have been decided without it. An hour, less a margin for the clock and the put.
 const COPY_WITHIN: i64 = 50 * MINUTE;
-/// Earlier claims on a friend that count, the first ones first.
-const RIVALS: usize = 100;
 /// A verdict is looked at again so long after its instant.
 const AUDITED: i64 = DAY;
 /// What a pointer points to is waited for so long; an event without its order is then reported.
@@ -342,7 +339,7 @@ async fn audit<H: Host>(
     reports: &[Report],
     ledger: &BTreeMap<OrderPseudonym, Order>,
 ) -> Result<bool, StoreError> {
-    let customer = customers::load(cx, program, advocate).await?;
+    let customer = people::known(cx, program, advocate).await?;
     let Some(decided) = ledger.get(&order) else { return Ok(false) };
     let mut facts = decided.undecided();
     facts.stand(&ranks(reports));
@@ -385,7 +382,7 @@ async fn heal<H: Host>(
         let accepted = if first { copied_at(cx, conversion.at) } else { cx.accepted() };
         let key = FactKey { accepted, ..original };
         let ledger = Ledger(Some(advocate));
-        let mut puts = claim_puts(program, advocate, order, (key, &conversion.fact));
+        let mut puts = person_puts(cx, program, ledger, order, (key, &conversion.fact));
         puts.push(conversion_put(program, advocate, order, (key, &conversion.fact), &record));
         puts.push(log_put(program, ledger, order, &record));
         cx.put_all(&puts).await?;
@@ -439,8 +436,26 @@ async fn decide<H: Host>(
 ) -> Result<Option<(Minute, Verdict)>, StoreError> {
     let Some(conversion) = facts.conversion.as_ref() else { return Ok(None) };
     let Some(version) = version_of(program, facts) else { return Ok(None) };
-    let mine = (order, Some(conversion.at));
-    let claims = claims(cx, program, mine, &conversion.fact.identities, RIVALS).await?;
+    let ranked = ranks(reports);
+    let settled = settling(facts, conversion, &version.terms).at;
+    let weighed = Weighed {
+        order,
+        advocate,
+        conversion,
+        facts,
+        known: &customer.known,
+        versions: &program.versions,
+        settled,
+    };
+    let question = Question {
+        weighed,
+        reported: people::reported(&ranked, conversion),
+        up_to: horizon(settled),
+        depth: Depth::Final,
+        binding: conversion.fact.via == Via::Bound,
+        ledger: Some(ledger),
+    };
+    let standing = people::standing(cx, program, &question, &mut Computed::new()).await?;
     let items = if version.terms.excluded == Excluded::default() {
         Vec::new()
     } else {
@@ -454,9 +469,8 @@ async fn decide<H: Host>(
         facts,
         items: &items,
         versions: &program.versions,
-        reports: &ranks(reports),
-        own: &claims.own,
-        claims: &claims.others,
+        reports: &ranked,
+        standing: &standing,
         earned: &earned(ledger),
         pace: &pace,
     }))
@@ -568,7 +582,7 @@ async fn settle_due<H: Host>(
     });
     let mut due: Vec<(Minute, OrderPseudonym)> = due.collect();
     due.sort_unstable();
-    let customer = customers::load(cx, program, advocate).await?;
+    let customer = people::known(cx, program, advocate).await?;
     let mut settled = 0;
     for (_, order) in due {
         if !has_room(cx) {

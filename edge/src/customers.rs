@@ -20,7 +20,8 @@ use crate::store::{Context, Entry, Host, Put, StoreError};
 pub struct Customer {
     /// The merchant's id, sealed.
     pub sealed: Option<String>,
-    /// Hints and segments, and since which minute they count.
+    /// Hints and segments, and since which minute they count. Of an erased customer too, until they are
+    /// deleted: they decide orders, and are shown to nobody.
     pub known: Known,
     /// Claims that were filed, the oldest first.
     pub claims: Vec<Claimed>,
@@ -71,7 +72,6 @@ impl Customer {
         }
         if customer.erased {
             customer.sealed = None;
-            customer.known = Known::default();
             customer.claims.clear();
             customer.aliases.clear();
         }

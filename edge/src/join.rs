@@ -2,24 +2,22 @@
 //! order, or a customer says so by hand. The cron puts them into the advocate's ledger, where they
 //! count as accepted when they come: so nothing that was decided before depends on them.
 
-use passalong_core::fact::{Conversion, Fact, FactKey, FactKind, Order, Via};
+use passalong_core::fact::{Accepted, Conversion, Fact, FactKey, FactKind, Order, Via};
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
-use passalong_core::settlement::bound_to;
+use passalong_core::orders::claims::{Weighed, bound_to};
+use passalong_core::settlement::Known;
 use passalong_core::time::{Day, HOUR, Minute, SETTLE};
 
 use crate::keys::{HandKey, Ledger, OrderKey};
 use crate::news;
-use crate::orders::{
-    self, Record, Report, claim_puts, claims, conversion_put, ledger_put, log_put, order_put,
-};
+use crate::orders::{self, Record, Report, conversion_put, ledger_put, log_put, order_put};
+use crate::people::{self, Computed, Depth, Question, person_puts};
 use crate::programs::Loaded;
 use crate::store::{Context, Entry, Host, StoreError};
 
 /// An order is joined so long after it was accepted: by then all that was accepted before it is
 /// visible, also what was cut off and completed.
 pub const JOINED_AFTER: i64 = HOUR + SETTLE;
-/// Earlier claims on a friend that are looked into.
-const RIVALS: usize = 100;
 
 /// What became of an order without proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +51,7 @@ pub async fn join<H: Host>(
     let conversion = Conversion { via, ..conversion };
     let key = FactKey { accepted: cx.accepted(), kind: FactKind::Conversion, ..report.key };
     let ledger = Ledger(Some(advocate));
-    let mut puts = claim_puts(program, advocate, order, (key, &conversion));
+    let mut puts = person_puts(cx, program, ledger, order, (key, &conversion));
     puts.push(log_put(program, ledger, order, &record));
     // What has happened to it comes along.
     for (key, fact) in orders::events(cx, program, order).await? {
@@ -94,11 +92,30 @@ async fn bound<H: Host>(
         return Ok(None);
     }
     let at = report.key.accepted;
-    let mine = (order, Some(at));
-    let mut earlier = claims(cx, program, mine, &conversion.identities, RIVALS).await?.others;
-    earlier.retain(|claim| (claim.accepted, claim.order) < (at, order));
-    Ok(bound_to(conversion, &earlier, &program.versions, at))
+    let reported = Accepted { at, digest: report.key.digest, fact: conversion.clone() };
+    let weighed = Weighed {
+        order,
+        advocate: NOBODY,
+        conversion: &reported,
+        facts: &Order::default(),
+        known: &Known::default(),
+        versions: &program.versions,
+        settled: at,
+    };
+    let question = Question {
+        weighed,
+        reported: at,
+        up_to: at,
+        depth: Depth::Final,
+        binding: true,
+        ledger: None,
+    };
+    let others = people::others(cx, program, &question, &mut Computed::new()).await?;
+    Ok(bound_to(&weighed, &others.claims).filter(|_| !others.crowded))
 }
+
+/// Stands for the advocate of an order that has none yet.
+const NOBODY: CustomerPseudonym = CustomerPseudonym([0; 7]);
 
 /// Who said so first, of those whose word has reached every location, about the right day.
 async fn by_hand<H: Host>(

@@ -100,10 +100,8 @@ key!(
     }
 );
 key!(
-    /// An order's claim on a friend, under one of the friend's identities.
-    ClaimKey "friend" {
-        program: ProgramId, identity: Identity, order: OrderPseudonym, fact: FactKey
-    }
+    /// An order under one of the identities of whoever placed it, by accepted minute.
+    PersonKey "person" { program: ProgramId, identity: Identity, seen: Seen }
 );
 key!(
     /// An event as it came, whether or not its order is known.
@@ -223,6 +221,34 @@ part!(
     match text {
         "-" => Ok(Self(None)),
         text => text.parse().map(|customer| Self(Some(customer))).map_err(|_| ()),
+    }
+);
+
+/// An order that a person placed: when it was accepted, whose referral it is, and by which report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
+    pub accepted: Minute,
+    pub order: OrderPseudonym,
+    pub ledger: Ledger,
+    pub digest: Digest,
+}
+
+part!(
+    Seen,
+    self,
+    f,
+    write!(f, "{}.{}.{}.{}", self.accepted, self.order, self.ledger, self.digest),
+    text,
+    {
+        let mut parts = text.split('.');
+        let mut part = || parts.next().ok_or(());
+        let seen = Self {
+            accepted: part()?.parse().map_err(|_| ())?,
+            order: part()?.parse().map_err(|_| ())?,
+            ledger: part()?.parse()?,
+            digest: part()?.parse().map_err(|_| ())?,
+        };
+        if parts.next().is_some() { Err(()) } else { Ok(seen) }
     }
 );
 
@@ -414,8 +440,10 @@ mod tests {
         check::<DueKey>("todo.order/202611220800/teehaus/0123456789a0/0123456789abcdef");
         check::<DueKey>("todo.order/202611220800/teehaus/-/0123456789abcdef");
         check::<LedgerKey>(&format!("ledger/teehaus/0123456789a0/0123456789abcdef/{fact}"));
-        check::<ClaimKey>(&format!("friend/teehaus/c.0123456789a0/0123456789abcdef/{fact}"));
-        check::<ClaimKey>(&format!("friend/teehaus/h.0123456789abcdef/0123456789abcdef/{fact}"));
+        let seen = "202611220800.0123456789abcdef.0123456789a0.0123456789abcdef";
+        check::<PersonKey>(&format!("person/teehaus/c.0123456789a0/{seen}"));
+        let nobodys = "202611220800.0123456789abcdef.-.0123456789abcdef";
+        check::<PersonKey>(&format!("person/teehaus/h.0123456789abcdef/{nobodys}"));
         check::<EventKey>(&format!("event/teehaus/0123456789abcdef/{fact}"));
         check::<OrderKey>(&format!("order/teehaus/0123456789abcdef/{fact}"));
         check::<LogKey>("log/teehaus/20261122/0123456789abcdef/0123456789a0");

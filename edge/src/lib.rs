@@ -47,6 +47,7 @@ pub mod operate;
 pub mod orders;
 pub mod outbox;
 pub mod owed;
+pub mod people;
 #[cfg(target_arch = "wasm32")]
 pub mod platform;
 pub mod pools;

@@ -25,8 +25,9 @@ use crate::authenticate::customer;
 use crate::clicks;
 use crate::customers::{self, Customer};
 use crate::http::{Request, Response};
-use crate::keys::{Batch, ClaimKey, ClickKey, ClicksKey, LedgerKey, ShareKey};
+use crate::keys::{Batch, ClickKey, ClicksKey, LedgerKey, ShareKey};
 use crate::orders;
+use crate::people;
 use crate::problem::Problem;
 use crate::programs::{self, Loaded};
 use crate::requests::{body, link, only, query};
@@ -330,14 +331,10 @@ pub async fn claimed<H: Host>(
     if !program.versions.all().any(|version| version.terms.rules(Role::Friend).any(earns)) {
         return Ok(Vec::new());
     }
-    let prefix = ClaimKey::prefix(&[program.id(), &Identity::Customer(friend)]);
-    let claim = |entry: &Entry| {
-        let key: ClaimKey = entry.key.parse().ok()?;
-        Some((key.fact.accepted, key.order, entry.metadata.get("c")?.as_str()?.parse().ok()?))
-    };
-    let entries = cx.list(&prefix, 1).await?;
+    let (listed, _) = people::listed(cx, program, Identity::Customer(friend)).await?;
+    let claim = |one: people::Listed| Some((one.seen.accepted, one.seen.order, one.seen.ledger.0?));
     let mut claims: Vec<(Minute, OrderPseudonym, CustomerPseudonym)> =
-        entries.iter().filter_map(claim).collect();
+        listed.into_iter().filter_map(claim).collect();
     claims.sort_unstable();
     claims.reverse();
     let mut seen = BTreeSet::new();

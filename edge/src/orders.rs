@@ -4,27 +4,22 @@
 use std::collections::BTreeMap;
 
 use passalong_core::fact::{Conversion, Fact, FactKey, Order};
-use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderId, OrderPseudonym};
+use passalong_core::ids::{CustomerPseudonym, Digest, OrderId, OrderPseudonym};
 use passalong_core::money::Currency;
-use passalong_core::mutation::{self, Mutation};
 use passalong_core::report::Item;
 use passalong_core::reward::{ConversionKind, Reason, RewardId, Role, Value};
 use passalong_core::seal::Sealed;
-use passalong_core::settlement::Claim;
 use passalong_core::time::{Instant, Minute};
 use passalong_core::wire::{AdvocateRef, ConversionAnswer, PromisedReward};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::cron::BUDGET;
-use crate::customers;
-use crate::keys::{ClaimKey, DueKey, EventKey, Ledger, LedgerKey, LogKey, OrderKey};
+use crate::keys::{DueKey, EventKey, Ledger, LedgerKey, LogKey, OrderKey};
 use crate::problem::{Code, Problem};
 use crate::programs::Loaded;
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
-/// Earlier claims on a friend that are looked into for a provisional answer.
-pub const RIVALS: usize = 10;
 /// Operations for one rival claim and for what follows the last of them.
 const LOOK_ASIDE: u32 = 20;
 
@@ -210,113 +205,12 @@ pub fn due_put(program: &Loaded, at: Minute, ledger: Ledger, order: OrderPseudon
     Put::listed(&DueKey { at, program: program.id().clone(), ledger, order }, json!({}))
 }
 
-/// An order's claims on its friend, one for each identity.
-pub fn claim_puts(
-    program: &Loaded,
-    advocate: CustomerPseudonym,
-    order: OrderPseudonym,
-    (key, conversion): (FactKey, &Conversion),
-) -> Vec<Put> {
-    let metadata = json!({ "c": advocate.to_string() });
-    let put = |identity: &Identity| {
-        let program = program.id().clone();
-        let key = ClaimKey { program, identity: *identity, order, fact: key };
-        Put::listed(&key, metadata.clone())
-    };
-    conversion.identities.iter().map(put).collect()
-}
-
 /// The order's line in the list of its day: the day it occurred on, so that a report that is sent
 /// again tomorrow does not list it twice.
 pub fn log_put(program: &Loaded, ledger: Ledger, order: OrderPseudonym, record: &Record) -> Put {
     let day = record.occurred_at.day();
     let key = LogKey { program: program.id().clone(), day, order, ledger };
     Put::listed(&key, json!({ "s": record.order }))
-}
-
-/// What the claims on a friend say about an order.
-#[derive(Debug, Clone, Default)]
-pub struct Claims {
-    /// The minutes of the order's own claims.
-    pub own: Vec<(Identity, Minute)>,
-    pub others: Vec<Claim>,
-}
-
-/// Reads the claims on a friend and, of the `most` that were accepted first, what is known of their
-/// orders. A claim counts from when its order was recorded (this order: `since`), and not at all
-/// before: what a cut-off request left behind must not overtake those that were decided without it.
-pub async fn claims<H: Host>(
-    cx: &Context<'_, H>,
-    program: &Loaded,
-    (order, since): (OrderPseudonym, Option<Minute>),
-    identities: &[Identity],
-    most: usize,
-) -> Result<Claims, StoreError> {
-    let lists = identities.iter().map(|identity| async move {
-        cx.list(&ClaimKey::prefix(&[program.id(), identity]), 1).await
-    });
-    let mut listed: Vec<(ClaimKey, CustomerPseudonym)> = Vec::new();
-    for entries in futures_util::future::join_all(lists).await {
-        listed.extend(entries?.iter().filter_map(|entry| {
-            let advocate = entry.metadata.get("c")?.as_str()?.parse().ok()?;
-            Some((entry.key.parse().ok()?, advocate))
-        }));
-    }
-    let (own, mut others): (Vec<_>, Vec<_>) =
-        listed.into_iter().partition(|(key, _)| key.order == order);
-    let counts = |key: &ClaimKey| since.unwrap_or(key.fact.accepted);
-    let own = own.iter().map(|(key, _)| (key.identity, counts(key))).collect();
-    let mut claims = Claims { own, others: Vec::new() };
-    // What came later can take nothing away.
-    let last = claims.own.iter().map(|(_, accepted)| *accepted).max();
-    others.retain(|(key, _)| last.is_none_or(|last| key.fact.accepted <= last));
-    others.sort_by_key(|(key, _)| (key.fact.accepted, key.order));
-    let mut seen: BTreeMap<(OrderPseudonym, CustomerPseudonym), Known> = BTreeMap::new();
-    for (key, advocate) in others {
-        let known = match seen.get(&(key.order, advocate)) {
-            Some(known) => known.clone(),
-            None if seen.len() >= most => break,
-            // A run that has come so far leaves this order to the next, which can read them all.
-            None if !has_room_aside(cx) => return Err(StoreError::no_room()),
-            None => {
-                let mut known = Known {
-                    facts: in_ledger(cx, program, advocate, key.order).await?,
-                    customer: customers::load(cx, program, advocate).await?,
-                    reports: reports(cx, program, key.order).await?,
-                };
-                for (key, fact) in events(cx, program, key.order).await? {
-                    known.facts.add(key, fact);
-                }
-                known
-            }
-        };
-        seen.insert((key.order, advocate), known.clone());
-        let Some(first) = known.reports.first() else { continue };
-        let conversion = known.facts.conversion.as_ref();
-        let ranked = conversion.filter(|_| mutation::is_on(Mutation::RankedByOccurrence));
-        let ranked = ranked.map(|conversion| conversion.fact.occurred_at.minute_up());
-        let joined = conversion.filter(|conversion| conversion.fact.via.is_joined());
-        let ranked = ranked.or(joined.map(|conversion| conversion.at));
-        claims.others.push(Claim {
-            order: key.order,
-            advocate,
-            identity: key.identity,
-            accepted: ranked.unwrap_or(key.fact.accepted.max(first.key.accepted)),
-            digest: key.fact.digest,
-            reports: ranks(&known.reports),
-            facts: known.facts,
-            known: known.customer.known,
-        });
-    }
-    Ok(claims)
-}
-
-/// What is read once of an order that claims under several identities.
-#[derive(Debug, Clone)]
-struct Known {
-    facts: Order,
-    customer: customers::Customer,
-    reports: Vec<Report>,
 }
 
 /// Reports as settlement ranks them.

@@ -1,14 +1,15 @@
 //! `POST /v1/conversions`: taken in durably before it is answered, exactly once however often it is
 //! sent, and never refused for a bad proof.
 
-use passalong_core::fact::{Conversion, FactKey, FactKind, Via};
+use passalong_core::fact::{Accepted, Conversion, FactKey, FactKind, Order, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use passalong_core::mutation::{self, Mutation};
+use passalong_core::orders::claims::{Admission, Standing, Weighed, admit};
 use passalong_core::report::{ConversionReport, Proof};
 use passalong_core::reward::{Reason, Role};
 use passalong_core::seal::Sealed;
-use passalong_core::settlement::{Base, Facets, Remaining, attribute, friendship, rule_for, worth};
-use passalong_core::time::SETTLE;
+use passalong_core::settlement::{Base, Facets, Known, Remaining, earned_later, settling, worth};
+use passalong_core::time::{Minute, SETTLE};
 use passalong_core::wire::ConversionAnswer;
 
 use crate::authenticate::merchant;
@@ -18,14 +19,14 @@ use crate::join::JOINED_AFTER;
 use crate::keys::Ledger;
 use crate::news;
 use crate::orders::{
-    Promise, RIVALS, Record, Report, claim_puts, claims, conversion_put, due_put, log_put,
-    order_put, record, reports,
+    Promise, Record, Report, conversion_put, due_put, log_put, order_put, record, reports,
 };
+use crate::people::{self, Depth, Question, person_puts};
 use crate::problem::Problem;
 use crate::programs::Loaded;
 use crate::proof::prove;
 use crate::requests::body;
-use crate::store::{Context, Host};
+use crate::store::{Context, Host, StoreError};
 
 /// What was decided about a report: the record to keep and, where an advocate is proven, the fact
 /// for that advocate's ledger.
@@ -144,7 +145,8 @@ async fn decide<H: Host>(
         action: report.action.clone(),
         via: proven.map_or(Via::Bound, |(_, via)| via),
         noted: None,
-        again: false,
+        admission: Admission::First,
+        waived: false,
         excluded: version.map_or(0, |version| version.terms.excluded.amount(&report.items)),
     };
     let (advocate, _) = match proven {
@@ -155,42 +157,96 @@ async fn decide<H: Host>(
             return Ok(Decision { record, proven: None, advocate_id: None });
         }
     };
-    let record_of = customers::load(cx, program, advocate).await?;
-    let mut reason =
-        attribute(&conversion, advocate, &record_of.known, &program.versions, minute).err();
-    if let (None | Some(Reason::ExistingCustomer), Some(version)) = (reason, version) {
-        let claims = claims(cx, program, (order, None), &conversion.identities, RIVALS).await?;
-        let who = (order, advocate, report.kind);
-        let friendship = friendship(who, &claims.own, &claims.others, &program.versions, minute);
-        conversion.again = friendship.again;
-        let left = Remaining { amount: report.amount.unwrap_or(0), reversed: None };
-        let base = Base { left, excluded: conversion.excluded };
-        let facets = Facets::new(&conversion, &record_of.known, minute);
-        let mut refused = friendship.waive(reason.map_or(Ok(()), Err)).err();
-        refused = refused.or(friendship.taken.then_some(Reason::FriendAlreadyReferred));
-        let is_refused = refused.is_some();
-        for role in [Role::Advocate, Role::Friend] {
-            let first = rule_for(&version.terms, role, &facets, false);
-            let rule = rule_for(&version.terms, role, &facets, friendship.again);
-            match rule.map(|rule| worth(rule, 1, base, &version.terms)) {
-                Some(Ok(value)) => record.rewards.push(Promise { role, value }),
-                Some(Err(reason)) => refused = refused.or(Some(reason)),
-                None if first.is_some() => {
-                    refused = refused.or(Some(Reason::FriendAlreadyReferred));
-                }
-                None => {}
-            }
-        }
-        if is_refused {
-            record.rewards.clear();
-        }
-        reason = refused.filter(|_| record.rewards.is_empty());
-    }
-    conversion.noted = reason.filter(|reason| *reason == Reason::FriendAlreadyReferred);
+    let record_of = people::known(cx, program, advocate).await?;
+    let facts = Order::default();
+    let of = Recorded { order, advocate, minute, known: &record_of.known, facts: &facts };
+    let reason = promise(cx, program, &of, &mut conversion, &mut record).await?;
     record.attributed = reason.is_none();
     record.reason = reason;
     let advocate_id = record_of.open(program).filter(|_| record.attributed);
     Ok(Decision { record, proven: Some((advocate, conversion)), advocate_id })
+}
+
+/// A report that is being recorded.
+pub(crate) struct Recorded<'a> {
+    pub order: OrderPseudonym,
+    pub advocate: CustomerPseudonym,
+    pub minute: Minute,
+    pub known: &'a Known,
+    /// None of its own yet.
+    pub facts: &'a Order,
+}
+
+/// What a report is promised by what is visible now, and why it is promised nothing.
+async fn promise<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    of: &Recorded<'_>,
+    conversion: &mut Conversion,
+    record: &mut Record,
+) -> Result<Option<Reason>, Problem> {
+    let version = program.versions.at(conversion.occurred_at);
+    let Some(version) = version else { return Ok(Some(Reason::BeforeProgram)) };
+    let terms = &version.terms;
+    let admitted = provisional(cx, program, of, conversion).await?;
+    // What the order itself says is found again when it is shown.
+    conversion.noted = admitted.err().filter(|reason| {
+        matches!(reason, Reason::FriendAlreadyReferred | Reason::ExistingCustomer)
+    });
+    if let Ok(admission) = admitted {
+        conversion.admission = admission;
+        conversion.waived = true;
+    }
+    let left = Remaining { amount: record.amount.unwrap_or(0), reversed: None };
+    let base = Base { left, excluded: conversion.excluded };
+    let facets = Facets::new(conversion, of.facts, of.known, of.minute);
+    let mut refused = admitted.err();
+    for role in [Role::Advocate, Role::Friend] {
+        let Some(earning) = earned_later(terms, role, &facets, admitted) else { continue };
+        let value = earning.refusal.map_or_else(|| worth(earning.rule, 1, base, terms), Err);
+        match value {
+            Ok(value) => record.rewards.push(Promise { role, value }),
+            Err(reason) => refused = refused.or(Some(reason)),
+        }
+    }
+    Ok(refused.filter(|_| record.rewards.is_empty()))
+}
+
+/// How the claim of a report is let in by what is visible now. Nothing is read where the report itself
+/// says that it earns nothing.
+pub(crate) async fn provisional<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    of: &Recorded<'_>,
+    conversion: &Conversion,
+) -> Result<Result<Admission, Reason>, StoreError> {
+    let digest = Digest([0; 10]);
+    let accepted = Accepted { at: of.minute, digest, fact: conversion.clone() };
+    let version = program.versions.at(conversion.occurred_at).or_else(|| program.versions.first());
+    let Some(version) = version else { return Ok(Err(Reason::BeforeProgram)) };
+    let weighed = Weighed {
+        order: of.order,
+        advocate: of.advocate,
+        conversion: &accepted,
+        facts: of.facts,
+        known: of.known,
+        versions: &program.versions,
+        settled: settling(of.facts, &accepted, &version.terms).at,
+    };
+    let alone = admit(&weighed, &[], &Standing::default());
+    if alone.is_err_and(|reason| reason != Reason::ExistingCustomer) {
+        return Ok(alone);
+    }
+    let question = Question {
+        weighed,
+        reported: of.minute,
+        up_to: of.minute,
+        depth: Depth::Provisional,
+        binding: false,
+        ledger: None,
+    };
+    let standing = people::standing(cx, program, &question, &mut people::Computed::new()).await?;
+    Ok(admit(&weighed, &[], &standing))
 }
 
 async fn save<H: Host>(
@@ -205,7 +261,6 @@ async fn save<H: Host>(
     let mut puts = vec![log_put(program, ledger, order, &decision.record)];
     if let Some((advocate, conversion)) = &decision.proven {
         cx.put(&due_put(program, key.accepted.plus(SETTLE), ledger, order)).await?;
-        puts.extend(claim_puts(program, *advocate, order, (key, conversion)));
         puts.push(conversion_put(program, *advocate, order, (key, conversion), &decision.record));
         let friend_earns =
             decision.record.rewards.iter().any(|promise| promise.role == Role::Friend);
@@ -213,6 +268,10 @@ async fn save<H: Host>(
             let friend = customers::load(cx, program, program.keys.customer(id)).await?;
             puts.extend(customers::missing(cx, program, &friend, id, &[]));
         }
+    }
+    let named = decision.proven.as_ref().map(|(_, conversion)| conversion);
+    if let Some(conversion) = named.or(decision.record.unproven.as_ref()) {
+        puts.extend(person_puts(cx, program, ledger, order, (key, conversion)));
     }
     let version = program.versions.at(decision.record.occurred_at);
     let binds = version.is_some_and(|version| version.terms.attribution.bound_days > 0);

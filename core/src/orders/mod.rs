@@ -1,0 +1,3 @@
+//! An order from its report to its rewards.
+
+pub mod claims;

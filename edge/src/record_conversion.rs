@@ -191,7 +191,10 @@ async fn promise<H: Host>(
     let admitted = provisional(cx, program, of, conversion).await?;
     // What the order itself says is found again when it is shown.
     conversion.noted = admitted.err().filter(|reason| {
-        matches!(reason, Reason::FriendAlreadyReferred | Reason::ExistingCustomer)
+        matches!(
+            reason,
+            Reason::FriendAlreadyReferred | Reason::ExistingCustomer | Reason::SelfReferral
+        )
     });
     if let Ok(admission) = admitted {
         conversion.admission = admission;

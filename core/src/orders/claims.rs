@@ -326,11 +326,11 @@ pub fn admit(
     let new_only = weighed.versions.at(fact.occurred_at);
     let new_only = new_only.is_some_and(|version| version.terms.attribution.new_customers_only);
     let is_known = fact.first_order.is_none() && standing.known;
-    if new_only && is_known && !held {
-        return Err(Reason::ExistingCustomer);
-    }
     if taken {
         return Err(Reason::FriendAlreadyReferred);
+    }
+    if new_only && is_known && !held {
+        return Err(Reason::ExistingCustomer);
     }
     let is_old = fact.first_order == Some(false) || is_known;
     Ok(match again {

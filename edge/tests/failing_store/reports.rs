@@ -139,7 +139,7 @@ fn a_write_that_failed_but_took_effect_changes_neither_answer_nor_number() {
 
 #[test]
 fn three_failures_are_503_with_retry_after_and_nothing_is_approved() {
-    for prefix in ["todo.order/", "ledger/", "friend/", "log/"] {
+    for prefix in ["todo.order/", "ledger/", "person/", "log/"] {
         let world = world();
         let report = conversion(begun(), "A-1", "20871", &world.code("10023"), &json!({}));
         world.memory.fail(Fault::On(prefix.to_owned()));

@@ -51,22 +51,32 @@ fn send(world: &World, now: Instant, request: &Request) -> Value {
 }
 
 #[test]
-fn who_cancels_and_orders_again_without_proof_stays_the_friend() {
-    for (days, end) in
-        [(30, json!(["approved", null, 998])), (0, json!(["reversed", "cancelled", 0]))]
-    {
-        let world = world(&bound(days));
+fn an_order_that_was_cancelled_binds_no_later_one() {
+    let cancelled = || json!(["reversed", "cancelled", 0]);
+    let approved = || json!(["approved", null, 998]);
+    for (days, kind, end) in [
+        (30, "cancelled", cancelled()),
+        (30, "delivered", approved()),
+        (0, "cancelled", cancelled()),
+        (0, "delivered", approved()),
+    ] {
+        let mut terms = bound(days);
+        terms["rewards"] = json!([
+            { "for": "advocate", "trigger": "every_purchase",
+              "value": { "kind": "percent_of_order", "basis_points": 2_000 } },
+        ]);
+        let world = world(&terms);
         let code = world.code("10023");
         send(&world, begun(), &conversion(begun(), "A-1", "20871", &code, &json!({})));
         let later = begun().plus(20 * MINUTE);
-        send(&world, later, &event(later, "A-1", "e1", "cancelled", None));
+        send(&world, later, &event(later, "A-1", "e1", kind, None));
         let again = later.plus(MINUTE);
         let told = send(&world, again, &without_proof(again, "A-2", "20871", false));
         assert_eq!((&told["attributed"], &told["reason"]), (&json!(false), &json!("no_referral")));
         live(&world, begun(), 8);
         assert_eq!(latest(&world, begun().plus(9 * HOUR), "10023"), end, "{days} days");
         let story = send(&world, begun().plus(9 * HOUR), &read_order("A-2"));
-        assert_eq!(story["attributed"], days > 0, "{story}");
+        assert_eq!(story["attributed"], days > 0 && kind == "delivered", "{story}");
     }
 }
 

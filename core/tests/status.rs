@@ -4,6 +4,7 @@
 mod support;
 
 use passalong_core::fact::Via;
+use passalong_core::orders::claims::Admission;
 use passalong_core::report::EventType;
 use passalong_core::reward::{ConversionKind, Reason, Role, Status, Trigger, Value};
 use passalong_core::status::{Entry, Reward, Totals};
@@ -104,7 +105,7 @@ fn what_is_refused_says_why_at_once() {
     refused(&scene, ordered(), Reason::FriendAlreadyReferred);
 
     let mut scene = Scene::plain();
-    scene.conversion.again = true;
+    scene.conversion.admission = Admission::Again;
     refused(&scene, ordered(), Reason::FriendAlreadyReferred);
 
     let rule = json!({"minimum_order": 5001, "value": {"kind": "credit", "amount": 700}});

@@ -93,6 +93,7 @@ impl Claim {
     }
 
     /// How it was decided: the outer `None` where that is not known.
+    #[allow(clippy::option_option, reason = "not known is not the same as not let in")]
     fn decided(&self) -> Option<Option<Admission>> {
         let verdict = self.facts.verdict.as_ref().map(|verdict| verdict.fact.admitted);
         verdict.or(self.computed.map(|(_, admitted)| admitted))
@@ -130,6 +131,7 @@ impl Weighed<'_> {
 
 /// What the claims on a friend say about an order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 pub struct Friendship {
     /// A claim of another advocate holds the friend.
     pub taken: bool,

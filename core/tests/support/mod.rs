@@ -2,17 +2,22 @@
 //! to say when something happened. The order of every scene is placed on 10 November 2026.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+
 use passalong_core::channel::Channel;
 use passalong_core::fact::{Conversion, Event, Fact, FactKey, Fulfilment, Order, Verdict, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, HintPseudonym, Identity, OrderPseudonym};
+use passalong_core::orders::claims::{Admission, Claim};
 use passalong_core::program::{Program, Versions};
-use passalong_core::report::EventType;
-use passalong_core::report::Item;
+use passalong_core::report::{EventType, Item};
 use passalong_core::reward::{ConversionKind, Part, Reason, Role, Value};
-use passalong_core::settlement::{Case, Claim, Earned, Known, Pace, settle};
+use passalong_core::settlement::{Earned, Known, Pace};
 use passalong_core::status::{self, Reward, View};
 use passalong_core::time::{DAY, Instant, Minute};
 use serde_json::json;
+use world::{Bought, Told, World};
 
 pub fn at(text: &str) -> Instant {
     text.parse().unwrap()
@@ -108,7 +113,18 @@ pub struct Scene {
     pub more: Vec<(FactKey, Fact)>,
     pub versions: Versions,
     pub reports: Vec<(Minute, Digest)>,
+    /// The orders of the same person in this and in other ledgers, each decided with all the others.
+    pub rivals: Vec<Scene>,
+    /// Claims that are given as they are, beside those of the rivals.
     pub claims: Vec<Claim>,
+    /// Purchases that brought no referral, as the keys of persons hold them.
+    pub purchases: Vec<Bought>,
+    /// The orders among those that were cancelled, and since when.
+    pub cancelled: BTreeMap<OrderPseudonym, Minute>,
+    /// Hints of the friend that the shop confirmed.
+    pub confirmed: BTreeSet<HintPseudonym>,
+    /// There are more claims or purchases than a verdict weighs.
+    pub crowded: bool,
     pub earned: Vec<Earned>,
     pub items: Vec<Item>,
     pub pace: Vec<Pace>,
@@ -138,13 +154,19 @@ impl Scene {
                     nonce: Some(1),
                 },
                 noted: None,
-                again: false,
+                admission: Admission::First,
+                waived: false,
                 excluded: 0,
             },
             more: Vec::new(),
             versions: versions(change),
             reports: Vec::new(),
+            rivals: Vec::new(),
             claims: Vec::new(),
+            purchases: Vec::new(),
+            cancelled: BTreeMap::new(),
+            confirmed: BTreeSet::new(),
+            crowded: false,
             earned: Vec::new(),
             items: Vec::new(),
             pace: Vec::new(),
@@ -203,29 +225,37 @@ impl Scene {
         facts
     }
 
-    pub fn own(&self) -> Vec<(Identity, Minute)> {
-        self.conversion.identities.iter().map(|identity| (*identity, self.accepted)).collect()
-    }
-
-    pub fn settle_with(&self, facts: &Order, own: &[(Identity, Minute)]) -> (Minute, Verdict) {
-        settle(&Case {
-            order: self.order,
-            advocate: self.advocate,
-            known: &self.known,
-            facts,
-            versions: &self.versions,
-            reports: &self.reports,
-            own,
-            claims: &self.claims,
-            earned: &self.earned,
-            items: &self.items,
-            pace: &self.pace,
-        })
-        .unwrap()
+    pub fn settle_with(&self, facts: &Order) -> (Minute, Verdict) {
+        let mut world = World::around(self, facts.clone());
+        world.verdicts(Told::Computed).remove(0).unwrap()
     }
 
     pub fn settle(&self) -> (Minute, Verdict) {
-        self.settle_with(&fold(self.facts()), &self.own())
+        self.settle_with(&fold(self.facts()))
+    }
+
+    /// How the claim was let in.
+    pub fn admitted(&self) -> Option<Admission> {
+        self.settle().1.admitted
+    }
+
+    /// The verdict as the fact that is stored.
+    pub fn verdict_fact(&self) -> (FactKey, Fact) {
+        let (accepted, verdict) = self.settle();
+        let fact = Fact::Verdict(verdict);
+        (FactKey { accepted, kind: fact.kind(), digest: digest(80) }, fact)
+    }
+
+    /// The same friend's orders through whomever, in place of those that were there.
+    pub fn with_rivals(mut self, rivals: &[&Self]) -> Self {
+        self.rivals = rivals.iter().map(|rival| (*rival).clone()).collect();
+        self
+    }
+
+    /// A purchase of customer 20 without a referral, of 30.00 EUR.
+    pub fn bought(mut self, number: u8, accepted: Minute) -> Self {
+        self.purchases.push(Bought::of(customer(20), number, accepted));
+        self
     }
 
     /// `S`.
@@ -245,17 +275,18 @@ impl Scene {
         self.decided(Role::Advocate).unwrap()
     }
 
-    /// This order as a claim on its friend, found under one identity.
+    /// This order as a claim on its friend, found under one identity and not decided yet.
     pub fn claim(&self, identity: Identity) -> Claim {
         Claim {
             order: self.order,
             advocate: self.advocate,
-            identity,
+            shared: BTreeSet::from([identity]),
             accepted: self.accepted,
-            digest: self.digest,
             facts: fold(self.facts()),
-            known: self.known.clone(),
             reports: self.reports.clone(),
+            known: self.known.clone(),
+            confirmed: self.confirmed.clone(),
+            computed: None,
         }
     }
 
@@ -271,11 +302,9 @@ impl Scene {
 
     /// What is shown once the verdict is there.
     pub fn decided_rewards(&self) -> Vec<Reward> {
-        let (accepted, verdict) = self.settle();
-        let fact = Fact::Verdict(verdict);
-        let key = FactKey { accepted, kind: fact.kind(), digest: digest(80) };
+        let (key, fact) = self.verdict_fact();
+        let now = key.accepted.start().plus(100 * DAY);
         let facts = self.facts().into_iter().chain([(key, fact)]);
-        let now = accepted.start().plus(100 * DAY);
         status::rewards(&fold(facts), &self.view(now))
     }
 }

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::join_all;
 use passalong_core::alias::{Alias, AliasClaim};
 use passalong_core::fact::{Fact, FactKey, FactKind, Order, Remembered};
 use passalong_core::ids::{CustomerPseudonym, Identity, OrderPseudonym, ProgramId};
@@ -122,13 +121,15 @@ async fn forget<H: Host>(
         .map(|(_, identity)| *identity)
         .chain([Identity::Customer(key.customer)])
         .collect();
-    let lists = identities.iter().map(|identity| people::listed(cx, program, *identity));
     let mut purchases: Vec<Listed> = Vec::new();
-    for list in join_all(lists).await {
-        purchases.extend(list?.0);
+    for identity in identities {
+        purchases.extend(people::listed(cx, program, identity).await?.0);
     }
     let mut copies = copies_as_advocate(cx, program, key.customer, &known).await?;
     copies.extend(copies_as_friend(cx, program, &purchases).await?);
+    // The same may be said under several identities.
+    copies.sort_by(|one, other| one.key.cmp(&other.key));
+    copies.dedup_by(|one, other| one.key == other.key);
     cx.put_all(&copies).await?;
     if age.is_none_or(|age| age > COPIES_LAST) {
         let copied = Some(cx.accepted());

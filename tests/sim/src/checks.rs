@@ -6,17 +6,19 @@ use passalong_core::fact::{Fact, FactKind, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use passalong_core::program::Program;
 use passalong_core::report::EventType;
-use passalong_core::reward::RewardId;
+use passalong_core::reward::{ConversionKind, RewardId};
 use passalong_core::seal::Sealed;
-use passalong_core::time::{Day, Minute, SETTLE};
+use passalong_core::time::{Day, Instant, Minute, SETTLE};
 use passalong_edge::keys::{
-    ClaimKey, ClickKey, CustomerKey, EventKey, Field, HandKey, Ledger, LedgerKey, LogKey, OrderKey,
-    ProgramKey,
+    ClickKey, CustomerKey, EventKey, Field, HandKey, Ledger, LedgerKey, LogKey, OrderKey,
+    PersonKey, ProgramKey,
 };
+use passalong_edge::people::PersonMeta;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::machine::{ISOLATES, LOCATIONS};
-use crate::oracle::{Event, Oracle, Report};
+use crate::oracle::{Bought, Event, Kept, Oracle, Report};
 use crate::story::{DAY, MINUTE, Mode, SECOND, Story};
 
 /// An order without proof in a ledger: since when, whose, and how.
@@ -171,6 +173,7 @@ impl Story {
             let slot = (key.order, key.fact.digest);
             let known = reports.entry(slot).or_insert_with(|| sent.report.clone());
             known.accepted = known.accepted.min(key.fact.accepted);
+            known.reported = known.accepted;
         }
         for report in reports.into_values() {
             oracle.reports.entry(report.order).or_default().push(report);
@@ -198,23 +201,79 @@ impl Story {
                 *slot = event;
             }
         }
+        let mut erased: BTreeMap<CustomerPseudonym, Minute> = BTreeMap::new();
+        for (key, _) in kv.ever(&CustomerKey::prefix(&[&id])) {
+            let parsed: CustomerKey = key.parse().unwrap();
+            if parsed.field == Field::Erased {
+                let at = kv.first_written_at(key) / 1_000;
+                let at = Instant::from_seconds(i64::try_from(at).unwrap()).minute();
+                erased.insert(parsed.customer, at);
+            }
+        }
+        for (key, put) in kv.ever(&PersonKey::prefix(&[&id])) {
+            let text = key;
+            let key: PersonKey = text.parse().unwrap();
+            let meta = PersonMeta::deserialize(put.metadata.as_ref().unwrap()).unwrap();
+            let gone = kv.gone_at(text, self.now());
+            let since = key.seen.accepted;
+            let about = match key.identity {
+                Identity::Customer(customer) => Some(customer),
+                Identity::Hint(_) => meta.customer.as_ref().map(|by| by.parse().unwrap()),
+            };
+            let of = about.and_then(|customer| erased.get(&customer).copied());
+            if let Identity::Customer(customer) = key.identity {
+                for hint in &meta.hints {
+                    let what = Identity::Hint(hint.parse().unwrap());
+                    let known = oracle.known.entry(customer).or_default();
+                    known.push(Kept { since, what, gone, erased: of });
+                }
+            }
+            if meta.kind == ConversionKind::Purchase {
+                let what = Bought {
+                    identity: key.identity,
+                    order: key.seen.order,
+                    digest: key.seen.digest,
+                    amount: meta.amount.unwrap_or(0),
+                    until: meta.until.parse().unwrap(),
+                };
+                oracle.bought.push(Kept { since, what, gone, erased: of });
+            }
+        }
         for (key, put) in kv.ever(&CustomerKey::prefix(&[&id])) {
             let key: CustomerKey = key.parse().unwrap();
+            let (gone, erased) =
+                (kv.gone_at(&key.to_string(), self.now()), erased.get(&key.customer).copied());
             if let Field::Segment(since, _) = key.field {
                 let segment = put.metadata.as_ref().and_then(|metadata| metadata["g"].as_str());
-                let segment = (since, segment.unwrap().to_owned());
-                oracle.segments.entry(key.customer).or_default().push(segment);
+                let what = segment.unwrap().to_owned();
+                let segments = oracle.segments.entry(key.customer).or_default();
+                segments.push(Kept { since, what, gone, erased });
             }
             let Field::Hints(since, _) = key.field else { continue };
             let hints = put.metadata.as_ref().map(|metadata| metadata["h"].clone());
             for hint in hints.iter().filter_map(Value::as_array).flatten() {
                 let hint = hint.as_str().unwrap().parse().unwrap();
-                oracle.known.entry(key.customer).or_default().push((since, Identity::Hint(hint)));
+                let what = Identity::Hint(hint);
+                let known = oracle.known.entry(key.customer).or_default();
+                known.push(Kept { since, what, gone, erased });
+                oracle.confirmed.entry(key.customer).or_default().push((since, what));
             }
         }
-        for (key, put) in kv.ever(&LedgerKey::prefix(&[&id])) {
-            let key: LedgerKey = key.parse().unwrap();
+        for (text, put) in kv.ever(&LedgerKey::prefix(&[&id])) {
+            let key: LedgerKey = text.parse().unwrap();
             let json = put.metadata.clone().unwrap_or_default();
+            let slot = (key.order, key.customer);
+            match key.fact.kind {
+                FactKind::Verdict => {
+                    let at = kv.first_written_at(text);
+                    let first = oracle.decided.entry(slot).or_insert(at);
+                    *first = (*first).min(at);
+                }
+                FactKind::Remembered => {
+                    oracle.copied.entry(slot).or_default().insert(key.fact.accepted);
+                }
+                _ => {}
+            }
             let Some(Fact::Reviewed(review)) = Fact::from_json(key.fact.kind, &json) else {
                 continue;
             };
@@ -269,9 +328,21 @@ impl Story {
         filed: &AllFiled,
     ) {
         let mut wrong = Vec::new();
-        let mut found = Vec::new();
         let none = Vec::new();
-        for (order, reports) in &oracle.reports {
+        let reported = oracle.reports.clone();
+        for (order, reports) in &mut oracle.reports {
+            for report in reports {
+                let joins = joined.get(&(*order, report.digest)).unwrap_or(&none);
+                let first = joins.iter().min_by_key(|(at, ..)| *at);
+                if let Some((at, advocate, via)) = first.filter(|_| report.advocate.is_none()) {
+                    report.advocate = Some(*advocate);
+                    report.accepted = report.accepted.max(*at);
+                    report.joined = Some(*via);
+                }
+            }
+        }
+        let admissions = oracle.admissions();
+        for (order, reports) in &reported {
             for (place, report) in reports.iter().enumerate() {
                 let joins = joined.get(&(*order, report.digest)).unwrap_or(&none);
                 let first = joins.iter().min_by_key(|(at, ..)| *at).copied();
@@ -281,7 +352,8 @@ impl Story {
                 {
                     wrong.push(format!("{order} was joined twice: {joins:?}"));
                 }
-                let bound = oracle.bound_to(report).map(|advocate| (advocate, Via::Bound));
+                let bound =
+                    oracle.bound_to(report, &admissions).map(|advocate| (advocate, Via::Bound));
                 let said = filed.get(order).into_iter().flatten().filter(|(at, _, day)| {
                     let day: Day = day.parse().unwrap();
                     let near = (-1..=1).any(|days| day.plus(days) == report.occurred_at.day());
@@ -295,7 +367,6 @@ impl Story {
                 let sure = report.accepted.plus(SETTLE);
                 let mut others = reports.iter().filter(named);
                 if is_open && others.clone().any(|other| other.accepted > sure) {
-                    found.extend(first.map(|(at, who, via)| (*order, place, at, who, via)));
                     continue;
                 }
                 let is_open = is_open && others.next().is_none();
@@ -303,18 +374,9 @@ impl Story {
                 if expected != first.map(|(_, who, via)| (who, via)) {
                     wrong.push(format!("{order} was joined as {first:?}, and not {expected:?}"));
                 }
-                if let Some((at, advocate, via)) = first {
+                if let Some((_, _, via)) = first {
                     *self.decided.entry(format!("joined {via:?}")).or_default() += 1;
-                    found.push((*order, place, at, advocate, via));
                 }
-            }
-        }
-        for (order, place, at, advocate, via) in found {
-            if let Some(report) = oracle.reports.get_mut(&order).and_then(|all| all.get_mut(place))
-            {
-                report.advocate = Some(advocate);
-                report.accepted = report.accepted.max(at);
-                report.joined = Some(via);
             }
         }
         if self.mode == Mode::Inside && !self.has_forgotten(program, oracle) {
@@ -327,14 +389,15 @@ impl Story {
 
     /// Whether something of an advocate was erased that verdicts depend on.
     fn has_forgotten(&self, program: usize, oracle: &Oracle) -> bool {
+        let _ = oracle;
         let prefix = CustomerKey::prefix(&[self.programs[program].keys.program()]);
-        self.machine.kv.borrow().ever(&prefix).any(|(key, _)| {
-            let key: CustomerKey = key.parse().unwrap();
-            let is_missed = self.mode == Mode::Beyond
-                || oracle.known.contains_key(&key.customer)
-                || oracle.segments.contains_key(&key.customer);
-            key.field == Field::Erased && is_missed
-        })
+        self.mode == Mode::Beyond
+            && self
+                .machine
+                .kv
+                .borrow()
+                .ever(&prefix)
+                .any(|(key, _)| key.parse::<CustomerKey>().unwrap().field == Field::Erased)
     }
 
     /// A claim that was acknowledged is there.
@@ -378,7 +441,12 @@ impl Story {
                         broken.push(format!("{name} is not in its ledger"));
                     }
                     for identity in &report.identities {
-                        if !stands(&ClaimKey::prefix(&[&id, identity, &order])) {
+                        let prefix = PersonKey::prefix(&[&id, identity]);
+                        let mut keys = kv
+                            .standing(&prefix, now)
+                            .map(|(key, _)| key.parse::<PersonKey>().unwrap().seen);
+                        let ledger = Ledger(Some(advocate));
+                        if !keys.any(|seen| (seen.order, seen.ledger) == (order, ledger)) {
                             broken.push(format!("{name} has no claim on {identity}"));
                         }
                     }
@@ -436,9 +504,10 @@ impl Story {
         let advocates: Vec<(String, CustomerPseudonym)> =
             of.advocates.iter().map(|name| (name.clone(), of.pseudonym(name))).collect();
         let mut wrong = Vec::new();
+        let admissions = oracle.admissions();
         let mut holders: BTreeMap<Identity, BTreeSet<CustomerPseudonym>> = BTreeMap::new();
         for (name, advocate) in advocates {
-            let mut settled = oracle.verdicts(advocate);
+            let mut settled = oracle.verdicts(advocate, &admissions);
             let kv = self.machine.kv.borrow();
             // What an erasure took away cannot refuse any more; a run before it still knew.
             // Only what is known of advocates counts: their own, and those with a rival claim. The

@@ -233,6 +233,7 @@ impl Story {
             digest,
             accepted: far.minute(),
             joined: None,
+            reported: far.minute(),
             advocate: advocate.filter(|_| proves).map(|advocate| of.pseudonym(advocate)),
             clicked,
             identities: ids.chain(hints).collect(),

@@ -5,8 +5,7 @@ use super::*;
 #[test]
 fn a_paid_order_is_a_conversion_whatever_topic_tells_it() {
     let paid = payload!("shopify_orders_paid");
-    let line =
-        "5512340099001 4990 EUR by 6940095564 at 2026-11-03T08:20:10Z with token the click token and coupon FREUNDE10";
+    let line = "5512340099001 4990 EUR by 6940095564 at 2026-11-03T08:20:10Z with token the click token and coupon FREUNDE10";
     for topic in ["orders/paid", "orders/create"] {
         check(Shop::Shopify, topic, &paid, &[line]);
     }

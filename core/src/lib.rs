@@ -52,6 +52,7 @@ pub mod text;
 pub mod time;
 pub mod token_problem;
 pub mod totals;
+pub mod values;
 pub mod visit;
 pub mod webhook;
 pub mod wire;

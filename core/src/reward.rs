@@ -57,7 +57,9 @@ words!(
         Declined = "declined",
         TooLate = "too_late",
         Unpaid = "unpaid",
+        /// The word is the shop's own, and stands for no customer.
         ReservedCode = "reserved_code",
+        /// The order was placed before the click that is to have brought it.
         ClickedLater = "clicked_later",
         NotApprovedYet = "not_approved_yet",
         Disputed = "disputed",

@@ -40,6 +40,7 @@ pub mod isolate;
 pub mod join;
 pub mod keys;
 pub mod limits;
+pub mod listed_coupons;
 pub mod me;
 pub mod news;
 pub mod offer;

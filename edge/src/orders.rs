@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use passalong_core::fact::{Conversion, Fact, FactKey, Order};
 use passalong_core::ids::{CustomerPseudonym, Digest, OrderId, OrderPseudonym};
 use passalong_core::money::Currency;
-use passalong_core::report::Item;
+use passalong_core::report::{Item, ProofKind};
 use passalong_core::reward::{ConversionKind, Reason, RewardId, Role, Value};
 use passalong_core::seal::Sealed;
 use passalong_core::time::{Instant, Minute};
-use passalong_core::wire::{AdvocateRef, ConversionAnswer, PromisedReward};
+use passalong_core::wire::{AdvocateRef, ConversionAnswer, Lacked, PromisedReward};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -52,6 +52,18 @@ pub struct Record {
     pub reason: Option<Reason>,
     pub rewards: Vec<Promise>,
     pub terms_version: Option<u32>,
+    /// Which proof counted; whom it names is in the key's metadata.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub proof: Option<ProofKind>,
+    /// Its place in the order in which they were tried.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub place: Option<usize>,
+    /// What those lacked that were tried before.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub lacked: Vec<Lacked>,
+    /// The number that people see, sealed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub number: Option<String>,
     /// An order that proved no referral, as it goes into a ledger if it turns out to belong to one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub unproven: Option<Conversion>,
@@ -85,6 +97,8 @@ impl Record {
             rewards: self.rewards.iter().map(promised).collect(),
             provisional: self.attributed || self.unproven.is_some(),
             terms_version: self.terms_version,
+            proof: self.proof,
+            proofs: self.lacked.clone(),
         }
     }
 }

@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::fact::{Accepted, Conversion, Order, Via};
 use crate::ids::{CustomerPseudonym, Digest, HintPseudonym, Identity, OrderPseudonym};
 use crate::program::{Unknown, Versions};
-use crate::report::CLOCK_LEEWAY;
 use crate::reward::{ConversionKind, Reason};
 use crate::settlement::{Known, remaining, settling};
 use crate::time::{DAY, Day, HOUR, Minute};
@@ -393,14 +392,7 @@ pub fn attribute(
         return Err(Reason::SelfReferral);
     }
     if let Via::Click { at, .. } = conversion.via {
-        let window = i64::from(terms.attribution.window_days) * DAY;
-        let age = conversion.occurred_at.seconds() - at.seconds();
-        if age < -CLOCK_LEEWAY {
-            return Err(Reason::ClickedLater);
-        }
-        if age > window {
-            return Err(Reason::OutsideWindow);
-        }
+        terms.attribution.window(at, conversion.occurred_at)?;
     }
     // Who is bound was new when the advocate brought them.
     let is_old = conversion.first_order == Some(false) && conversion.via != Via::Bound;

@@ -17,6 +17,7 @@ use passalong_core::ids::{
 };
 use passalong_core::money::BasisPoints;
 use passalong_core::money::Currency;
+use passalong_core::orders::state::{Standing, State};
 use passalong_core::program::{Program, Url};
 use passalong_core::report::{ConversionReport, EventReport, EventType};
 use passalong_core::reward::{ConversionKind, Reason, RewardId, Role, Trigger, Value};
@@ -49,6 +50,7 @@ fn full_conversion() -> Conversion {
         noted: Some(Reason::FriendAlreadyReferred),
         again: true,
         excluded: 990,
+        browser_only: true,
         segment: Some("stammkunde".to_owned()),
         action: Some("review".to_owned()),
     }
@@ -75,7 +77,20 @@ fn everything() -> Fact {
 fn facts() -> Vec<(&'static str, Fact)> {
     let event = |kind, amount| {
         let occurred_at = at("2026-11-25T08:00:00Z");
-        Fact::Event(kind, Event { event: digest(3), sealed: sealed(), amount, occurred_at })
+        let (undoes, excluded) = (None, None);
+        let event = digest(3);
+        Fact::Event(kind, Event { event, sealed: sealed(), amount, occurred_at, undoes, excluded })
+    };
+    let with = |fact, change: fn(&mut Event)| match fact {
+        Fact::Event(kind, mut event) => {
+            change(&mut event);
+            Fact::Event(kind, event)
+        }
+        other => other,
+    };
+    let state = |standing, excluded| {
+        let (at, amount, refunded) = (at("2026-11-25T08:00:00Z"), 4990, 1000);
+        Fact::State(State { at, amount, refunded, standing, excluded })
     };
     let signup = Conversion {
         kind: ConversionKind::Signup,
@@ -88,6 +103,7 @@ fn facts() -> Vec<(&'static str, Fact)> {
         noted: None,
         again: false,
         excluded: 0,
+        browser_only: false,
         segment: None,
         action: None,
     };
@@ -116,6 +132,20 @@ fn facts() -> Vec<(&'static str, Fact)> {
         ("withdrawn", event(EventType::Withdrawn, None)),
         ("cancelled", event(EventType::Cancelled, None)),
         ("chargeback", event(EventType::Chargeback, None)),
+        ("amended", event(EventType::Amended, Some(4000))),
+        (
+            "amended with its lines",
+            with(event(EventType::Amended, Some(4000)), |event| event.excluded = Some(990)),
+        ),
+        ("disputed", event(EventType::Disputed, None)),
+        ("restored", event(EventType::Restored, None)),
+        (
+            "restored by name",
+            with(event(EventType::Restored, None), |event| event.undoes = Some(digest(4))),
+        ),
+        ("confirmed", event(EventType::Confirmed, None)),
+        ("state", state(Standing::Open, None)),
+        ("state with its lines", state(Standing::Cancelled, Some(990))),
         (
             "verdict",
             verdict(vec![
@@ -205,7 +235,8 @@ fn every_pinned_fact_reads_back_as_what_it_says() {
 fn no_field_of_a_fact_can_be_missing_or_of_another_kind() {
     // Fields left out where they are not set; all others are required.
     let optional = [
-        "a", "ac", "b", "c", "cn", "e", "ex", "f", "g", "m", "n", "p", "q", "s", "u", "v", "x", "y",
+        "a", "ac", "b", "bo", "c", "cn", "e", "ex", "f", "g", "m", "n", "p", "q", "s", "u", "v",
+        "x", "y",
     ];
     for (name, fact) in facts() {
         let json = fact.to_json();
@@ -218,6 +249,7 @@ fn no_field_of_a_fact_can_be_missing_or_of_another_kind() {
             let required = match fact {
                 Fact::Conversion(_) => field == "v",
                 Fact::Event(..) => matches!(field.as_str(), "e" | "s"),
+                Fact::State(_) => field == "a",
                 Fact::Fulfilment(_) => matches!(field.as_str(), "s" | "v"),
                 Fact::Verdict(_) | Fact::Reviewed(_) => false,
             };
@@ -260,6 +292,8 @@ fn the_longest_facts_fit_into_the_metadata_of_a_key() {
         sealed: "x".repeat((128 * 4 + 16) * 4 / 3),
         amount: Some(passalong_core::money::MAX_AMOUNT),
         occurred_at: Instant::from_seconds(i64::MAX),
+        undoes: Some(digest(255)),
+        excluded: Some(passalong_core::money::MAX_AMOUNT),
     };
     let event = Fact::Event(EventType::Refunded, event).to_json().to_string();
     assert!(event.len() <= 1024, "{} bytes", event.len());
@@ -395,7 +429,8 @@ proptest! {
             prop_assert!(!report.content().is_empty());
         }
         if let Ok(report) = EventReport::parse(&body, now) {
-            prop_assert!(report.amount.is_none_or(|amount| amount > 0));
+            let least = i64::from(report.kind == EventType::Refunded);
+            prop_assert!(report.amount.is_none_or(|amount| amount >= least));
         }
         for program in [Program::parse(&body), Program::from_preset(&body)].into_iter().flatten() {
             let written = serde_json::to_vec(&program).unwrap();
@@ -457,6 +492,10 @@ fn contents() -> impl Strategy<Value = (FactKind, String)> {
         FactKind::Refunded,
         FactKind::Withdrawn,
         FactKind::Chargeback,
+        FactKind::Amended,
+        FactKind::Disputed,
+        FactKind::Restored,
+        FactKind::Confirmed,
     ]);
     prop_oneof![
         (prop::sample::select(FactKind::ALL), json())
@@ -470,8 +509,15 @@ fn contents() -> impl Strategy<Value = (FactKind, String)> {
         }),
         (event, numbers(), numbers(), 0..3).prop_map(|(kind, amount, at, id)| {
             let id = format!("012345678{id}abcdef");
-            (kind, format!(r#"{{"e":"{id}","s":"sealed","a":{amount},"o":{at}}}"#))
+            (kind, format!(r#"{{"e":"{id}","s":"sealed","a":{amount},"o":{at},"u":"{id}"}}"#))
         }),
+        (prop::sample::select(Standing::ALL), numbers(), numbers(), numbers()).prop_map(
+            |(standing, amount, refunded, at)| {
+                let content =
+                    format!(r#"{{"o":{at},"a":{amount},"r":{refunded},"w":"{standing}"}}"#);
+                (FactKind::State, content)
+            }
+        ),
         (numbers(), any::<bool>()).prop_map(|(amount, verdict)| {
             let value = format!(r#""v":{{"kind":"credit","amount":{amount},"currency":"EUR"}}"#);
             if verdict {

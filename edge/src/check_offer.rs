@@ -72,6 +72,7 @@ async fn decide<'p, H: Host>(
         noted: None,
         again: false,
         excluded: 0,
+        browser_only: false,
     };
     let known = customers::load(cx, program, advocate).await?.known;
     if let Err(reason) = attribute(&conversion, advocate, &known, &program.versions, minute) {

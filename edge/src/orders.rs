@@ -10,7 +10,7 @@ use passalong_core::mutation::{self, Mutation};
 use passalong_core::report::Item;
 use passalong_core::reward::{ConversionKind, Reason, RewardId, Role, Value};
 use passalong_core::seal::Sealed;
-use passalong_core::settlement::Claim;
+use passalong_core::settlement::{Claim, Reported};
 use passalong_core::time::{Instant, Minute};
 use passalong_core::wire::{AdvocateRef, ConversionAnswer, PromisedReward};
 use serde::{Deserialize, Serialize};
@@ -90,7 +90,14 @@ impl Record {
             rewards: self.rewards.iter().map(promised).collect(),
             provisional: self.attributed || self.unproven.is_some(),
             terms_version: self.terms_version,
+            taken: None,
         }
+    }
+
+    /// What of it its events are about, if it was accepted then.
+    pub const fn reported(&self, at: Minute) -> Reported {
+        let Self { kind, amount, occurred_at, .. } = *self;
+        Reported { at, kind, amount, occurred_at }
     }
 }
 

@@ -7,7 +7,7 @@ use passalong_core::mutation::{self, Mutation};
 use passalong_core::report::{ConversionReport, Proof};
 use passalong_core::reward::{Reason, Role};
 use passalong_core::seal::Sealed;
-use passalong_core::settlement::{Base, Facets, Remaining, attribute, friendship, rule_for, worth};
+use passalong_core::settlement::{Base, Facets, attribute, friendship, rule_for, worth};
 use passalong_core::time::SETTLE;
 use passalong_core::wire::ConversionAnswer;
 
@@ -59,11 +59,15 @@ pub async fn take<H: Host>(
     let order = program.keys.order(&report.order);
     // 3
     let known = reports(cx, program, order).await?;
-    // What brought no proof may have come to somebody since.
+    // What brought no proof may have come to somebody since. The buyer's browser and the shop's
+    // server may report the same.
+    let other = ConversionReport { browser_only: !report.browser_only, ..report.clone() };
     let is_same = |known: &&Report| {
-        [known.advocate, None]
-            .into_iter()
-            .any(|advocate| known.key.digest == digest(program, report, advocate))
+        [report, &other].into_iter().any(|report| {
+            [known.advocate, None]
+                .into_iter()
+                .any(|advocate| known.key.digest == digest(program, report, advocate))
+        })
     };
     if let Some(same) = known.iter().find(is_same) {
         let record = record(cx, program, order, same.key).await?;
@@ -146,6 +150,7 @@ async fn decide<H: Host>(
         noted: None,
         again: false,
         excluded: version.map_or(0, |version| version.terms.excluded.amount(&report.items)),
+        browser_only: report.browser_only,
     };
     let (advocate, _) = match proven {
         Ok(proven) => proven,
@@ -163,7 +168,7 @@ async fn decide<H: Host>(
         let who = (order, advocate, report.kind);
         let friendship = friendship(who, &claims.own, &claims.others, &program.versions, minute);
         conversion.again = friendship.again;
-        let left = Remaining { amount: report.amount.unwrap_or(0), reversed: None };
+        let left = record.reported(minute).untouched();
         let base = Base { left, excluded: conversion.excluded };
         let facets = Facets::new(&conversion, &record_of.known, minute);
         let mut refused = friendship.waive(reason.map_or(Ok(()), Err)).err();

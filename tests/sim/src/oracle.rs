@@ -81,7 +81,7 @@ impl Oracle {
     fn events(&self, report: &Report) -> Vec<(Minute, Event)> {
         let events = self.events.get(&report.order).into_iter().flat_map(BTreeMap::values);
         let mut events: Vec<Event> = events.copied().collect();
-        events.sort_by_key(|event| (event.accepted, event.digest));
+        events.sort_by_key(|it| (it.accepted, it.occurred_at, it.kind, it.digest));
         events.into_iter().map(|event| (event.accepted.max(report.accepted), event)).collect()
     }
 
@@ -108,13 +108,19 @@ impl Oracle {
     /// What is left of the amount, and whether the order was undone, by which kind of event.
     fn left(&self, report: &Report, until: Minute) -> (i64, Option<Reason>) {
         let mut left = report.amount;
-        let mut undone = None;
+        let is_worthless = report.kind == ConversionKind::Purchase && left == 0;
+        let mut undone = is_worthless.then_some(Reason::BelowMinimum);
         for (accepted, event) in self.events(report) {
             if accepted > until {
                 continue;
             }
             let (rest, reason) = match event.kind {
-                EventType::Delivered => continue,
+                // Nobody in the stories restores, amends, disputes or confirms.
+                EventType::Delivered
+                | EventType::Amended
+                | EventType::Disputed
+                | EventType::Restored
+                | EventType::Confirmed => continue,
                 EventType::Refunded => ((left - event.amount).max(0), Reason::Refunded),
                 EventType::Withdrawn => (0, Reason::Withdrawn),
                 EventType::Cancelled => (0, Reason::Cancelled),

@@ -262,7 +262,7 @@ impl Looked<'_> {
             return reward;
         };
         let (order, conversion) = (self.order, self.conversion);
-        let lost = Lost { order, conversion, verdict, decided, approved };
+        let takes = Lost { order, conversion, verdict, decided, approved };
         let fulfilments = self.order.fulfilments(part);
         if let Some(paid) = fulfilments.first() {
             reward.status = Status::Fulfilled;
@@ -270,7 +270,7 @@ impl Looked<'_> {
             reward.coupon = coupon.map(|paid| paid.fact.sealed.clone());
             reward.value = paid.fact.value;
             reward.since = paid.at.start();
-            reward.entries = lost.entries(paid.fact.value);
+            reward.entries = takes.entries(paid.fact.value);
             return reward;
         }
         let left = remaining(self.order, self.conversion, None);
@@ -311,7 +311,7 @@ impl Looked<'_> {
             }
             reward.until = Some(end);
         }
-        let Some(loss) = lost.loss() else { return reward };
+        let Some(loss) = takes.loss() else { return reward };
         reward.value = loss.value;
         if reward.status != Status::Review || loss.gone {
             reward.reason = Some(loss.reason);

@@ -73,8 +73,8 @@ fn everything() -> Fact {
     })
 }
 
-/// What each fixture says, in our own words.
-fn facts() -> Vec<(&'static str, Fact)> {
+/// What the fixtures of events and states say, in our own words.
+fn events() -> Vec<(&'static str, Fact)> {
     let event = |kind, amount| {
         let occurred_at = at("2026-11-25T08:00:00Z");
         let (undoes, excluded) = (None, None);
@@ -92,6 +92,29 @@ fn facts() -> Vec<(&'static str, Fact)> {
         let (at, amount, refunded) = (at("2026-11-25T08:00:00Z"), 4990, 1000);
         Fact::State(State { at, amount, refunded, standing, excluded })
     };
+    let (amended, restored) = (EventType::Amended, EventType::Restored);
+    vec![
+        ("delivered", event(EventType::Delivered, None)),
+        ("refunded", event(EventType::Refunded, Some(1000))),
+        ("withdrawn", event(EventType::Withdrawn, None)),
+        ("cancelled", event(EventType::Cancelled, None)),
+        ("chargeback", event(EventType::Chargeback, None)),
+        ("amended", event(amended, Some(4000))),
+        (
+            "amended with its lines",
+            with(event(amended, Some(4000)), |event| event.excluded = Some(990)),
+        ),
+        ("disputed", event(EventType::Disputed, None)),
+        ("restored", event(restored, None)),
+        ("restored by name", with(event(restored, None), |event| event.undoes = Some(digest(4)))),
+        ("confirmed", event(EventType::Confirmed, None)),
+        ("state", state(Standing::Open, None)),
+        ("state with its lines", state(Standing::Cancelled, Some(990))),
+    ]
+}
+
+/// What each fixture says, in our own words.
+fn facts() -> Vec<(&'static str, Fact)> {
     let signup = Conversion {
         kind: ConversionKind::Signup,
         amount: None,
@@ -124,28 +147,9 @@ fn facts() -> Vec<(&'static str, Fact)> {
             coupon: false,
         })
     };
-    vec![
+    let mut facts = vec![
         ("conversion", Fact::Conversion(full_conversion())),
         ("conversion without anything optional", Fact::Conversion(signup)),
-        ("delivered", event(EventType::Delivered, None)),
-        ("refunded", event(EventType::Refunded, Some(1000))),
-        ("withdrawn", event(EventType::Withdrawn, None)),
-        ("cancelled", event(EventType::Cancelled, None)),
-        ("chargeback", event(EventType::Chargeback, None)),
-        ("amended", event(EventType::Amended, Some(4000))),
-        (
-            "amended with its lines",
-            with(event(EventType::Amended, Some(4000)), |event| event.excluded = Some(990)),
-        ),
-        ("disputed", event(EventType::Disputed, None)),
-        ("restored", event(EventType::Restored, None)),
-        (
-            "restored by name",
-            with(event(EventType::Restored, None), |event| event.undoes = Some(digest(4))),
-        ),
-        ("confirmed", event(EventType::Confirmed, None)),
-        ("state", state(Standing::Open, None)),
-        ("state with its lines", state(Standing::Cancelled, Some(990))),
         (
             "verdict",
             verdict(vec![
@@ -191,7 +195,9 @@ fn facts() -> Vec<(&'static str, Fact)> {
         ),
         ("approved by the merchant", review(true, None)),
         ("declined by the merchant", review(false, Some(sealed()))),
-    ]
+    ];
+    facts.extend(events());
+    facts
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! A shop tells how an order stands; what changed is derived.
 
 use passalong_core::fact::{Fact, FactKey};
-use passalong_core::orders::state::{Standing, State};
+use passalong_core::orders::state::Standing::{
+    self, Cancelled, Chargeback, Disputed, Open, Withdrawn,
+};
+use passalong_core::orders::state::State;
 use passalong_core::report::EventType;
 use passalong_core::reward::{Reason, Role, Status};
 use passalong_core::settlement::Remaining;
@@ -21,7 +24,6 @@ fn told(states: &[(i64, i64, Standing)]) -> Scene {
 #[test]
 fn what_changed_between_two_states_counts_as_if_it_had_been_told() {
     let nothing = |reason| (0, Some(reason));
-    use Standing::{Cancelled, Chargeback, Disputed, Open, Withdrawn};
     for (name, states, left) in [
         ("as it was reported", vec![(5000, 0, Open)], (5000, None)),
         ("edited", vec![(4000, 0, Open)], (4000, None)),
@@ -104,42 +106,34 @@ fn a_state_that_is_heard_before_the_one_it_follows_gives_the_same_result() {
 
 #[test]
 fn only_what_was_accepted_by_then_counts() {
-    let swapped = both(
-        [minutes(day(4), 7), day(4)],
-        (5000, 0, Standing::Cancelled),
-        (5000, 0, Standing::Open),
-    );
+    let swapped = both([minutes(day(4), 7), day(4)], (5000, 0, Cancelled), (5000, 0, Open));
     assert_eq!(brief(swapped.left(Some(minutes(day(4), 6)))), (5000, None));
-    let straight = both(
-        [day(4), minutes(day(4), 7)],
-        (5000, 0, Standing::Cancelled),
-        (5000, 0, Standing::Open),
-    );
+    let straight = both([day(4), minutes(day(4), 7)], (5000, 0, Cancelled), (5000, 0, Open));
     assert_eq!(brief(straight.left(Some(minutes(day(4), 6)))), (0, Some(Reason::Cancelled)));
     assert_eq!(brief(straight.left(Some(minutes(day(4), 7)))), (5000, None));
 }
 
 #[test]
 fn states_and_events_stand_side_by_side() {
-    let cancelled = told(&[(5000, 0, Standing::Cancelled)]);
+    let cancelled = told(&[(5000, 0, Cancelled)]);
     let restored = cancelled.clone().event(EventType::Restored, day(4), None);
     assert_eq!(all(&restored), (5000, None), "the last reversal is what a state told");
-    let again = restored.state(day(5), start(5), (5000, 0), Standing::Cancelled);
+    let again = restored.state(day(5), start(5), (5000, 0), Cancelled);
     assert_eq!(all(&again), (5000, None), "the shop tells what was restored again");
     let open = cancelled.event(EventType::Withdrawn, day(4), None);
-    let open = open.state(day(5), start(5), (5000, 0), Standing::Open);
+    let open = open.state(day(5), start(5), (5000, 0), Open);
     assert_eq!(all(&open), (0, Some(Reason::Withdrawn)), "a state restores what states told");
-    let amended = told(&[(4000, 0, Standing::Open)]).event(EventType::Amended, day(4), Some(3000));
-    let amended = amended.state(day(5), start(5), (4000, 0), Standing::Open);
+    let amended = told(&[(4000, 0, Open)]).event(EventType::Amended, day(4), Some(3000));
+    let amended = amended.state(day(5), start(5), (4000, 0), Open);
     assert_eq!(all(&amended), (3000, None), "a total that has not changed amends nothing");
 }
 
 #[test]
 fn after_the_verdict_a_late_word_of_what_is_over_takes_nothing() {
-    let open = Scene::plain().delivered(day(1)).state(day(3), start(3), (5000, 0), Standing::Open);
-    let late = open.clone().state(day(40), start(2), (5000, 1000), Standing::Open);
+    let open = Scene::plain().delivered(day(1)).state(day(3), start(3), (5000, 0), Open);
+    let late = open.clone().state(day(40), start(2), (5000, 1000), Open);
     assert_eq!(late.decided_rewards()[0].value, credit(1000));
-    let later = open.state(day(40), start(4), (5000, 1000), Standing::Open);
+    let later = open.state(day(40), start(4), (5000, 1000), Open);
     assert_eq!(later.decided_rewards()[0].value, credit(800));
     let paid = later.fulfilled(Role::Advocate, credit(1000), day(30));
     let reward = paid.decided_rewards().remove(0);
@@ -149,7 +143,7 @@ fn after_the_verdict_a_late_word_of_what_is_over_takes_nothing() {
         (entry.value, entry.reason, entry.since),
         (credit(-200), Reason::Refunded, start(4))
     );
-    let back = paid.state(day(41), start(5), (5000, 0), Standing::Open);
+    let back = paid.state(day(41), start(5), (5000, 0), Open);
     assert_eq!(back.decided_rewards()[0].entries, []);
 }
 
@@ -190,12 +184,12 @@ proptest! {
         let left = scene.left(None);
         let undone = matches!(
             last.standing,
-            Standing::Withdrawn | Standing::Cancelled | Standing::Chargeback
+            Withdrawn | Cancelled | Chargeback
         );
         let rest = if undone { 0 } else { (last.amount - last.refunded).max(0) };
         prop_assert_eq!((left.whole, left.amount), (last.amount, rest));
         prop_assert_eq!(left.reversed.is_some(), rest == 0);
-        prop_assert_eq!(left.disputed.is_some(), last.standing == Standing::Disputed);
+        prop_assert_eq!(left.disputed.is_some(), last.standing == Disputed);
         let mut swapped = facts;
         swapped.reverse();
         prop_assert_eq!(Scene { more: swapped, ..Scene::plain() }.left(None), left);

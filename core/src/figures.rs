@@ -236,11 +236,11 @@ impl Tally {
                 if let Some(friend) = friend {
                     *self.purchases.entry(*friend).or_default() += 1;
                 }
-                if let Some(amount) = fact.amount.filter(|_| fact.currency == Some(currency)) {
+                if fact.amount.is_some() && fact.currency == Some(currency) {
                     let left = remaining(order, conversion, None);
-                    let left = if left.reversed.is_some() { 0 } else { left.amount };
-                    counts.revenue = counts.revenue.saturating_add(left);
-                    counts.refunded = counts.refunded.saturating_add(amount.saturating_sub(left));
+                    let lost = left.whole.saturating_sub(left.amount);
+                    counts.revenue = counts.revenue.saturating_add(left.amount);
+                    counts.refunded = counts.refunded.saturating_add(lost);
                 }
             }
         }
@@ -282,7 +282,8 @@ fn is_refused(rewards: &[Reward], again: bool) -> bool {
                     | Reason::ExistingCustomer
                     | Reason::ProgramPaused
                     | Reason::BeforeProgram
-                    | Reason::ConflictingReport,
+                    | Reason::ConflictingReport
+                    | Reason::NotApprovedYet,
                 ) => true,
                 _ => false,
             };

@@ -83,6 +83,8 @@ pub struct ConversionReport {
     pub segment: Option<String>,
     pub action: Option<String>,
     pub items: Vec<Item>,
+    /// It came by the buyer's browser, with the shop's signature, and not from the shop's server.
+    pub browser_only: bool,
 }
 
 impl ConversionReport {
@@ -138,6 +140,7 @@ impl ConversionReport {
             segment,
             action,
             items,
+            browser_only: false,
         })
     }
 
@@ -152,7 +155,7 @@ impl ConversionReport {
     pub fn content_as(&self, counted: Option<Counted>) -> String {
         let proofs: Vec<_> = self.proofs.iter().map(|proof| (proof.kind, &proof.text)).collect();
         let hints: Vec<_> = self.hints.iter().map(|hint| crate::text::base64url(&hint.0)).collect();
-        json!([
+        let mut content = json!([
             "conversion-v2",
             self.order.as_str(),
             self.kind,
@@ -168,8 +171,11 @@ impl ConversionReport {
             self.action,
             self.items,
             counted.map(|(index, advocate)| (index, advocate.to_string())),
-        ])
-        .to_string()
+        ]);
+        if let Some(content) = content.as_array_mut().filter(|_| self.browser_only) {
+            content.push("browser".into());
+        }
+        content.to_string()
     }
 }
 
@@ -269,23 +275,47 @@ fn item(mut f: Fields) -> Result<Item, Invalid> {
 }
 
 words!(
-    /// What can happen to an order.
+    /// What can happen to an order. Of events that happened at one instant, the one that stands
+    /// first here comes first.
     EventType {
         Delivered = "delivered",
+        /// The order was edited and is worth another amount now.
+        Amended = "amended",
         Refunded = "refunded",
         Withdrawn = "withdrawn",
         Cancelled = "cancelled",
+        /// The buyer's bank asks for the money back; it is not decided yet.
+        Disputed = "disputed",
         Chargeback = "chargeback",
+        /// Something that took the order back does not hold any more.
+        Restored = "restored",
+        /// An order that only a browser reported is paid.
+        Confirmed = "confirmed",
     }
 );
+
+impl EventType {
+    /// Whether it takes an order back, wholly, in part or until it is decided: so that it can be
+    /// restored.
+    pub const fn is_reversal(self) -> bool {
+        matches!(
+            self,
+            Self::Refunded | Self::Withdrawn | Self::Cancelled | Self::Disputed | Self::Chargeback
+        )
+    }
+}
 
 /// `POST /v1/conversions/{order_id}/events`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventReport {
     pub id: EventId,
     pub kind: EventType,
-    /// What was paid back; refunds only.
+    /// Of a refund, what was paid back; of an amendment, what the order is worth now.
     pub amount: Option<i64>,
+    /// Of an amendment: the lines of the order now. Empty where they are not told.
+    pub items: Vec<Item>,
+    /// Of a restoration: the event that does not hold any more. `None` for the last reversal.
+    pub undoes: Option<EventId>,
     pub occurred_at: Instant,
 }
 
@@ -293,7 +323,7 @@ impl EventReport {
     pub fn parse(body: &[u8], now: Instant) -> Result<Self, Invalid> {
         let mut f = Fields::parse(body)?;
         let id = f.read("event_id")?;
-        let id =
+        let id: EventId =
             f.required("event_id", id, "the shop's own id of the event, unique for the order")?;
         let kind = f.read("type")?;
         let kind: EventType = f.required("type", kind, "for example delivered")?;
@@ -305,19 +335,45 @@ impl EventReport {
             (EventType::Refunded, Some(0)) => {
                 return Err(f.invalid("amount", "must be more than zero"));
             }
-            (EventType::Refunded, Some(_)) | (_, None) => {}
-            (_, Some(_)) => return Err(f.invalid("amount", "goes with the type refunded only")),
+            (EventType::Amended, None) => {
+                let right = "what the order is worth now, before refunds, in minor units";
+                f.required("amount", None::<()>, right)?;
+            }
+            (EventType::Refunded | EventType::Amended, Some(_)) | (_, None) => {}
+            (_, Some(_)) => {
+                return Err(f.invalid("amount", "goes with the types refunded and amended only"));
+            }
         }
+        let undoes: Option<EventId> = f.read("undoes")?;
+        if undoes.is_some() && kind != EventType::Restored {
+            return Err(f.invalid("undoes", "goes with the type restored only"));
+        }
+        if undoes.as_ref() == Some(&id) {
+            return Err(f.invalid("undoes", "must be the event_id of another event"));
+        }
+        let items = f.objects("items", 200)?;
+        if items.is_some() && kind != EventType::Amended {
+            return Err(f.invalid("items", "goes with the type amended only"));
+        }
+        let items = items.unwrap_or_default().into_iter().map(item).collect::<Result<_, _>>()?;
         let occurred_at = occurred_at(&mut f, now)?;
         f.finish()?;
-        Ok(Self { id, kind, amount, occurred_at })
+        Ok(Self { id, kind, amount, items, undoes, occurred_at })
     }
 
     /// The normalised content together with the order it belongs to.
     pub fn content(&self, order: &OrderId) -> String {
-        let id = self.id.as_str();
-        json!(["event-v1", order.as_str(), id, self.kind, self.amount, self.occurred_at])
-            .to_string()
+        json!([
+            "event-v1",
+            order.as_str(),
+            self.id.as_str(),
+            self.kind,
+            self.amount,
+            self.occurred_at,
+            self.undoes.as_ref().map(EventId::as_str),
+            self.items,
+        ])
+        .to_string()
     }
 }
 
@@ -458,20 +514,79 @@ mod tests {
         }
     }
 
-    #[test]
-    fn only_a_refund_has_an_amount() {
-        let event = |kind: &str, amount: serde_json::Value| {
-            let body = json!({"event_id": "r1", "type": kind, "amount": amount, "occurred_at": "2026-11-22T08:00:00Z"});
-            EventReport::parse(body.to_string().as_bytes(), now()).map_err(|error| error.field)
-        };
-        assert_eq!(event("refunded", json!(1000)).unwrap().amount, Some(1000));
-        for (kind, amount, field) in [
-            ("refunded", json!(null), "amount"),
-            ("refunded", json!(0), "amount"),
-            ("delivered", json!(1), "amount"),
-            ("lost", json!(null), "type"),
-        ] {
-            assert_eq!(event(kind, amount), Err(field.to_owned()), "{kind}");
+    fn event(kind: &str, change: &[(&str, serde_json::Value)]) -> Result<EventReport, Invalid> {
+        let mut body =
+            json!({"event_id": "r1", "type": kind, "occurred_at": "2026-11-22T08:00:00Z"});
+        for (field, value) in change {
+            body[field] = value.clone();
         }
+        EventReport::parse(body.to_string().as_bytes(), now())
+    }
+
+    #[test]
+    fn each_type_of_event_takes_its_own_fields_and_names_what_is_wrong() {
+        let item = json!([{"sku": "TEE-1", "amount": 900}]);
+        for kind in EventType::ALL {
+            let amount = match kind {
+                EventType::Refunded | EventType::Amended => vec![("amount", json!(1000))],
+                _ => Vec::new(),
+            };
+            assert!(event(kind.as_str(), &amount).is_ok(), "{kind}");
+            let wrong: &[(&str, serde_json::Value)] = match kind {
+                EventType::Refunded => &[
+                    ("amount", json!(null)),
+                    ("amount", json!(0)),
+                    ("undoes", json!("r0")),
+                    ("items", item.clone()),
+                ],
+                EventType::Amended => &[
+                    ("amount", json!(null)),
+                    ("amount", json!(-1)),
+                    ("undoes", json!("r0")),
+                    ("items[0].amount", json!([{"sku": "TEE-1"}])),
+                ],
+                EventType::Restored => &[
+                    ("amount", json!(1)),
+                    ("undoes", json!("r1")),
+                    ("undoes", json!("")),
+                    ("undoes", json!(7)),
+                    ("items", item.clone()),
+                ],
+                _ => &[("amount", json!(1)), ("undoes", json!("r0")), ("items", item.clone())],
+            };
+            for (field, value) in wrong {
+                let mut change = amount.clone();
+                let name = field.split('[').next().unwrap();
+                change.push((name, value.clone()));
+                let invalid = event(kind.as_str(), &change).unwrap_err();
+                assert_eq!(invalid.field, *field, "{kind}: {invalid:?}");
+            }
+        }
+        assert_eq!(event("lost", &[]).unwrap_err().field, "type");
+        assert_eq!(event("amended", &[("amount", json!(0))]).unwrap().amount, Some(0));
+        let restored = event("restored", &[("undoes", json!("r0"))]).unwrap();
+        assert_eq!(restored.undoes.unwrap().as_str(), "r0");
+    }
+
+    #[test]
+    fn events_that_say_different_things_have_different_contents() {
+        let order = "A-1".parse().unwrap();
+        let amended = |change: &[(&str, serde_json::Value)]| {
+            let mut all = vec![("amount", json!(900))];
+            all.extend_from_slice(change);
+            event("amended", &all).unwrap().content(&order)
+        };
+        let restored = |undoes| event("restored", &[("undoes", undoes)]).unwrap().content(&order);
+        let contents = [
+            amended(&[]),
+            amended(&[("amount", json!(901))]),
+            amended(&[("items", json!([{"sku": "TEE-1", "amount": 900}]))]),
+            amended(&[("items", json!([{"sku": "TEE-2", "amount": 900}]))]),
+            restored(json!(null)),
+            restored(json!("r0")),
+            restored(json!("r2")),
+        ];
+        let different: std::collections::BTreeSet<_> = contents.iter().collect();
+        assert_eq!(different.len(), contents.len());
     }
 }

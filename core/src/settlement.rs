@@ -5,101 +5,17 @@
 //! to `S`. Whatever is accepted later leads to an `S` at least an hour ahead, so nothing that
 //! arrives after `S + SETTLE` can change a verdict or rank before one.
 
-use crate::fact::{Accepted, Conversion, Decided, Event, Order, Verdict, Via};
+use crate::fact::{Conversion, Decided, Order, Verdict, Via};
 use crate::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use crate::orders::claims::{Admission, Standing, Weighed, admit, decided, is_unknown_buyer};
-use crate::program::{HoldFrom, Program, Versions};
-use crate::report::{EventType, Item};
+use crate::program::{Program, Versions};
+use crate::report::Item;
 use crate::reward::{
     CapPeriod, ConversionKind, Delivery, Part, Reason, Role, Rule, Trigger, Value, When,
 };
-use crate::time::{DAY, HOUR, Instant, Minute};
+use crate::time::{DAY, Instant, Minute};
 
-/// When an order settles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settling {
-    /// `S`: facts accepted in this minute still count.
-    pub at: Minute,
-    /// Whether the hold runs from a reported delivery (or needs none).
-    pub fixed: bool,
-}
-
-/// When an event counts as accepted: one that came before its order, together with it.
-fn counted<T>(event: &Accepted<T>, conversion: &Accepted<Conversion>) -> Minute {
-    event.at.max(conversion.at)
-}
-
-/// The settlement instant as far as these facts say.
-pub fn settling(order: &Order, conversion: &Accepted<Conversion>, terms: &Program) -> Settling {
-    let occurred = conversion.fact.occurred_at;
-    let hold = terms.hold;
-    let earliest = conversion.at.plus(HOUR);
-    let waits_for_delivery =
-        hold.from == HoldFrom::Delivered && conversion.fact.kind == ConversionKind::Purchase;
-    if !waits_for_delivery {
-        let at = occurred.plus_days(hold.days).minute_up().max(earliest);
-        return Settling { at, fixed: true };
-    }
-    let mut settling = Settling {
-        at: occurred.plus_days(hold.fallback_days).minute_up().max(earliest),
-        fixed: false,
-    };
-    // A split delivery is complete with its last part.
-    let mut delivered = None;
-    for event in order.events() {
-        let (EventType::Delivered, Event { occurred_at, .. }) = &event.fact else { continue };
-        let accepted = counted(event, conversion);
-        if accepted <= settling.at {
-            let last = delivered.map_or(*occurred_at, |last| (*occurred_at).max(last));
-            delivered = Some(last);
-            let end = last.plus_days(hold.days).minute_up();
-            settling = Settling { at: end.max(accepted.plus(HOUR)), fixed: true };
-        }
-    }
-    settling
-}
-
-/// What is left of an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Remaining {
-    pub amount: i64,
-    /// Why, and by which fact, nothing is left.
-    pub reversed: Option<(Reason, Instant)>,
-}
-
-/// What is left after the events accepted up to `until`, or after all.
-pub fn remaining(
-    order: &Order,
-    conversion: &Accepted<Conversion>,
-    until: Option<Minute>,
-) -> Remaining {
-    let whole = conversion.fact.amount.unwrap_or(0);
-    let mut left = Remaining { amount: whole, reversed: None };
-    for event in order.events() {
-        if until.is_some_and(|until| counted(event, conversion) > until) {
-            continue;
-        }
-        left = after(left, whole, &event.fact);
-    }
-    left
-}
-
-/// One more event.
-pub fn after(left: Remaining, whole: i64, (kind, event): &(EventType, Event)) -> Remaining {
-    let reason = match kind {
-        EventType::Delivered => return left,
-        EventType::Refunded => Reason::Refunded,
-        EventType::Withdrawn => Reason::Withdrawn,
-        EventType::Cancelled => Reason::Cancelled,
-        EventType::Chargeback => Reason::Chargeback,
-    };
-    let amount = match kind {
-        EventType::Refunded => left.amount.saturating_sub(event.amount.unwrap_or(0).max(0)).max(0),
-        _ => 0,
-    };
-    let gone = *kind != EventType::Refunded || (amount == 0 && whole > 0);
-    Remaining { amount, reversed: left.reversed.or(gone.then_some((reason, event.occurred_at))) }
-}
+pub use crate::orders::events::{Remaining, Reported, Settling, remaining, settling};
 
 /// Who an advocate is, and since which minute we know.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -266,7 +182,7 @@ pub fn settle(case: &Case<'_>) -> Option<(Minute, Verdict)> {
         at,
         base: Base { left, excluded },
         facets: Facets::new(fact, case.facts, case.known, conversion.at),
-        review: suspicion(case, &weighed, terms),
+        review: suspicion(case, &weighed, terms, &left),
     };
     let mut rewards: Vec<Decided> = Vec::new();
     for role in [Role::Advocate, Role::Friend] {
@@ -283,7 +199,12 @@ pub fn settle(case: &Case<'_>) -> Option<(Minute, Verdict)> {
 }
 
 /// Why the merchant is to look at this order's rewards first.
-fn suspicion(case: &Case<'_>, weighed: &Weighed<'_>, terms: &Program) -> Option<Reason> {
+fn suspicion(
+    case: &Case<'_>,
+    weighed: &Weighed<'_>,
+    terms: &Program,
+    left: &Remaining,
+) -> Option<Reason> {
     let conversion = weighed.conversion;
     let fact = &conversion.fact;
     if case.standing.crowded {
@@ -308,6 +229,9 @@ fn suspicion(case: &Case<'_>, weighed: &Weighed<'_>, terms: &Program) -> Option<
         |other: &&Pace| other.occurred_at > until.plus(-DAY) && other.occurred_at <= until;
     if is_beyond(terms.review.orders_per_day, earlier.filter(same_day).count()) {
         return Some(Reason::Velocity);
+    }
+    if fact.browser_only && left.confirmed.is_none() {
+        return Some(Reason::Unpaid);
     }
     is_unknown_buyer(weighed, case.standing).then_some(Reason::ExistingCustomer)
 }

@@ -119,7 +119,8 @@ impl SignedConversion {
         rest.insert("kind".to_owned(), json!(kind));
         rest.insert("occurred_at".to_owned(), json!(Instant::from_seconds(occurred_at)));
         rest.insert("hints".to_owned(), json!(hint.map(|hint| [HEXLOWER.encode(&hint.0)])));
-        let report = ConversionReport::parse(Value::Object(rest).to_string().as_bytes(), now)?;
+        let told = ConversionReport::parse(Value::Object(rest).to_string().as_bytes(), now)?;
+        let report = ConversionReport { browser_only: true, ..told };
         if token(&report).contains(char::is_control) {
             return Err(Invalid::field("token", "must be the value of pa, without line breaks"));
         }

@@ -276,6 +276,9 @@ pub struct ConversionAnswer {
     pub provisional: bool,
     /// The version of the terms that applies; `null` before the program began.
     pub terms_version: Option<u32>,
+    /// Of a refund: how much of what was left it took, in minor units.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub taken: Option<i64>,
     /// Which proof counted.
     pub proof: Option<ProofKind>,
     /// What the others lacked that were tried, in the order in which that was done. Those after the one
@@ -345,6 +348,9 @@ pub struct StoryEvent {
     pub event_id: String,
     pub r#type: EventType,
     pub amount: Option<i64>,
+    /// Of a restoration: the event that it named, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub undoes: Option<String>,
     pub occurred_at: Instant,
     pub accepted_at: Instant,
 }

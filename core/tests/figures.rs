@@ -83,6 +83,8 @@ fn an_order_is_nobodys_referral_where_its_proof_is_refused_not_where_a_rule_gran
             Reason::Velocity,
             Reason::ManyOrdersOneClick,
             Reason::ClaimedByHand,
+            Reason::Unpaid,
+            Reason::Disputed,
             Reason::Refunded,
             Reason::Withdrawn,
             Reason::Cancelled,

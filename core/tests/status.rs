@@ -200,7 +200,7 @@ fn a_refund_after_settlement_shrinks_an_approved_share() {
 fn an_order_undone_after_settlement_takes_the_whole_reward() {
     let nothing = with_value(&credit(1));
     let mut worthless = Scene::plain();
-    worthless.conversion.amount = Some(0);
+    worthless.conversion.amount = Some(2);
     for (scene, zero) in [
         (Scene::plain(), credit(0)),
         (nothing, credit(0)),
@@ -271,7 +271,7 @@ fn a_fulfilled_percentage_is_taken_back_once() {
 #[test]
 fn an_entry_is_below_zero() {
     let mut worthless = Scene::plain().fulfilled(Role::Advocate, credit(0), day(31));
-    worthless.conversion.amount = Some(0);
+    worthless.conversion.amount = Some(2);
     let undone = worthless.event(EventType::Chargeback, day(40), None);
     assert_eq!(decided(&undone), shown(credit(0), Status::Fulfilled, None, start(31)));
 }

@@ -33,6 +33,7 @@ fn every_message_is_written_as_pinned() {
     same::<Codes>(&small["codes"]);
     same::<AliasChosen>(&small["alias_chosen"]);
     same::<OfferAnswer>(&small["offer_answer"]);
+    same::<ConversionAnswer>(&small["event_answer"]);
     same::<EventKept>(&small["event_kept"]);
     same::<PoolUpload>(&small["pool_upload"]);
     same::<Pool>(&small["pool"]);

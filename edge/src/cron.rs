@@ -13,7 +13,7 @@ use passalong_core::orders::claims::{Weighed, horizon};
 use passalong_core::program::{Excluded, Program, Version};
 use passalong_core::report::Item;
 use passalong_core::reward::Rule;
-use passalong_core::settlement::{Case, Earned, Pace, settle, settling};
+use passalong_core::settlement::{Case, Earned, Pace, Reported, settle, settling};
 use passalong_core::time::{DAY, HOUR, Instant, MINUTE, Minute, SETTLE};
 use passalong_core::wire::CronReport;
 use serde_json::{Value, json};
@@ -30,6 +30,7 @@ use crate::orders::{self, Report, conversion_put, due_put, ledger_put, log_put, 
 use crate::outbox;
 use crate::people::{self, Computed, Depth, Question, person_puts};
 use crate::programs::{self, Loaded};
+use crate::record_event;
 use crate::remind;
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
@@ -392,8 +393,7 @@ async fn heal<H: Host>(
         healed += 1;
     }
     for (key, fact) in orders::events(cx, program, order).await? {
-        let Fact::Event(_, event) = &fact else { continue };
-        if facts.event(event.event).is_some_and(|known| known.at <= key.accepted) {
+        if !facts.lacks(key, &fact) {
             continue;
         }
         cx.put(&ledger_put(program, advocate, order, (key, &fact))).await?;
@@ -476,7 +476,8 @@ async fn decide<H: Host>(
     }))
 }
 
-/// What was ordered: the report in full is the value of its key in the ledger.
+/// What was ordered: the report in full is the value of its key in the ledger. Lines that were told
+/// again until the order settles are the value of their event.
 async fn items<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
@@ -484,12 +485,20 @@ async fn items<H: Host>(
     order: OrderPseudonym,
     facts: &Order,
 ) -> Result<Vec<Item>, StoreError> {
-    let digest = facts.conversion.as_ref().map(|conversion| conversion.digest);
-    let kept = digest.and_then(|digest| facts.report(digest));
-    let Some(kept) = kept else { return Ok(Vec::new()) };
+    let late = || StoreError("a report is not there".to_owned());
+    let Some(conversion) = facts.conversion.as_ref() else { return Ok(Vec::new()) };
+    let version = version_of(program, facts);
+    let told = version.and_then(|version| {
+        let settles = settling(facts, conversion, &version.terms).at;
+        Reported::from(conversion).lines(facts, settles)
+    });
+    if let Some(told) = told {
+        return record_event::lines(cx, program, order, told).await?.ok_or_else(late);
+    }
+    let Some(kept) = facts.report(conversion.digest) else { return Ok(Vec::new()) };
     let key = FactKey { accepted: kept.at, kind: FactKind::Conversion, digest: kept.digest };
     let record = orders::record_in_ledger(cx, program, advocate, order, key).await?;
-    record.map(|record| record.items).ok_or_else(|| StoreError("a report is not there".to_owned()))
+    record.map(|record| record.items).ok_or_else(late)
 }
 
 /// The advocate's earlier orders that came with this one in a day or from its click, where their

@@ -168,9 +168,14 @@ fn turn(was: Option<&Reward>, now: &Reward) -> Option<WebhookType> {
     if was == Some(now) {
         return None;
     }
-    if was.is_some_and(|was| was.status == now.status) {
-        // Still approved or fulfilled, but less.
-        return Some(WebhookType::RewardReversed);
+    if let Some(was) = was.filter(|was| was.status == now.status) {
+        // It still waits, for another reason; or it is still approved or fulfilled, but less.
+        let waits = now.status == Status::Review && was.value == now.value;
+        return Some(if waits {
+            WebhookType::ReviewRequested
+        } else {
+            WebhookType::RewardReversed
+        });
     }
     match now.status {
         Status::Approved => Some(WebhookType::RewardApproved),

@@ -9,6 +9,7 @@ use passalong_core::money::Currency;
 use passalong_core::report::{Item, ProofKind};
 use passalong_core::reward::{ConversionKind, Reason, RewardId, Role, Value};
 use passalong_core::seal::Sealed;
+use passalong_core::settlement::Reported;
 use passalong_core::time::{Instant, Minute};
 use passalong_core::wire::{AdvocateRef, ConversionAnswer, Lacked, PromisedReward};
 use serde::{Deserialize, Serialize};
@@ -99,7 +100,14 @@ impl Record {
             terms_version: self.terms_version,
             proof: self.proof,
             proofs: self.lacked.clone(),
+            taken: None,
         }
+    }
+
+    /// What of it its events are about, if it was accepted then.
+    pub const fn reported(&self, at: Minute) -> Reported {
+        let Self { kind, amount, occurred_at, .. } = *self;
+        Reported { at, kind, amount, occurred_at }
     }
 }
 

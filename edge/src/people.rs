@@ -442,6 +442,7 @@ fn bought(purchase: &Purchase) -> Accepted<Conversion> {
             admission: Admission::First,
             waived: false,
             excluded: 0,
+            browser_only: false,
         },
     }
 }

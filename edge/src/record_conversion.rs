@@ -8,7 +8,7 @@ use passalong_core::orders::claims::{Admission, Standing, Weighed, admit};
 use passalong_core::report::{ConversionReport, Counted};
 use passalong_core::reward::{Reason, Role};
 use passalong_core::seal::Sealed;
-use passalong_core::settlement::{Base, Facets, Known, Remaining, earned_later, settling, worth};
+use passalong_core::settlement::{Base, Facets, Known, earned_later, settling, worth};
 use passalong_core::time::{Minute, SETTLE};
 use passalong_core::wire::ConversionAnswer;
 
@@ -61,11 +61,17 @@ pub async fn take<H: Host>(
     let order = program.keys.order(&report.order);
     // 3
     let known = reports(cx, program, order).await?;
-    // What brought no proof may have come to somebody since.
+    // What brought no proof may have come to somebody since. The buyer's browser and the shop's
+    // server may report the same.
+    let other = ConversionReport { browser_only: !report.browser_only, ..report.clone() };
     let is_same = |known: &&Report| {
         let places = 0..report.proofs.len();
         let taken = places.filter_map(|place| Some(Some((place, known.advocate?))));
-        taken.chain([None]).any(|counted| known.key.digest == digest(program, report, counted))
+        let mut counted = taken.chain([None]);
+        counted.any(|counted| {
+            let same = |report| known.key.digest == digest(program, report, counted);
+            [report, &other].into_iter().any(same)
+        })
     };
     if let Some(same) = known.iter().find(is_same) {
         let record = record(cx, program, order, same.key).await?;
@@ -149,6 +155,7 @@ async fn decide<H: Host>(
         admission: Admission::First,
         waived: false,
         excluded: version.map_or(0, |version| version.terms.excluded.amount(&report.items)),
+        browser_only: report.browser_only,
     };
     let (advocate, _) = match proven {
         Ok(proven) => proven,
@@ -201,7 +208,7 @@ async fn promise<H: Host>(
         conversion.admission = admission;
         conversion.waived = true;
     }
-    let left = Remaining { amount: record.amount.unwrap_or(0), reversed: None };
+    let left = record.reported(of.minute).untouched();
     let base = Base { left, excluded: conversion.excluded };
     let facets = Facets::new(conversion, of.facts, of.known, of.minute);
     let mut refused = admitted.err();

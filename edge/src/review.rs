@@ -69,8 +69,8 @@ pub async fn review<H: Host>(
         let detail = format!("there is nothing to review: this reward is {}", reward.status);
         return Err(Problem::conflict(detail));
     }
-    // 5
-    if known.is_none() {
+    // 5. Approved once, a reward can wait again, for a dispute that came after.
+    if known.is_none() || reward.status == Status::Review {
         let fact = Fact::Reviewed(Reviewed {
             role: reward.part.role,
             milestone: reward.part.milestone,

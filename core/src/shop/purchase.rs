@@ -88,6 +88,7 @@ impl Purchase<'_> {
             segment: None,
             action: None,
             items: self.lines.into_iter().filter_map(item).take(ITEMS).collect(),
+            browser_only: false,
         })
     }
 }

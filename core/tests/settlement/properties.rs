@@ -38,7 +38,8 @@ fn events() -> impl Strategy<Value = (FactKey, Fact)> {
         |(id, kind, days, offset, happened, amount)| {
             let accepted = minutes(crate::support::day(days), offset);
             let occurred_at = accepted.start().plus(happened * DAY / 2);
-            let amount = (kind == EventType::Refunded).then_some(amount);
+            let has_amount = matches!(kind, EventType::Refunded | EventType::Amended);
+            let amount = has_amount.then_some(amount);
             let (mut key, fact) = event(id, kind, accepted, occurred_at, amount);
             key.digest = digest_of(&fact);
             (key, fact)
@@ -195,7 +196,12 @@ proptest! {
     #[test]
     fn values_are_never_below_zero_nor_above_cap_and_rate(scene in scenes()) {
         let terms = &scene.versions.first().unwrap().terms;
-        let whole = scene.conversion.amount.unwrap();
+        // What an order is amended to can be more than was reported.
+        let amended = scene.more.iter().filter_map(|(_, fact)| match fact {
+            Fact::Event(EventType::Amended, event) => event.amount,
+            _ => None,
+        });
+        let whole = amended.chain(scene.conversion.amount).max().unwrap();
         for decided in scene.settle().1.rewards {
             let rule = terms.rules(decided.role).next().unwrap();
             let most = rule.value.earned(whole, terms.currency).amount().unwrap();

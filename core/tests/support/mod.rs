@@ -7,13 +7,16 @@ pub mod world;
 use std::collections::{BTreeMap, BTreeSet};
 
 use passalong_core::channel::Channel;
-use passalong_core::fact::{Conversion, Event, Fact, FactKey, Fulfilment, Order, Verdict, Via};
+use passalong_core::fact::{
+    Conversion, Event, Fact, FactKey, Fulfilment, Order, Reviewed, Verdict, Via,
+};
 use passalong_core::ids::{CustomerPseudonym, Digest, HintPseudonym, Identity, OrderPseudonym};
 use passalong_core::orders::claims::{Admission, Claim};
+use passalong_core::orders::state::{Standing, State};
 use passalong_core::program::{Program, Versions};
 use passalong_core::report::{EventType, Item};
 use passalong_core::reward::{ConversionKind, Part, Reason, Role, Value};
-use passalong_core::settlement::{Earned, Known, Pace};
+use passalong_core::settlement::{Earned, Known, Pace, Remaining, remaining};
 use passalong_core::status::{self, Reward, View};
 use passalong_core::time::{DAY, Instant, Minute};
 use serde_json::json;
@@ -157,6 +160,7 @@ impl Scene {
                 admission: Admission::First,
                 waived: false,
                 excluded: 0,
+                browser_only: false,
             },
             more: Vec::new(),
             versions: versions(change),
@@ -200,6 +204,53 @@ impl Scene {
 
     pub fn refunded(self, accepted: Minute, amount: i64) -> Self {
         self.event(EventType::Refunded, accepted, Some(amount))
+    }
+
+    /// Adds an event under an id, with what else it says.
+    pub fn named(
+        mut self,
+        id: u8,
+        (kind, accepted): (EventType, Minute),
+        change: impl FnOnce(&mut Event),
+    ) -> Self {
+        let (key, fact) = event(id, kind, accepted, accepted.start(), None);
+        let Fact::Event(kind, mut content) = fact else { unreachable!() };
+        change(&mut content);
+        self.more.push((key, Fact::Event(kind, content)));
+        self
+    }
+
+    /// Voids the event of that id.
+    pub fn undone(self, id: u8, accepted: Minute, undoes: u8) -> Self {
+        self.named(id, (EventType::Restored, accepted), |event| event.undoes = Some(digest(undoes)))
+    }
+
+    /// A shop tells how the order stands, and since when by its clock.
+    pub fn state(
+        mut self,
+        accepted: Minute,
+        at: Instant,
+        (amount, refunded): (i64, i64),
+        standing: Standing,
+    ) -> Self {
+        let fact = Fact::State(State { at, amount, refunded, standing, excluded: None });
+        let digest = digest(u8::try_from(150 + self.more.len()).unwrap());
+        self.more.push((FactKey { accepted, kind: fact.kind(), digest }, fact));
+        self
+    }
+
+    /// The merchant looked at the advocate's reward.
+    pub fn reviewed(mut self, accepted: Minute, approved: bool) -> Self {
+        let (role, milestone, sealed) = (Role::Advocate, None, None);
+        let fact = Fact::Reviewed(Reviewed { role, milestone, approved, sealed });
+        self.more.push((FactKey { accepted, kind: fact.kind(), digest: digest(91) }, fact));
+        self
+    }
+
+    /// What is left after the events accepted up to a minute, or after all.
+    pub fn left(&self, until: Option<Minute>) -> Remaining {
+        let order = fold(self.facts());
+        remaining(&order, order.conversion.as_ref().unwrap(), until)
     }
 
     /// The merchant handed a reward over.
@@ -316,7 +367,14 @@ pub fn event(
     occurred_at: Instant,
     amount: Option<i64>,
 ) -> (FactKey, Fact) {
-    let content = Event { event: digest(id), sealed: "sealed".to_owned(), amount, occurred_at };
+    let content = Event {
+        event: digest(id),
+        sealed: "sealed".to_owned(),
+        amount,
+        occurred_at,
+        undoes: None,
+        excluded: None,
+    };
     let fact = Fact::Event(kind, content);
     (FactKey { accepted, kind: fact.kind(), digest: digest(100 + id) }, fact)
 }

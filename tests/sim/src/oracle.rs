@@ -126,7 +126,7 @@ impl Oracle {
     fn events(&self, order: OrderPseudonym, since: Minute) -> Vec<(Minute, Event)> {
         let events = self.events.get(&order).into_iter().flat_map(BTreeMap::values);
         let mut events: Vec<Event> = events.copied().collect();
-        events.sort_by_key(|event| (event.accepted, event.digest));
+        events.sort_by_key(|it| (it.accepted, it.occurred_at, it.kind, it.digest));
         events.into_iter().map(|event| (event.accepted.max(since), event)).collect()
     }
 
@@ -161,17 +161,22 @@ impl Oracle {
         order: OrderPseudonym,
         accepted: Minute,
         amount: i64,
-        _is_purchase: bool,
+        is_purchase: bool,
         until: Minute,
     ) -> (i64, Option<Reason>) {
         let mut left = amount;
-        let mut undone = None;
+        let mut undone = (is_purchase && amount == 0).then_some(Reason::BelowMinimum);
         for (accepted, event) in self.events(order, accepted) {
             if accepted > until {
                 continue;
             }
             let (rest, reason) = match event.kind {
-                EventType::Delivered => continue,
+                // Nobody in the stories restores, amends, disputes or confirms.
+                EventType::Delivered
+                | EventType::Amended
+                | EventType::Disputed
+                | EventType::Restored
+                | EventType::Confirmed => continue,
                 EventType::Refunded => ((left - event.amount).max(0), Reason::Refunded),
                 EventType::Withdrawn => (0, Reason::Withdrawn),
                 EventType::Cancelled => (0, Reason::Cancelled),

@@ -92,6 +92,11 @@ fn events() -> Vec<(&'static str, Fact)> {
     };
     let (amended, restored) = (EventType::Amended, EventType::Restored);
     vec![
+        ("delivered", event(EventType::Delivered, None)),
+        ("refunded", event(EventType::Refunded, Some(1000))),
+        ("withdrawn", event(EventType::Withdrawn, None)),
+        ("cancelled", event(EventType::Cancelled, None)),
+        ("chargeback", event(EventType::Chargeback, None)),
         ("amended", event(amended, Some(4000))),
         (
             "amended with its lines",

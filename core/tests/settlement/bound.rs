@@ -185,4 +185,11 @@ fn a_purchase_accepted_after_the_order_binds_it_not() {
     let mut binder = binder();
     binder.accepted = minutes(ordered().minute(), 1);
     assert_eq!(bound_to(&follows(&binder)), None);
+    // Nor one that came after it had joined, though it was let in before.
+    let mut late = follows(&binder);
+    let binder = &mut late.rivals[0];
+    binder.accepted = minutes(late.accepted, 1);
+    binder.conversion.occurred_at = day(-3).start();
+    assert!(late.rivals[0].settled() < day(30));
+    assert_eq!((late.settled(), late.advocates()), (day(30), UNBOUND));
 }

@@ -118,7 +118,11 @@ fn a_purchase_let_in_for_the_same_advocate_lifts_what_the_shop_says_of_later_one
     let mut second = nth(2).with_rivals(&[&first]);
     second.conversion.first_order = Some(false);
     assert_eq!((second.admitted(), second.advocates()), (Some(Admission::Again), Ok(points(5))));
-    // Another advocate's is no reason.
+    // Neither one that came later, though it was let in before, nor another advocate's is a reason.
+    let later = nth(3).delivered(day(2));
+    second.rivals = vec![later];
+    assert_eq!(second.rivals[0].settled(), day(23));
+    assert_eq!(second.advocates(), Err(Reason::ExistingCustomer));
     let mut other = first;
     other.advocate = crate::support::person(11);
     second.rivals = vec![other];

@@ -4,7 +4,7 @@
 use passalong_core::fact::{Fact, FactKey, FactKind, Reviewed, Via};
 use passalong_core::orders::claims::{Admission, Claim};
 use passalong_core::report::EventType;
-use passalong_core::reward::{Reason, Role, Value};
+use passalong_core::reward::{ConversionKind, Reason, Role, Value};
 use passalong_core::time::{HOUR, Minute};
 use serde_json::json;
 
@@ -150,6 +150,27 @@ fn under_one_identity_who_was_let_in_goes_before_an_open_claim_accepted_earlier(
 }
 
 #[test]
+fn a_first_conversion_let_in_before_leaves_none_even_for_an_order_accepted_earlier() {
+    for (minute, admission, kind, expected) in [
+        (5, Admission::First, ConversionKind::Purchase, Admission::Again),
+        // Whatever it came after is what counts.
+        (5, Admission::Again, ConversionKind::Purchase, Admission::First),
+        (5, Admission::Old, ConversionKind::Purchase, Admission::First),
+        (-5, Admission::Again, ConversionKind::Purchase, Admission::Again),
+        (-5, Admission::Old, ConversionKind::Purchase, Admission::Again),
+        // Each kind has a first one of its own.
+        (5, Admission::First, ConversionKind::Signup, Admission::First),
+    ] {
+        let mut other = rival();
+        (other.advocate, other.conversion.kind) = (person(10), kind);
+        other.accepted = minutes(ordered().minute(), minute);
+        let computed = Some((day(29), Some(admission)));
+        let claim = Claim { computed, ..other.claim(customer(20)) };
+        assert_eq!(ours(vec![claim]).admitted(), Some(expected), "{minute} {admission} {kind}");
+    }
+}
+
+#[test]
 fn a_claim_is_found_only_under_identities_that_its_standing_report_names() {
     // The list still has a key of a report that was refused.
     let mut claim = rival().claim(customer(21));
@@ -209,6 +230,17 @@ fn of_two_approvals_of_one_order_the_earlier_is_paid_and_no_other() {
         assert_eq!(scenes[1].advocates(), Ok(credit(1000)));
         assert!(scenes[1].settled() >= scenes[1].accepted.plus(HOUR));
     }
+}
+
+#[test]
+fn of_two_approvals_the_later_one_gives_nothing_even_to_the_advocate_who_has_the_friend() {
+    let mut before = rival();
+    before.advocate = person(10);
+    let (early, late) = (approved(11, day(2)), approved(10, day(3)));
+    let earlier = early.clone().with_rivals(&[&late, &before]);
+    assert_eq!(earlier.advocates(), TAKEN, "the friend is another's");
+    let later = late.with_rivals(&[&early, &before]);
+    assert_eq!((later.admitted(), later.advocates()), (None, TAKEN));
 }
 
 #[test]

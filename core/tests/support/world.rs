@@ -84,25 +84,29 @@ impl Member<'_> {
         if conversion.fact.via.is_joined() { conversion.at } else { listed }
     }
 
-    /// Its keys under the identities of the person.
+    /// Its keys under the identities of the person. An order that joined a ledger later has those of its
+    /// report as well.
     fn bought(&self, versions: &Versions) -> Vec<Bought> {
         let fact = &self.scene.conversion;
         let version = versions.at(fact.occurred_at).or_else(|| versions.first()).unwrap();
         let days = version.terms.attribution.remember_days;
-        let accepted = self.scene.accepted;
-        let purchase = Purchase {
-            order: self.scene.order,
-            accepted,
-            amount: fact.amount.unwrap_or(0),
-            until: accepted.start().day().plus(days.into()),
+        let reported = self.scene.reports.iter().map(|(at, _)| *at);
+        let reported = reported.filter(|_| fact.via.is_joined());
+        let bought = |accepted: Minute| {
+            fact.identities.iter().map(move |identity| Bought {
+                identity: *identity,
+                digest: self.scene.digest,
+                purchase: Purchase {
+                    order: self.scene.order,
+                    accepted,
+                    amount: fact.amount.unwrap_or(0),
+                    until: accepted.start().day().plus(days.into()),
+                },
+            })
         };
-        let bought = |identity: &Identity| Bought {
-            identity: *identity,
-            digest: self.scene.digest,
-            purchase: purchase.clone(),
-        };
+        let minutes = reported.chain([self.scene.accepted]);
         let is_purchase = fact.kind == ConversionKind::Purchase;
-        fact.identities.iter().filter(|_| is_purchase).map(bought).collect()
+        minutes.filter(|_| is_purchase).flat_map(bought).collect()
     }
 }
 
@@ -227,12 +231,12 @@ impl<'a> World<'a> {
             friendship(weighed, &self.claims(index, weighed, horizon(weighed.settled)));
         let first = scene.reports.iter().map(|(at, _)| *at).min();
         let reported = first.unwrap_or(weighed.conversion.at);
-        let is_silent = weighed.conversion.fact.first_order.is_none();
+        // The Worker asks only where the shop is silent; where it is not, nothing may come of it.
         let known = earliest(self.purchases(weighed)).into_iter().any(|purchase| {
             purchase.counts(weighed, reported, &friendship)
                 && !self.is_reversed(&purchase, weighed.settled)
         });
-        Standing { friendship, known: is_silent && known, crowded: scene.crowded }
+        Standing { friendship, known, crowded: scene.crowded }
     }
 
     /// The claims under the identities of an order, accepted up to then.

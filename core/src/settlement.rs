@@ -372,6 +372,9 @@ pub struct Case<'a> {
     pub earned: &'a [Earned],
     /// The advocate's other orders, where their pace counts.
     pub pace: &'a [Pace],
+    /// Why an approved missing referral is not this advocate's after all:
+    /// [`crate::missing_referral::refusal`].
+    pub refusal: Option<Reason>,
 }
 
 /// Decides an order: `S` and the verdict. Nothing where there is no conversion.
@@ -393,7 +396,7 @@ pub fn settle(case: &Case<'_>) -> Option<(Minute, Verdict)> {
     } else {
         let taken = if friendship.taken { Err(Reason::FriendAlreadyReferred) } else { Ok(()) };
         let own = attribute(fact, case.advocate, case.known, case.versions, at);
-        friendship.waive(own).and(taken)
+        case.refusal.map_or(Ok(()), Err).and(friendship.waive(own)).and(taken)
     };
     let excluded = terms.excluded.amount(case.items);
     let bench = Bench {
@@ -427,8 +430,9 @@ fn suspicion(
     terms: &Program,
 ) -> Option<Reason> {
     let fact = &conversion.fact;
+    // The merchant looked at it when approving it.
     if fact.via == Via::Hand {
-        return Some(Reason::ClaimedByHand);
+        return None;
     }
     // Whatever came later counts against itself.
     let earlier = |other: &&Pace| {

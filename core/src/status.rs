@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::fact::{Accepted, Conversion, Decided, Event, Order, Verdict, Via};
+use crate::fact::{Accepted, Conversion, Decided, Event, Order, Verdict};
 use crate::ids::{CustomerPseudonym, Digest, OrderPseudonym};
 use crate::mutation::{self, Mutation};
 use crate::program::{Program, Versions};
@@ -190,12 +190,6 @@ impl Looked<'_> {
                 reward.value = value;
                 reward.status = Status::Pending;
                 let end = settling.at.start();
-                let by_hand = self.conversion.fact.via == Via::Hand;
-                if by_hand && self.order.review(part).is_none() {
-                    reward.status = Status::Review;
-                    reward.reason = Some(Reason::ClaimedByHand);
-                    return reward;
-                }
                 if mutation::is_on(Mutation::ApprovedWithoutVerdict) && now >= end.plus(SETTLE) {
                     reward.status = Status::Approved;
                     return reward;

@@ -8,6 +8,8 @@ mod support;
 mod caps;
 #[path = "settlement/claims.rs"]
 mod claims;
+#[path = "settlement/missing.rs"]
+mod missing;
 #[path = "settlement/properties.rs"]
 mod properties;
 

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use passalong_core::fact::{Conversion, Fact, FactKey, Order};
+use passalong_core::fact::{Accepted, Conversion, Fact, FactKey, Order, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderId, OrderPseudonym};
+use passalong_core::missing_referral;
 use passalong_core::money::Currency;
 use passalong_core::mutation::{self, Mutation};
 use passalong_core::report::Item;
@@ -18,7 +19,10 @@ use serde_json::json;
 
 use crate::cron::BUDGET;
 use crate::customers;
-use crate::keys::{ClaimKey, DueKey, EventKey, Ledger, LedgerKey, LogKey, OrderKey};
+use crate::keys::{
+    ClaimKey, Decision, DecisionKey, DueKey, EventKey, Ledger, LedgerKey, LogKey, OrderKey,
+};
+use crate::missing_referral::decide::DecisionMeta;
 use crate::problem::{Code, Problem};
 use crate::programs::Loaded;
 use crate::store::{Context, Entry, Host, Put, StoreError};
@@ -45,6 +49,9 @@ pub struct Report {
 pub struct Record {
     /// The shop's order id, sealed.
     pub order: String,
+    /// The number people see, sealed, where that is not the id.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub number: Option<String>,
     pub kind: ConversionKind,
     pub amount: Option<i64>,
     pub currency: Option<Currency>,
@@ -94,21 +101,84 @@ impl Record {
     }
 }
 
+/// What is listed of an order.
+#[derive(Debug, Clone, Default)]
+pub struct Listed {
+    /// The one accepted first in front. Where none has an advocate, that one is whose missing referral
+    /// was approved first.
+    pub reports: Vec<Report>,
+    /// What the merchant decided on missing referrals, and the notes, sealed.
+    pub decisions: Vec<missing_referral::Decision>,
+    pub notes: BTreeMap<CustomerPseudonym, String>,
+}
+
+impl Listed {
+    /// When the order was reported with a proof of its own, beside the report of that digest.
+    pub fn proofs(&self, digest: Digest) -> Vec<Minute> {
+        let proven = self.reports.iter().filter(|report| {
+            report.advocate.is_some() && report.key.digest != digest
+        });
+        proven.map(|report| report.key.accepted).collect()
+    }
+}
+
 /// The visible reports of an order, the one accepted first in front.
 pub async fn reports<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     order: OrderPseudonym,
 ) -> Result<Vec<Report>, StoreError> {
+    Ok(listed(cx, program, order).await?.reports)
+}
+
+/// The visible reports of an order, and what was decided on missing referrals: one list.
+pub async fn listed<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    order: OrderPseudonym,
+) -> Result<Listed, StoreError> {
     let entries = cx.list(&OrderKey::prefix(&[program.id(), &order]), 1).await?;
     let report = |entry: &Entry| {
         let key: OrderKey = entry.key.parse().ok()?;
         let advocate = entry.metadata.get("c").and_then(|c| c.as_str()?.parse().ok());
         Some(Report { key: key.fact, advocate })
     };
-    let mut reports: Vec<Report> = entries.iter().filter_map(report).collect();
-    reports.sort_by_key(|report| report.key);
-    Ok(reports)
+    let reports = entries.iter().filter_map(report).collect();
+    let mut listed = Listed { reports, ..Listed::default() };
+    for entry in &entries {
+        let Ok(DecisionKey { decision: Decision(decision), .. }) = entry.key.parse() else {
+            continue;
+        };
+        listed.decisions.push(decision);
+        let meta: DecisionMeta = serde_json::from_value(entry.metadata.clone()).unwrap_or_default();
+        if let Some(note) = meta.note {
+            listed.notes.entry(decision.customer).or_insert(note);
+        }
+    }
+    listed.reports.sort_by_key(|report| report.key);
+    let approved = missing_referral::approval(&listed.decisions);
+    let is_open = listed.reports.iter().all(|report| report.advocate.is_none());
+    if let Some(first) = listed.reports.first_mut().filter(|_| is_open) {
+        first.advocate = approved.map(|approved| approved.customer);
+    }
+    Ok(listed)
+}
+
+/// Why an approved missing referral is not this advocate's after all, up to that minute. Other orders
+/// cost nothing.
+pub async fn refusal<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    (advocate, order): (CustomerPseudonym, OrderPseudonym),
+    conversion: &Accepted<Conversion>,
+    until: Minute,
+) -> Result<Option<Reason>, StoreError> {
+    if conversion.fact.via != Via::Hand {
+        return Ok(None);
+    }
+    let listed = listed(cx, program, order).await?;
+    let proofs = listed.proofs(conversion.digest);
+    Ok(missing_referral::refusal(advocate, &listed.decisions, &proofs, until))
 }
 
 /// A report in full.
@@ -293,6 +363,10 @@ pub async fn claims<H: Host>(
         seen.insert((key.order, advocate), known.clone());
         let Some(first) = known.reports.first() else { continue };
         let conversion = known.facts.conversion.as_ref();
+        let by_hand = conversion.is_some_and(|conversion| conversion.fact.via == Via::Hand);
+        if by_hand && first.advocate != Some(advocate) {
+            continue;
+        }
         let ranked = conversion.filter(|_| mutation::is_on(Mutation::RankedByOccurrence));
         let ranked = ranked.map(|conversion| conversion.fact.occurred_at.minute_up());
         let joined = conversion.filter(|conversion| conversion.fact.via.is_joined());

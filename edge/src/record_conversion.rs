@@ -16,6 +16,7 @@ use crate::customers;
 use crate::http::{Request, Response};
 use crate::join::JOINED_AFTER;
 use crate::keys::Ledger;
+use crate::missing_referral::found;
 use crate::news;
 use crate::orders::{
     Promise, RIVALS, Record, Report, claim_puts, claims, conversion_put, due_put, log_put,
@@ -112,8 +113,11 @@ async fn decide<H: Host>(
     report: &ConversionReport,
 ) -> Result<Decision, Problem> {
     let version = program.versions.at(report.occurred_at);
+    let number = report.order_number.as_ref();
+    let number = number.filter(|number| number.as_str() != report.order.as_str());
     let mut record = Record {
         order: program.keys.seal(Sealed::Order, report.order.as_str()),
+        number: number.map(|number| program.keys.seal(Sealed::OrderNumber, number.as_str())),
         kind: report.kind,
         amount: report.amount,
         currency: report.currency,
@@ -218,6 +222,11 @@ async fn save<H: Host>(
     let binds = version.is_some_and(|version| version.terms.attribution.bound_days > 0);
     if decision.record.unproven.is_some() && binds {
         cx.put(&due_put(program, key.accepted.plus(JOINED_AFTER), ledger, order)).await?;
+    }
+    if decision.record.unproven.is_some() {
+        let names = (&report.order, report.order_number.as_ref());
+        puts.extend(found::number_put(cx, program, order, names, &decision.record));
+        puts.extend(found::reports_of(cx, program, (order, key), &decision.record).await?);
     }
     let last = order_put(program, order, key, ledger, &decision.record);
     if mutation::is_on(Mutation::OrderFirst) {

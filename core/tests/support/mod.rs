@@ -112,6 +112,7 @@ pub struct Scene {
     pub earned: Vec<Earned>,
     pub items: Vec<Item>,
     pub pace: Vec<Pace>,
+    pub refusal: Option<Reason>,
 }
 
 impl Scene {
@@ -148,6 +149,7 @@ impl Scene {
             earned: Vec::new(),
             items: Vec::new(),
             pace: Vec::new(),
+            refusal: None,
         }
     }
 
@@ -220,6 +222,7 @@ impl Scene {
             earned: &self.earned,
             items: &self.items,
             pace: &self.pace,
+            refusal: self.refusal,
         })
         .unwrap()
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::decode::{Fields, Invalid};
-use crate::ids::{CustomerId, EventId, Hint, OrderId, OrderNumber};
+use crate::ids::{CustomerId, EventId, Hint, OrderId};
 use crate::money::Currency;
 use crate::reward::ConversionKind;
 use crate::time::{Instant, MINUTE};
@@ -38,8 +38,6 @@ pub struct Item {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConversionReport {
     pub order: OrderId,
-    /// What people see of the order, where that is not its id.
-    pub order_number: Option<OrderNumber>,
     pub kind: ConversionKind,
     /// Goods after discounts, VAT included, shipping not; nothing for a sign-up.
     pub amount: Option<i64>,
@@ -59,7 +57,6 @@ impl ConversionReport {
         let mut f = Fields::parse(body)?;
         let order = f.read("order_id")?;
         let order = f.required("order_id", order, "the shop's own id of the order")?;
-        let order_number = f.read("order_number")?;
         let kind = f.read("kind")?;
         let kind = f.required("kind", kind, "signup, purchase or action")?;
         let amount = f.amount("amount")?;
@@ -96,7 +93,6 @@ impl ConversionReport {
         f.finish()?;
         Ok(Self {
             order,
-            order_number,
             kind,
             amount,
             currency,
@@ -136,7 +132,6 @@ impl ConversionReport {
             self.segment,
             self.action,
             self.items,
-            self.order_number.as_ref().map(OrderNumber::as_str),
         ])
         .to_string()
     }

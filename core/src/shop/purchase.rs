@@ -22,8 +22,6 @@ pub(super) struct Line {
 
 pub(super) struct Purchase<'p> {
     pub order: OrderId,
-    /// What people see of it; empty where the shop does not say.
-    pub number: &'p str,
     pub currency: Currency,
     pub lines: Vec<Line>,
     /// Discounts on the order as a whole, which are shared among its lines.
@@ -73,7 +71,6 @@ impl Purchase<'_> {
         };
         Ok(ConversionReport {
             order: self.order,
-            order_number: self.number.parse().ok(),
             kind: ConversionKind::Purchase,
             amount: Some(amount),
             currency: Some(self.currency),

@@ -41,7 +41,6 @@ fn paid(body: &Value, now: Instant) -> Result<Told, Invalid> {
     let emails = email.into_iter().chain([text(customer, "email")]);
     let purchase = Purchase {
         order: order_id(body, "id")?,
-        number: text(body, "name"),
         currency: currency(body, "currency")?,
         lines: list(body, "line_items")
             .iter()

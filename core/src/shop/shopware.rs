@@ -91,7 +91,6 @@ fn purchase(order: &Value, now: Instant) -> Result<Told, Invalid> {
     let mut codes = codes.map(|line| text(payload(line), "code"));
     let purchase = Purchase {
         order: order_id(order, "id")?,
-        number: text(order, "orderNumber"),
         currency: currency(order)?,
         lines: goods.into_iter().map(|line| self::line(line, is_net)).collect(),
         discount: discounts.into_iter().map(|line| -amount(line, is_net)).sum(),

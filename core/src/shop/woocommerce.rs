@@ -80,7 +80,6 @@ fn purchase(body: &Value, order: OrderId) -> Result<Purchase<'_>, Invalid> {
     let mut coupons = list(body, "coupon_lines").iter().map(|coupon| text(coupon, "code"));
     Ok(Purchase {
         order,
-        number: text(body, "number"),
         currency: currency(body, "currency")?,
         lines: list(body, "line_items").iter().map(line).collect(),
         discount,

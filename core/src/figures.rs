@@ -273,6 +273,8 @@ fn is_refused(rewards: &[Reward], again: bool) -> bool {
                     | Reason::InvalidToken
                     | Reason::UnknownAlias
                     | Reason::OutsideWindow
+                    | Reason::ReservedCode
+                    | Reason::ClickedLater
                     | Reason::SelfReferral
                     | Reason::ExistingCustomer
                     | Reason::ProgramPaused

@@ -2,6 +2,7 @@
 //! the version that applies to an order.
 
 mod rules;
+mod shop_words;
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,10 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::decode::{Fields, Invalid};
 use crate::ids::{Digest, ProgramId};
 use crate::money::{Currency, MAX_AMOUNT};
-use crate::report::Item;
-use crate::reward::{Role, Rule};
-use crate::time::Instant;
+use crate::report::{CLOCK_LEEWAY, Item};
+use crate::reward::{Reason, Role, Rule};
+use crate::time::{DAY, Instant};
 use crate::words::words;
+
+pub use shop_words::{ListedCoupon, Meaning, StandsFor};
 
 words!(
     /// How the program speaks to people in German.
@@ -49,6 +52,20 @@ pub struct Attribution {
     /// How long after an order that brought its proof the friend's orders need none; 0: each needs
     /// its own.
     pub bound_days: u32,
+}
+
+impl Attribution {
+    /// Whether a click can have brought what occurred then, and why not.
+    pub fn window(&self, click: Instant, occurred_at: Instant) -> Result<(), Reason> {
+        let age = occurred_at.seconds() - click.seconds();
+        if age < -CLOCK_LEEWAY {
+            Err(Reason::ClickedLater)
+        } else if age > i64::from(self.window_days) * DAY {
+            Err(Reason::OutsideWindow)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +151,12 @@ pub struct Program {
     pub review: Review,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coupon: Option<Coupon>,
+    /// The merchant's own codes that prove a referral.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub coupons: Vec<ListedCoupon>,
+    /// Words that no customer can take for an alias.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reserved: Vec<String>,
     pub preview: Preview,
     pub paused: bool,
 }
@@ -283,6 +306,8 @@ impl Program {
         let attribution = attribution(f.object("attribution")?)?;
         let hold = hold(f.object("hold")?)?;
         let coupon = f.object("coupon")?.map(coupon).transpose()?;
+        let coupons = shop_words::coupons(&mut f, coupon.as_ref())?;
+        let reserved = shop_words::reserved(&mut f)?;
         let rewards = rules::read(&mut f, currency, coupon.is_some())?;
         let excluded = excluded(f.object("excluded")?)?;
         let yearly_ceiling = yearly_ceiling(&mut f, currency)?;
@@ -310,6 +335,8 @@ impl Program {
             yearly_ceiling,
             review,
             coupon,
+            coupons,
+            reserved,
             preview,
             paused,
         })

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::decode::{Fields, Invalid};
-use crate::ids::{CustomerId, EventId, Hint, OrderId};
+use crate::ids::{CustomerId, CustomerPseudonym, EventId, Hint, OrderId, OrderNumber};
 use crate::money::Currency;
 use crate::reward::ConversionKind;
 use crate::time::{Instant, MINUTE};
@@ -14,17 +14,47 @@ use crate::words::words;
 /// How far ahead of our clock a shop's clock may be, in seconds.
 pub const CLOCK_LEEWAY: i64 = 5 * MINUTE;
 
-/// The strongest proof of a referral the shop has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proof {
-    None,
-    /// A click token, as it came.
-    Token(String),
-    /// A typed code or link: explicit intent, without a click.
-    Code(String),
-    Alias(String),
-    Coupon(String),
+words!(
+    /// How a referral can be proved, the strongest way in front.
+    ProofKind {
+        /// A click token, as it came.
+        Token = "token",
+        /// A typed code or link: explicit intent, without a click.
+        Code = "code",
+        Alias = "alias",
+        Coupon = "coupon",
+    }
+);
+
+impl ProofKind {
+    /// Who types a code or an alias means somebody; of the two neither is stronger.
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Token => 0,
+            Self::Code | Self::Alias => 1,
+            Self::Coupon => 2,
+        }
+    }
 }
+
+/// A proof of a referral, as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    pub kind: ProofKind,
+    pub text: String,
+}
+
+impl Proof {
+    pub fn new(kind: ProofKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into() }
+    }
+}
+
+/// Proofs in the list of one report.
+pub const PROOFS: usize = 8;
+
+/// Which proof of a report counted, by its place in the order in which they are tried, and for whom.
+pub type Counted = (usize, CustomerPseudonym);
 
 /// A line of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +76,10 @@ pub struct ConversionReport {
     pub hints: Vec<Hint>,
     pub first_order: Option<bool>,
     pub occurred_at: Instant,
-    pub proof: Proof,
+    /// In the order in which they are tried; none twice.
+    pub proofs: Vec<Proof>,
+    /// What people see of the order's id.
+    pub number: Option<OrderNumber>,
     pub segment: Option<String>,
     pub action: Option<String>,
     pub items: Vec<Item>,
@@ -78,7 +111,8 @@ impl ConversionReport {
         let (customer, hints) = person(&mut f)?;
         let first_order = f.flag("first_order")?;
         let occurred_at = occurred_at(&mut f, now)?;
-        let proof = proof(&mut f)?;
+        let proofs = proofs(&mut f)?;
+        let number = f.read("order_number")?;
         let segment = f.text("segment", 64)?;
         let action = f.text("action", 64)?;
         match (kind, &action) {
@@ -88,8 +122,7 @@ impl ConversionReport {
             (ConversionKind::Action, Some(_)) | (_, None) => {}
             (_, Some(_)) => return Err(f.invalid("action", "goes with the kind action only")),
         }
-        let items = f.objects("items", 200)?.unwrap_or_default();
-        let items = items.into_iter().map(item).collect::<Result<_, _>>()?;
+        let items = items(&mut f)?;
         f.finish()?;
         Ok(Self {
             order,
@@ -100,7 +133,8 @@ impl ConversionReport {
             hints,
             first_order,
             occurred_at,
-            proof,
+            proofs,
+            number,
             segment,
             action,
             items,
@@ -109,16 +143,17 @@ impl ConversionReport {
 
     /// The normalised content, the same for every report that is identical after reading.
     pub fn content(&self) -> String {
-        let (proof, proven) = match &self.proof {
-            Proof::None => ("none", ""),
-            Proof::Token(text) => ("token", text.as_str()),
-            Proof::Code(text) => ("code", text.as_str()),
-            Proof::Alias(text) => ("alias", text.as_str()),
-            Proof::Coupon(text) => ("coupon", text.as_str()),
-        };
+        self.content_as(None)
+    }
+
+    /// The content together with what the report was taken for. Whom an alias names depends on when
+    /// that was asked: two tries of one report that were taken differently are two reports, of which
+    /// the one accepted first counts.
+    pub fn content_as(&self, counted: Option<Counted>) -> String {
+        let proofs: Vec<_> = self.proofs.iter().map(|proof| (proof.kind, &proof.text)).collect();
         let hints: Vec<_> = self.hints.iter().map(|hint| crate::text::base64url(&hint.0)).collect();
         json!([
-            "conversion-v1",
+            "conversion-v2",
             self.order.as_str(),
             self.kind,
             self.amount,
@@ -127,11 +162,12 @@ impl ConversionReport {
             hints,
             self.first_order,
             self.occurred_at,
-            proof,
-            proven,
+            proofs,
+            self.number.as_ref().map(OrderNumber::as_str),
             self.segment,
             self.action,
             self.items,
+            counted.map(|(index, advocate)| (index, advocate.to_string())),
         ])
         .to_string()
     }
@@ -144,7 +180,9 @@ pub struct OfferQuestion {
     pub hints: Vec<Hint>,
     pub first_order: Option<bool>,
     pub segment: Option<String>,
-    pub proof: Proof,
+    pub proofs: Vec<Proof>,
+    /// What is in the basket, as far as the shop says.
+    pub items: Vec<Item>,
 }
 
 impl OfferQuestion {
@@ -152,10 +190,11 @@ impl OfferQuestion {
         let mut f = Fields::parse(body)?;
         let (customer, hints) = person(&mut f)?;
         let first_order = f.flag("first_order")?;
-        let proof = proof(&mut f)?;
+        let proofs = proofs(&mut f)?;
         let segment = f.text("segment", 64)?;
+        let items = items(&mut f)?;
         f.finish()?;
-        Ok(Self { customer, hints, first_order, segment, proof })
+        Ok(Self { customer, hints, first_order, segment, proofs, items })
     }
 }
 
@@ -182,21 +221,41 @@ fn occurred_at(f: &mut Fields, now: Instant) -> Result<Instant, Invalid> {
     Ok(at)
 }
 
-fn proof(f: &mut Fields) -> Result<Proof, Invalid> {
-    // Whatever a browser carried here never fails an order, so any text is taken.
-    let given = [
-        f.any_text("token")?.map(Proof::Token),
-        f.any_text("code")?.map(Proof::Code),
-        f.any_text("alias")?.map(Proof::Alias),
-        f.any_text("coupon")?.map(Proof::Coupon),
-    ];
-    let mut given = given.into_iter().flatten();
-    let proof = given.next().unwrap_or(Proof::None);
-    if given.next().is_some() {
-        let problem = "cannot go with another proof: send one of token, alias, code, coupon, the strongest there is";
-        return Err(f.invalid("token", problem));
+/// The proofs in the order in which they are tried: the strongest first; of one strength those of the
+/// single fields, then those of the list as given. The same again is no other proof.
+fn proofs(f: &mut Fields) -> Result<Vec<Proof>, Invalid> {
+    let mut proofs: Vec<Proof> = given(f)?;
+    for mut entry in f.objects("proofs", PROOFS)?.unwrap_or_default() {
+        let mut one = given(&mut entry)?;
+        if one.len() > 1 {
+            let problem = "goes into an entry of its own: each entry of proofs holds one";
+            let second = one.pop().map_or(ProofKind::Token, |proof| proof.kind);
+            return Err(entry.invalid(second.as_str(), problem));
+        }
+        entry.finish()?;
+        proofs.append(&mut one);
     }
-    Ok(proof)
+    proofs.sort_by_key(|proof| proof.kind.rank());
+    let mut tried: Vec<Proof> = Vec::with_capacity(proofs.len());
+    for proof in proofs {
+        if !tried.contains(&proof) {
+            tried.push(proof);
+        }
+    }
+    Ok(tried)
+}
+
+/// Whatever a browser carried here never fails an order, so any text is taken.
+fn given(f: &mut Fields) -> Result<Vec<Proof>, Invalid> {
+    let mut given = Vec::new();
+    for kind in ProofKind::ALL {
+        given.extend(f.any_text(kind.as_str())?.map(|text| Proof::new(*kind, text)));
+    }
+    Ok(given)
+}
+
+fn items(f: &mut Fields) -> Result<Vec<Item>, Invalid> {
+    f.objects("items", 200)?.unwrap_or_default().into_iter().map(item).collect()
 }
 
 fn item(mut f: Fields) -> Result<Item, Invalid> {
@@ -293,7 +352,18 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(first.content(), second.content());
-        assert_ne!(first.content(), report(&[("amount", json!(4991))]).unwrap().content());
+        for (field, value) in [
+            ("amount", json!(4991)),
+            ("token", json!("a")),
+            ("proofs", json!([{ "coupon": "a" }])),
+            ("order_number", json!("1077")),
+        ] {
+            let other = report(&[("hints", json!([HINT])), (field, value)]).unwrap();
+            assert_ne!(first.content(), other.content(), "{field}");
+        }
+        let counted = |index| first.content_as(Some((index, CustomerPseudonym([7; 7]))));
+        assert_ne!(counted(0), counted(1));
+        assert_ne!(counted(0), first.content());
     }
 
     #[test]
@@ -321,11 +391,71 @@ mod tests {
                 "{change:?}"
             );
         }
-        let two = report(&[("token", json!("a")), ("code", json!("b"))]);
-        assert_eq!(two.unwrap_err().field, "token");
+        let nine = json!(vec![json!({ "coupon": "a" }); 9]);
+        for (proofs, field) in [
+            (json!([{ "token": "a", "code": "b" }]), "proofs[0].code"),
+            (json!([{ "token": "a" }, { "coupon": 7 }]), "proofs[1].coupon"),
+            (json!([{ "email": "a" }]), "proofs[0].email"),
+            (json!(["a"]), "proofs[0]"),
+            (json!({ "token": "a" }), "proofs"),
+            (nine, "proofs"),
+        ] {
+            assert_eq!(report(&[("proofs", proofs.clone())]).unwrap_err().field, field, "{proofs}");
+        }
         assert!(report(&[("occurred_at", json!("2026-11-22T08:05:00Z"))]).is_ok());
         let signup = [("kind", json!("signup"))];
         assert_eq!(report(&signup).unwrap_err().field, "amount");
+    }
+
+    #[test]
+    fn proofs_are_tried_by_their_strength_and_then_in_the_order_given() {
+        let read = |change: &[(&str, serde_json::Value)]| {
+            let proofs = report(change).unwrap().proofs;
+            proofs.iter().map(|proof| format!("{} {}", proof.kind, proof.text)).collect::<Vec<_>>()
+        };
+        let list = json!([
+            { "coupon": "newsletter5" }, { "alias": "a" }, { "token": "t2" }, { "coupon": "freund10-tasse" },
+            { "code": "c" }, { "token": "" }, { "token": null }, {},
+        ]);
+        assert_eq!(
+            read(&[("proofs", list.clone())]),
+            ["token t2", "alias a", "code c", "coupon newsletter5", "coupon freund10-tasse"]
+        );
+        assert_eq!(
+            read(&[
+                ("proofs", list),
+                ("coupon", json!("own")),
+                ("token", json!("t1")),
+                ("code", json!("c"))
+            ]),
+            [
+                "token t1",
+                "token t2",
+                "code c",
+                "alias a",
+                "coupon own",
+                "coupon newsletter5",
+                "coupon freund10-tasse"
+            ]
+        );
+        // However it comes, the same proof is the same.
+        let single = report(&[("token", json!("t"))]).unwrap();
+        let both = report(&[("token", json!("t")), ("proofs", json!([{ "token": "t" }]))]).unwrap();
+        assert_eq!(single.content(), both.content());
+        assert_eq!(read(&[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_order_has_a_number_that_people_see() {
+        let number = |value: serde_json::Value| {
+            let read = report(&[("order_number", value)]).map_err(|error| error.field)?;
+            Ok(read.number.map(|number| number.as_str().to_owned()))
+        };
+        assert_eq!(number(json!(" #1077 ")), Ok(Some("1077".to_owned())));
+        assert_eq!(number(json!(null)), Ok(None));
+        for wrong in [json!("#"), json!(1077), json!("1".repeat(129))] {
+            assert_eq!(number(wrong), Err("order_number".to_owned()));
+        }
     }
 
     #[test]

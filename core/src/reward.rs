@@ -56,6 +56,10 @@ words!(
         Chargeback = "chargeback",
         Declined = "declined",
         TooLate = "too_late",
+        /// The word is the shop's own, and stands for no customer.
+        ReservedCode = "reserved_code",
+        /// The order was placed before the click that is to have brought it.
+        ClickedLater = "clicked_later",
     }
 );
 

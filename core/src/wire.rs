@@ -8,7 +8,7 @@ use crate::channel::Channel;
 use crate::missing_referral::{self, ClaimStatus, Outcome};
 use crate::money::Currency;
 use crate::program::{Address, Program};
-use crate::report::EventType;
+use crate::report::{EventType, ProofKind};
 use crate::reward::{ConversionKind, Reason, Role, Rule, Status, Trigger, Value, When};
 use crate::time::{Instant, Minute};
 
@@ -288,7 +288,14 @@ pub struct OfferAnswer {
     pub value: Option<Value>,
     /// The order must be at least this, in minor units, after everything is taken off.
     pub minimum_order: Option<i64>,
+    /// What of the items asked about a discount can be taken off, in minor units: without excluded
+    /// ones. `null` where the question had no items.
+    pub discountable: Option<i64>,
     pub reason: Option<Reason>,
+    /// Which proof counted.
+    pub proof: Option<ProofKind>,
+    /// What the others lacked that were tried.
+    pub proofs: Vec<Lacked>,
 }
 
 /// `POST /v1/codes`.
@@ -325,6 +332,32 @@ pub struct ConversionAnswer {
     pub provisional: bool,
     /// The version of the terms that applies; `null` before the program began.
     pub terms_version: Option<u32>,
+    /// Which proof counted.
+    pub proof: Option<ProofKind>,
+    /// What the others lacked that were tried, in the order in which that was done. Those after the one
+    /// that counted are not tried.
+    pub proofs: Vec<Lacked>,
+}
+
+/// What a proof lacked, under its kind: `{"token": "invalid_token"}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lacked {
+    Token(Reason),
+    Code(Reason),
+    Alias(Reason),
+    Coupon(Reason),
+}
+
+impl Lacked {
+    pub const fn new(kind: ProofKind, reason: Reason) -> Self {
+        match kind {
+            ProofKind::Token => Self::Token(reason),
+            ProofKind::Code => Self::Code(reason),
+            ProofKind::Alias => Self::Alias(reason),
+            ProofKind::Coupon => Self::Coupon(reason),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use passalong_core::keys::Secrets;
-use passalong_core::report::{ConversionReport, Proof};
+use passalong_core::report::{ConversionReport, ProofKind};
 use passalong_core::signed_conversion::{SignedConversion, SignedProblem};
 use passalong_core::time::Instant;
 use proptest::prelude::*;
@@ -62,7 +62,7 @@ fn what_a_page_reports_is_what_a_server_would() {
     let page = parse(body).unwrap();
     assert_eq!(page.report, server);
     assert_eq!(page.program.as_str(), "teehaus");
-    assert!(matches!(page.report.proof, Proof::Token(_)));
+    assert_eq!(page.report.proofs.first().map(|proof| proof.kind), Some(ProofKind::Token));
     let later = changed("expires", &json!(NOW + 60));
     assert_eq!(parse(&later).unwrap().report, page.report, "a reload of the page is a repeat");
 }

@@ -1,14 +1,15 @@
 //! The erasure of a customer: at once, and again for a week, for what was written elsewhere and not
 //! yet visible. What counts as money stays, pseudonymous.
 
-use passalong_core::alias::{Alias, AliasClaim};
-use passalong_core::ids::{CustomerPseudonym, ProgramId};
+use passalong_core::alias::Alias;
+use passalong_core::ids::CustomerPseudonym;
 use passalong_core::seal::Sealed;
 use passalong_core::time::{DAY, HOUR, Instant, Minute};
 use serde_json::{Value, json};
 
+use crate::aliases::bury;
 use crate::customers;
-use crate::keys::{AliasKey, CustomerKey, ErasedAliasKey, ErasedKey, Field};
+use crate::keys::{CustomerKey, ErasedAliasKey, ErasedKey, Field};
 use crate::programs::{self, Loaded};
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
@@ -76,22 +77,13 @@ async fn delete<H: Host>(
                 if cx.now < at.start().plus(WRITTEN_WITHIN) {
                     cx.put(&alias_note(cx, program, customer, (at, alias))).await?;
                 }
-                cx.delete(&alias_key(program.id(), customer, (at, alias))).await?;
+                bury(cx, program.id(), alias, (at, customer)).await?;
             }
             _ => {}
         }
         cx.delete(&entry.key).await?;
     }
     Ok(stands)
-}
-
-fn alias_key(
-    program: &ProgramId,
-    customer: CustomerPseudonym,
-    (at, alias): (Minute, Alias),
-) -> String {
-    let claim = AliasClaim { at, customer };
-    AliasKey { program: program.clone(), alias, claim }.to_string()
 }
 
 /// The note to delete a claim again. What it names is readable to us alone.
@@ -108,7 +100,7 @@ fn alias_note<H: Host>(
     note.until(cx.now.plus(REPEATED_DAYS * DAY), cx.now)
 }
 
-/// Deletes the claim a note names, and the note once nobody can write it any more.
+/// Takes the name off the claim that a note names, and deletes the note once nobody can write it any more.
 async fn alias_again<H: Host>(
     cx: &Context<'_, H>,
     key: &ErasedAliasKey,
@@ -121,8 +113,9 @@ async fn alias_again<H: Host>(
         .split_once('.')
         .and_then(|(at, alias)| Some((at.parse::<Minute>().ok()?, alias.parse::<Alias>().ok()?)));
     let Some(claim) = claim else { return Ok(()) };
-    cx.delete(&alias_key(&key.program, key.customer, claim)).await?;
-    if cx.now >= claim.0.start().plus(WRITTEN_WITHIN) {
+    let (at, alias) = claim;
+    bury(cx, &key.program, alias, (at, key.customer)).await?;
+    if cx.now >= at.start().plus(WRITTEN_WITHIN) {
         cx.delete(&key.to_string()).await?;
     }
     Ok(())

@@ -39,6 +39,7 @@ pub mod isolate;
 pub mod join;
 pub mod keys;
 pub mod limits;
+pub mod listed_coupons;
 pub mod me;
 pub mod missing_referral;
 pub mod news;

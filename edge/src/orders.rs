@@ -8,12 +8,12 @@ use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderId, OrderPse
 use passalong_core::missing_referral;
 use passalong_core::money::Currency;
 use passalong_core::mutation::{self, Mutation};
-use passalong_core::report::Item;
+use passalong_core::report::{Item, ProofKind};
 use passalong_core::reward::{ConversionKind, Reason, RewardId, Role, Value};
 use passalong_core::seal::Sealed;
 use passalong_core::settlement::Claim;
 use passalong_core::time::{Instant, Minute};
-use passalong_core::wire::{AdvocateRef, ConversionAnswer, PromisedReward};
+use passalong_core::wire::{AdvocateRef, ConversionAnswer, Lacked, PromisedReward};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -49,9 +49,6 @@ pub struct Report {
 pub struct Record {
     /// The shop's order id, sealed.
     pub order: String,
-    /// The number people see, sealed, where that is not the id.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub number: Option<String>,
     pub kind: ConversionKind,
     pub amount: Option<i64>,
     pub currency: Option<Currency>,
@@ -64,6 +61,18 @@ pub struct Record {
     pub reason: Option<Reason>,
     pub rewards: Vec<Promise>,
     pub terms_version: Option<u32>,
+    /// Which proof counted; whom it names is in the key's metadata.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub proof: Option<ProofKind>,
+    /// Its place in the order in which they were tried.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub place: Option<usize>,
+    /// What those lacked that were tried before.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub lacked: Vec<Lacked>,
+    /// The number that people see, sealed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub number: Option<String>,
     /// An order that proved no referral, as it goes into a ledger if it turns out to belong to one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub unproven: Option<Conversion>,
@@ -97,6 +106,8 @@ impl Record {
             rewards: self.rewards.iter().map(promised).collect(),
             provisional: self.attributed || self.unproven.is_some(),
             terms_version: self.terms_version,
+            proof: self.proof,
+            proofs: self.lacked.clone(),
         }
     }
 }

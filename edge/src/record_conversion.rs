@@ -4,7 +4,7 @@
 use passalong_core::fact::{Conversion, FactKey, FactKind, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use passalong_core::mutation::{self, Mutation};
-use passalong_core::report::{ConversionReport, Proof};
+use passalong_core::report::{ConversionReport, Counted};
 use passalong_core::reward::{Reason, Role};
 use passalong_core::seal::Sealed;
 use passalong_core::settlement::{Base, Facets, Remaining, attribute, friendship, rule_for, worth};
@@ -24,7 +24,7 @@ use crate::orders::{
 };
 use crate::problem::Problem;
 use crate::programs::Loaded;
-use crate::proof::prove;
+use crate::proof::{Proven, prove};
 use crate::requests::body;
 use crate::store::{Context, Host};
 
@@ -33,6 +33,7 @@ use crate::store::{Context, Host};
 struct Decision {
     record: Record,
     proven: Option<(CustomerPseudonym, Conversion)>,
+    counted: Option<Counted>,
     advocate_id: Option<String>,
 }
 
@@ -62,9 +63,9 @@ pub async fn take<H: Host>(
     let known = reports(cx, program, order).await?;
     // What brought no proof may have come to somebody since.
     let is_same = |known: &&Report| {
-        [known.advocate, None]
-            .into_iter()
-            .any(|advocate| known.key.digest == digest(program, report, advocate))
+        let places = 0..report.proofs.len();
+        let taken = places.filter_map(|place| Some(Some((place, known.advocate?))));
+        taken.chain([None]).any(|counted| known.key.digest == digest(program, report, counted))
     };
     if let Some(same) = known.iter().find(is_same) {
         let record = record(cx, program, order, same.key).await?;
@@ -82,7 +83,7 @@ pub async fn take<H: Host>(
     let decision = decide(cx, program, order, report).await?;
     // 5
     let advocate = decision.proven.as_ref().map(|(advocate, _)| *advocate);
-    let digest = digest(program, report, advocate);
+    let digest = digest(program, report, decision.counted);
     let key = FactKey { accepted: cx.accepted(), kind: FactKind::Conversion, digest };
     let told = (&decision.record, advocate);
     news::conversion(cx, program, (order, key), report, told).await?;
@@ -91,19 +92,9 @@ pub async fn take<H: Host>(
     Ok((201, decision.record.answer(&report.order, order, decision.advocate_id)))
 }
 
-/// What tells reports of one order apart. Whom an alias names depends on when it was asked, so what
-/// it was taken for is part of the content: tries of one report that were taken differently are two
-/// reports, of which the one accepted first counts.
-fn digest(
-    program: &Loaded,
-    report: &ConversionReport,
-    advocate: Option<CustomerPseudonym>,
-) -> Digest {
-    let mut content = report.content();
-    if let (Proof::Alias(_) | Proof::Coupon(_), Some(advocate)) = (&report.proof, advocate) {
-        content = format!("{content}\n{advocate}");
-    }
-    program.keys.digest(content.as_bytes())
+/// What tells reports of one order apart: all they say, and what they were taken for.
+fn digest(program: &Loaded, report: &ConversionReport, counted: Option<Counted>) -> Digest {
+    program.keys.digest(report.content_as(counted).as_bytes())
 }
 
 async fn decide<H: Host>(
@@ -113,11 +104,9 @@ async fn decide<H: Host>(
     report: &ConversionReport,
 ) -> Result<Decision, Problem> {
     let version = program.versions.at(report.occurred_at);
-    let number = report.order_number.as_ref();
-    let number = number.filter(|number| number.as_str() != report.order.as_str());
+    let number = report.number.as_ref();
     let mut record = Record {
         order: program.keys.seal(Sealed::Order, report.order.as_str()),
-        number: number.map(|number| program.keys.seal(Sealed::OrderNumber, number.as_str())),
         kind: report.kind,
         amount: report.amount,
         currency: report.currency,
@@ -129,10 +118,19 @@ async fn decide<H: Host>(
         reason: None,
         rewards: Vec::new(),
         terms_version: version.map(|version| version.number),
+        proof: None,
+        place: None,
+        lacked: Vec::new(),
+        number: number.map(|number| program.keys.seal(Sealed::OrderNumber, number.as_str())),
         unproven: None,
     };
     let minute = cx.accepted();
-    let proven = prove(cx, program, &report.proof, minute).await?;
+    let when = (report.occurred_at, minute);
+    let Proven { referral: proven, counted, kind, lacked } =
+        prove(cx, program, &report.proofs, when).await?;
+    record.proof = kind;
+    record.place = counted.map(|(place, _)| place).filter(|_| kind.is_some());
+    record.lacked = lacked;
     let customer = report.customer.as_ref().map(|id| program.keys.customer(id));
     let hints = report.hints.iter().map(|hint| Identity::Hint(program.keys.hint(hint)));
     let identities: Vec<Identity> =
@@ -156,7 +154,7 @@ async fn decide<H: Host>(
         Err(reason) => {
             record.reason = Some(reason);
             record.unproven = Some(conversion);
-            return Ok(Decision { record, proven: None, advocate_id: None });
+            return Ok(Decision { record, proven: None, counted: None, advocate_id: None });
         }
     };
     let record_of = customers::load(cx, program, advocate).await?;
@@ -194,7 +192,7 @@ async fn decide<H: Host>(
     record.attributed = reason.is_none();
     record.reason = reason;
     let advocate_id = record_of.open(program).filter(|_| record.attributed);
-    Ok(Decision { record, proven: Some((advocate, conversion)), advocate_id })
+    Ok(Decision { record, proven: Some((advocate, conversion)), counted, advocate_id })
 }
 
 async fn save<H: Host>(
@@ -224,7 +222,7 @@ async fn save<H: Host>(
         cx.put(&due_put(program, key.accepted.plus(JOINED_AFTER), ledger, order)).await?;
     }
     if decision.record.unproven.is_some() {
-        let names = (&report.order, report.order_number.as_ref());
+        let names = (&report.order, report.number.as_ref());
         puts.extend(found::number_put(cx, program, order, names, &decision.record));
         puts.extend(found::reports_of(cx, program, (order, key), &decision.record).await?);
     }

@@ -1,12 +1,12 @@
 //! The life of a reward after its order: joined without proof, reviewed, handed over once or twice,
 //! taken back, and what of it is owed to whom.
 
-use passalong_core::time::{DAY, HOUR, Instant, MINUTE};
+use passalong_core::time::{HOUR, Instant, MINUTE};
 use passalong_edge::http::Request;
 use serde_json::{Value, json};
 
 use crate::support::{
-    CONFLICT, World, conversion, event, get, me, post, post_as, read_order, start,
+    CONFLICT, World, conversion, event, get, me, post, read_order, start,
 };
 
 fn begun() -> Instant {

@@ -23,6 +23,7 @@ use passalong_core::status::View;
 use passalong_core::text::{base64url, from_base32, from_base64url};
 use passalong_core::time::{Day, Instant, Minute};
 use passalong_core::totals::TotalsReport;
+use passalong_core::values::one_word::visible;
 use passalong_core::visit::classify;
 use passalong_core::webhook::{WebhookRequest, WebhookUrl};
 use passalong_core::{settlement, status};
@@ -115,7 +116,7 @@ fn merchant_id<T: FromStr<Err: Display> + 'static>(
         let sent = text(input);
         match sent.parse::<T>() {
             Ok(id) if sent.chars().count() > 128 => Err(format!("too long: {}", as_str(&id))),
-            Ok(id) => same(&as_str(&id), &sent.as_ref(), "the id").map(|()| true),
+            Ok(id) => same(&as_str(&id), &visible(&sent).as_str(), "the id").map(|()| true),
             Err(error) => explained("id", &error.to_string()).map(|()| false),
         }
     })

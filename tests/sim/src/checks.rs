@@ -37,7 +37,8 @@ impl Story {
         let is_it = |key: &str, _: &_| {
             let key: OrderKey = key.parse().unwrap();
             let in_time = accepted.is_none_or(|accepted| key.fact.accepted <= accepted);
-            key.fact.digest == sent.report.digest && in_time
+            let digests = [Some(sent.report.digest), sent.unproven];
+            digests.contains(&Some(key.fact.digest)) && in_time
         };
         let kept = self.machine.kv.borrow().committed(&prefix, self.now(), is_it);
         if !kept {

@@ -195,3 +195,33 @@ fn the_list_of_what_was_found_goes_on_page_by_page() {
     assert_eq!(cursor, "");
     assert_eq!(world.send(begun(), &get("/v1/claims?cursor=!")).status, 400);
 }
+
+/// Reads, writes and lists, as ARCHITECTURE.md has them.
+#[test]
+fn a_report_and_an_order_without_a_referral_cost_what_is_written() {
+    let world = world(&json!({}));
+    for (request, cost) in [
+        (order(begun(), "A-1", "20871"), (0, 2, 2)),
+        (numbered(begun(), "1078", "#1078"), (0, 2, 2)),
+        (numbered(begun(), "gid-55", "#1077"), (0, 3, 3)),
+        // Nothing is found; then an order, which takes a read and a write.
+        (report(begun(), "10023", "10"), (0, 4, 4)),
+        (report(begun(), "10023", "1077"), (1, 5, 5)),
+        // The same again.
+        (report(begun(), "10023", "1077"), (0, 0, 2)),
+    ] {
+        let answer = world.send(begun(), &request);
+        assert_eq!(answer.operations, cost, "{request:?}");
+    }
+    // A report is there: the order writes that it was found.
+    ok(&world, begun(), &report(begun(), "10024", "A-2"));
+    assert_eq!(world.send(begun(), &order(begun(), "A-2", "20871")).operations, (0, 3, 4));
+    // What was found: of each order a read and three lists or four, and two for each customer.
+    world.cron_until_done(begun().plus(LOOKED_AGAIN));
+    let now = begun().plus(LOOKED_AGAIN);
+    assert_eq!(world.send(now, &get("/v1/claims")).operations, (2, 0, 12));
+    let claim = found(&world, now).remove(0);
+    let path = format!("/v1/rewards/{}/review", claim["id"].as_str().unwrap());
+    let answer = world.send(now, &post(&path, &json!({ "decision": "approve" })));
+    assert_eq!(answer.operations, (1, 8, 7));
+}

@@ -117,7 +117,8 @@ pub fn has_room(filed: &[(Minute, Digest)], at: Minute) -> bool {
 /// When the next month begins: a full month has room again.
 pub fn next_month(at: Minute) -> Instant {
     let day = at.start().day();
-    let first = (1..=31).map(|days| day.plus(days)).find(|day| month(day.start().minute()) != month(at));
+    let first =
+        (1..=31).map(|days| day.plus(days)).find(|day| month(day.start().minute()) != month(at));
     first.unwrap_or(day).start()
 }
 

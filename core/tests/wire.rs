@@ -4,8 +4,8 @@
 use passalong_core::webhook::{Deliveries, Replayed, Webhook, WebhookMessage, Webhooks};
 use passalong_core::wire::{
     AliasChosen, Clock, Codes, ConversionAnswer, ConversionStory, CronReport, CustomerExport,
-    Erased, EventKept, FoundClaims, Health, IdentityIssued, KeyGeneration, KeysRevoked, Me, Offer, OfferAnswer,
-    Pool, PoolUpload, Problem, Rewards, ShopwareRegistered, SignedAnswer,
+    Erased, EventKept, FoundClaims, Health, IdentityIssued, KeyGeneration, KeysRevoked, Me, Offer,
+    OfferAnswer, Pool, PoolUpload, Problem, Rewards, ShopwareRegistered, SignedAnswer,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;

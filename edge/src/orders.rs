@@ -126,9 +126,10 @@ pub struct Listed {
 impl Listed {
     /// When the order was reported with a proof of its own, beside the report of that digest.
     pub fn proofs(&self, digest: Digest) -> Vec<Minute> {
-        let proven = self.reports.iter().filter(|report| {
-            report.advocate.is_some() && report.key.digest != digest
-        });
+        let proven = self
+            .reports
+            .iter()
+            .filter(|report| report.advocate.is_some() && report.key.digest != digest);
         proven.map(|report| report.key.accepted).collect()
     }
 }

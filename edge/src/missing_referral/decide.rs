@@ -118,7 +118,8 @@ fn whom(
         return Err(Problem::not_found(detail).retry_after(60));
     }
     if people.len() > 1 {
-        let problem = "is required: several customers reported this order, say whose report you mean";
+        let problem =
+            "is required: several customers reported this order, say whose report you mean";
         return Err(Problem::field("customer_id", problem));
     }
     Ok(people.first().copied())

@@ -102,7 +102,8 @@ pub async fn candidates<H: Host>(
         }
     }
     let looks = customers.into_iter().map(|customer| of_customer(cx, program, customer, &filed));
-    let found: Result<Vec<Vec<Candidate>>, StoreError> = join_all(looks).await.into_iter().collect();
+    let found: Result<Vec<Vec<Candidate>>, StoreError> =
+        join_all(looks).await.into_iter().collect();
     Ok(found?.into_iter().flatten().collect())
 }
 
@@ -119,12 +120,11 @@ async fn of_customer<H: Host>(
         let is_kept = record.missing.iter().any(|one| one.digest == *digest);
         filed.customer == customer && is_kept && counts(&all, (filed.at, *digest))
     });
-    let candidate =
-        |(filed, digest): &(Filed, Digest)| Candidate {
-            filed: *filed,
-            digest: *digest,
-            customer: record.clone(),
-        };
+    let candidate = |(filed, digest): &(Filed, Digest)| Candidate {
+        filed: *filed,
+        digest: *digest,
+        customer: record.clone(),
+    };
     Ok(own.map(candidate).collect())
 }
 

@@ -5,9 +5,7 @@ use passalong_core::time::{HOUR, Instant, MINUTE};
 use passalong_edge::http::Request;
 use serde_json::{Value, json};
 
-use crate::support::{
-    CONFLICT, World, conversion, event, get, me, post, read_order, start,
-};
+use crate::support::{CONFLICT, World, conversion, event, get, me, post, read_order, start};
 
 fn begun() -> Instant {
     start().plus(HOUR)

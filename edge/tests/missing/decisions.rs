@@ -3,9 +3,7 @@
 use passalong_core::time::{DAY, HOUR, Instant, MINUTE};
 use serde_json::{Value, json};
 
-use crate::support::{
-    CONFLICT, World, conversion, erase, event, get, me, post, read_order,
-};
+use crate::support::{CONFLICT, World, conversion, erase, event, get, me, post, read_order};
 use crate::{
     begun, claims, decide, decide_as, found, latest, live, numbered, ok, order, report, world,
 };
@@ -63,7 +61,10 @@ fn an_approved_order_settles_an_hour_after_its_approval() {
     let end = late.plus(2 * HOUR);
     assert_eq!(latest(&world, end, "10023"), json!(["approved", null, 800]), "never suspicious");
     let story = ok(&world, end, &read_order("A-1"));
-    assert_eq!((&story["attributed"], &story["advocate"]["customer_id"]), (&json!(true), &json!("10023")));
+    assert_eq!(
+        (&story["attributed"], &story["advocate"]["customer_id"]),
+        (&json!(true), &json!("10023"))
+    );
     let friend = world.rewards(end, "A-1");
     assert_eq!(friend.len(), 1, "the friend's discount is given at once: {friend:?}");
 }
@@ -84,7 +85,10 @@ fn a_report_that_was_not_approved_holds_nobody() {
         assert_eq!(latest(&world, end, "10024"), json!(["approved", null, 998]));
         assert_eq!(latest(&world, end, "10023"), json!([null, null, null]));
         assert!(!world.memory.keys("friend/").iter().any(|key| key.contains(".hand")));
-        assert_eq!(world.memory.keys(&format!("ledger/teehaus/{}", world.customer("10023"))).len(), 0);
+        assert_eq!(
+            world.memory.keys(&format!("ledger/teehaus/{}", world.customer("10023"))).len(),
+            0
+        );
         // An approval that comes now finds the friend taken.
         if decision.is_none() {
             assert_eq!(decide(&world, end, &claim, "approve").status, 200);
@@ -303,5 +307,8 @@ fn a_review_of_a_reward_names_its_owner_or_nobody() {
         let body = json!({ "decision": "decline", "customer_id": customer });
         assert_eq!(world.send(begun(), &post(&path, &body)).status, status);
     }
-    assert_eq!(ok(&world, begun(), &me(begun(), "10023"))["referrals"][0]["reward"]["status"], "reversed");
+    assert_eq!(
+        ok(&world, begun(), &me(begun(), "10023"))["referrals"][0]["reward"]["status"],
+        "reversed"
+    );
 }

@@ -48,7 +48,10 @@ fn an_id_still_names_an_order() {
     assert_eq!((told.status, &told.body["order_number"]), (201, &json!("A-1")));
     assert_eq!(orders_found(&world, begun()), ["A-1"]);
     for (wrong, field) in [
-        (json!({ "order_id": "A-1", "order_number": "A-1", "ordered_on": "2026-11-02" }), "order_id"),
+        (
+            json!({ "order_id": "A-1", "order_number": "A-1", "ordered_on": "2026-11-02" }),
+            "order_id",
+        ),
         (json!({ "ordered_on": "2026-11-02" }), "order_number"),
         (json!({ "order_number": "#", "ordered_on": "2026-11-02" }), "order_number"),
         (json!({ "order_number": "1077" }), "ordered_on"),

@@ -196,7 +196,7 @@ describe("the running Worker", () => {
     await call("getMe");
     const question = { customer_id: "30412", hints: ["ab".repeat(32)], first_order: true, token: await program.click("10023") };
     assert.equal((await call("checkOffer", { body: question })).body.eligible, true);
-    assert.equal((await call("checkOffer", { body: { customer_id: "30412", coupon: "NIEMAND" } })).body.reason, "unknown_alias");
+    assert.equal((await call("checkOffer", { body: { customer_id: "30412", coupon: "NIEMAND" } })).body.reason, "no_referral");
     await call("recordShare", { body: { channel: "whatsapp" } });
     const claim = { order_id: "A-2", ordered_on: instant(noon()).slice(0, 10) };
     assert.equal((await call("claimReferral", { body: claim })).status, 201);

@@ -12,6 +12,7 @@ use super::{Coupon, Program, Version, Versions};
 use crate::decode::{Fields, Invalid};
 use crate::ids::{CustomerId, CustomerPseudonym};
 use crate::keys::ProgramKeys;
+use crate::reward::Label;
 use crate::time::Instant;
 use crate::values::one_word::{folded, letters};
 
@@ -122,7 +123,7 @@ impl Program {
         let pools = self.rewards.iter().filter_map(|rule| rule.pool.as_ref());
         let listed = self.coupons.iter().map(|coupon| coupon.code.as_str());
         let words = self.reserved.iter().map(String::as_str);
-        let mut all = listed.chain(words).chain(pools.map(|pool| pool.as_str()));
+        let mut all = listed.chain(words).chain(pools.map(Label::as_str));
         all.any(|own| letters(own) == word)
     }
 

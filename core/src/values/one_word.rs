@@ -54,8 +54,7 @@ pub fn one_word(text: &str) -> String {
 pub fn folded(text: &str) -> String {
     // Some letters come apart in upper case, so that comes first.
     let word = one_word(&text.to_uppercase());
-    let parts: Vec<&str> =
-        word.split(|c| matches!(c, '-' | '_' | ' ')).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> = word.split(['-', '_', ' ']).filter(|part| !part.is_empty()).collect();
     parts.join("-")
 }
 

@@ -24,7 +24,7 @@ fn change(world: &World, at: Instant, changes: &Value) -> Answer {
         terms[name] = value.clone();
     }
     let mut put = post("/v1/program", &terms);
-    put.method = "PUT".to_owned();
+    "PUT".clone_into(&mut put.method);
     world.send(at, &put)
 }
 

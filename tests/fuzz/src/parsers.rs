@@ -11,19 +11,21 @@ use passalong_core::csv::{Cell, Dialect, Locale};
 use passalong_core::decode::{Invalid, InvalidKind};
 use passalong_core::fact::{Fact, FactKey, FactKind, Order};
 use passalong_core::ids::{
-    CustomerId, CustomerPseudonym, Digest, EventId, Hint, Identity, OrderId, OrderPseudonym,
-    ProgramId,
+    CustomerId, CustomerPseudonym, Digest, EventId, Hint, Identity, OrderId, OrderNumber,
+    OrderPseudonym, ProgramId,
 };
 use passalong_core::keys::{ProgramKeys, Secrets};
 use passalong_core::money::Currency;
 use passalong_core::program::{Program, Url, Version, Versions};
-use passalong_core::report::{ConversionReport, EventReport, EventType, OfferQuestion};
+use passalong_core::report::{ConversionReport, EventReport, EventType, OfferQuestion, ProofKind};
 use passalong_core::reward::{Reason, RewardId, Status, Trigger};
 use passalong_core::status::View;
 use passalong_core::text::{base64url, from_base32, from_base64url};
 use passalong_core::time::{Day, Instant, Minute};
 use passalong_core::totals::TotalsReport;
-use passalong_core::values::one_word::visible;
+use passalong_core::values::one_word::{
+    code_segment, folded, letters, one_word, pasted_code, visible,
+};
 use passalong_core::visit::classify;
 use passalong_core::webhook::{WebhookRequest, WebhookUrl};
 use passalong_core::{settlement, status};
@@ -217,6 +219,24 @@ fn texts() -> Vec<Parser> {
         reads_back::<Trigger>("trigger", WORDS),
         reads_back::<EventType>("event type", WORDS),
         reads_back::<FactKey>("fact key", include_str!("../corpus/store_keys.txt")),
+        reads_back::<ProofKind>("kind of proof", WORDS),
+        parser("what people type", include_str!("../corpus/aliases.txt"), |input| {
+            let sent = text(input);
+            for read in [visible, one_word, folded, letters, code_segment] {
+                let once = read(&sent);
+                same(&read(&once), &once, "reading twice")?;
+            }
+            let code = pasted_code("teehaus", &sent);
+            same(&pasted_code("teehaus", &code), &code, "the code")?;
+            let plain = code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            same(&plain, &true, "the code is plain")?;
+            same(
+                &OrderNumber::from_str(&sent).is_ok_and(|it| it.as_str().is_empty()),
+                &false,
+                "a number",
+            )?;
+            Ok(!code.is_empty())
+        }),
         parser("alias", include_str!("../corpus/aliases.txt"), |input| {
             let sent = text(input);
             let instead = Alias::instead_of(&sent, [7; 8]);

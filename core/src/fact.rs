@@ -110,7 +110,7 @@ pub enum Via {
     Coupon,
     /// By an earlier order of the friend that brought its proof.
     Bound,
-    /// A customer said so, and the merchant decides.
+    /// A customer said so, and the merchant approved it: [`crate::missing_referral`].
     Hand,
 }
 

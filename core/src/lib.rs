@@ -34,6 +34,7 @@ pub mod keys;
 mod mac;
 pub mod merchant_signature;
 pub mod metrics;
+pub mod missing_referral;
 pub mod money;
 pub mod mutation;
 pub mod orders;

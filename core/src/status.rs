@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::fact::{Accepted, Conversion, Decided, Order, Verdict, Via};
+use crate::fact::{Accepted, Conversion, Decided, Order, Verdict};
 use crate::ids::{CustomerPseudonym, Digest, OrderPseudonym};
 use crate::mutation::{self, Mutation};
 use crate::orders::claims::attribute;
@@ -189,11 +189,8 @@ impl Looked<'_> {
                 reward.value = value;
                 reward.status = Status::Pending;
                 let end = settling.at.start();
-                let by_hand = self.conversion.fact.via == Via::Hand;
-                let by_hand =
-                    (by_hand && self.order.review(part).is_none()).then_some(Reason::ClaimedByHand);
-                let unpaid = || self.unpaid(part, &left);
-                let waits = by_hand.or_else(unpaid).or_else(|| self.disputed(part, &left));
+                let unpaid = self.unpaid(part, &left);
+                let waits = unpaid.or_else(|| self.disputed(part, &left));
                 if waits.is_some() {
                     reward.status = Status::Review;
                     reward.reason = waits;

@@ -18,6 +18,8 @@ mod erasure;
 mod first_purchase;
 #[path = "settlement/holders.rs"]
 mod holders;
+#[path = "settlement/missing.rs"]
+mod missing;
 #[path = "settlement/new_customer.rs"]
 mod new_customer;
 #[path = "settlement/properties.rs"]

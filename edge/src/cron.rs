@@ -18,13 +18,13 @@ use passalong_core::time::{DAY, HOUR, Instant, MINUTE, Minute, SETTLE};
 use passalong_core::wire::CronReport;
 use serde_json::{Value, json};
 
-use crate::claim::WAITS_DAYS;
 use crate::coupons;
 use crate::customers::Customer;
 use crate::erasure;
 use crate::fold::fold_clicks;
 use crate::join::{Joined, join};
-use crate::keys::{AttemptKey, DueKey, DuePoolKey, Ledger, LedgerKey, TODO};
+use crate::keys::{AttemptKey, DueKey, DueMissingKey, DuePoolKey, Ledger, LedgerKey, TODO};
+use crate::missing_referral::{decide, found};
 use crate::news;
 use crate::orders::{self, Report, conversion_put, due_put, ledger_put, log_put, order_put, ranks};
 use crate::outbox;
@@ -46,7 +46,7 @@ const FOR_ERASURES: u32 = 200;
 const INTERVAL: u64 = 300;
 /// A copy that is made later than this after its original counts as accepted when it is made: by
 /// then others may have been decided without it. An hour, less a margin for the clock and the put.
-const COPY_WITHIN: i64 = 50 * MINUTE;
+pub const COPY_WITHIN: i64 = 50 * MINUTE;
 /// A verdict is looked at again so long after its instant.
 const AUDITED: i64 = DAY;
 /// What a pointer points to is waited for so long; an event without its order is then reported.
@@ -61,6 +61,7 @@ pub async fn run<H: Host>(cx: &Context<'_, H>) -> Result<CronReport, StoreError>
     let todo = read_todo(cx).await?;
     repeat_erasures(cx, &todo, &mut report).await;
     coupons::draw_due(cx, &todo.pools, &mut report).await;
+    found::look_due(cx, &todo.missing, &mut report).await;
     let marks = todo.marks;
     look_at_due(cx, todo.orders, todo.cursor, &mut report).await?;
     // After all that is money: a slow receiver keeps no reward waiting.
@@ -87,6 +88,8 @@ struct Todo {
     erased: Vec<Entry>,
     /// Pools to draw from, by time.
     pools: Vec<Entry>,
+    /// Missing referrals whose orders are to be looked for, by time.
+    missing: Vec<Entry>,
     /// The first orders by time; the list goes on at `cursor`.
     orders: Vec<Entry>,
     cursor: Option<String>,
@@ -108,6 +111,8 @@ async fn read_todo<H: Host>(cx: &Context<'_, H>) -> Result<Todo, StoreError> {
                 todo.erased.push(entry);
             } else if entry.key.parse::<DuePoolKey>().is_ok() {
                 todo.pools.push(entry);
+            } else if entry.key.parse::<DueMissingKey>().is_ok() {
+                todo.missing.push(entry);
             } else if entry.key.parse::<AttemptKey>().is_ok() {
                 outbox.push(entry);
             } else {
@@ -204,7 +209,12 @@ async fn look<H: Host>(
         cx.host.log("an order is due whose program is not there");
         return Ok(());
     };
-    let mut reports = orders::reports(cx, &program, key.order).await?;
+    let listed = orders::listed(cx, &program, key.order).await?;
+    for advocate in decide::tend(cx, &program, key, &listed).await? {
+        // What was read of the ledger before does not have it.
+        ledgers.remove(&(program.id().clone(), advocate));
+    }
+    let mut reports = listed.reports;
     if pointer.get("expiring").is_some() {
         if let (Some(advocate), Some(report)) = (key.ledger.0, reports.first()) {
             remind::remind(cx, &program, (advocate, key.order), report).await?;
@@ -252,8 +262,7 @@ async fn look<H: Host>(
     if !is_visible {
         let since = pointer.get("since").and_then(Value::as_i64);
         let since = since.map_or(key.at.start(), Instant::from_seconds);
-        let by_hand = pointer.get("hand").is_some();
-        wait(cx, &program, (key, since, by_hand), report).await?;
+        wait(cx, &program, (key, since), report).await?;
     } else if pointer.get("again").is_some() {
         let next = key.at.plus(AUDITED).max(cx.now.plus(MINUTE).minute_up());
         cx.put(&due_put(&program, next, key.ledger, key.order)).await?;
@@ -262,24 +271,16 @@ async fn look<H: Host>(
 }
 
 /// An event came before its order, or a request was cut off, or the store is later than we assume:
-/// look again every hour for a day. What is claimed by hand may be reported weeks later.
+/// look again every hour for a day.
 async fn wait<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
-    (key, since, by_hand): (&DueKey, Instant, bool),
+    (key, since): (&DueKey, Instant),
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
-    let is_fresh = cx.now < since.plus(ORPHANED);
-    if is_fresh || (by_hand && cx.now < since.plus(WAITS_DAYS * DAY)) {
-        let step = if is_fresh { HOUR } else { DAY };
-        let next = due_put(program, cx.now.plus(step).minute_up(), key.ledger, key.order);
-        let since = since.seconds();
-        let metadata = if by_hand {
-            json!({ "hand": true, "since": since })
-        } else {
-            json!({ "since": since })
-        };
-        let metadata = Some(metadata);
+    if cx.now < since.plus(ORPHANED) {
+        let next = due_put(program, cx.now.plus(HOUR).minute_up(), key.ledger, key.order);
+        let metadata = Some(json!({ "since": since.seconds() }));
         return cx.put(&Put { metadata, ..next }).await;
     }
     if !orders::events(cx, program, key.order).await?.is_empty() {
@@ -404,7 +405,8 @@ async fn heal<H: Host>(
     Ok(healed)
 }
 
-fn copied_at<H: Host>(cx: &Context<'_, H>, original: Minute) -> Minute {
+/// The minute from which a copy counts.
+pub fn copied_at<H: Host>(cx: &Context<'_, H>, original: Minute) -> Minute {
     if cx.now < original.start().plus(COPY_WITHIN) { original } else { cx.accepted() }
 }
 

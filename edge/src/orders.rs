@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use passalong_core::fact::{Conversion, Fact, FactKey, Order};
+use passalong_core::fact::{Accepted, Conversion, Fact, FactKey, Order, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, OrderId, OrderPseudonym};
+use passalong_core::missing_referral;
 use passalong_core::money::Currency;
 use passalong_core::report::{Item, ProofKind};
 use passalong_core::reward::{ConversionKind, Reason, RewardId, Role, Value};
@@ -16,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::cron::BUDGET;
-use crate::keys::{DueKey, EventKey, Ledger, LedgerKey, LogKey, OrderKey};
+use crate::keys::{Decision, DecisionKey, DueKey, EventKey, Ledger, LedgerKey, LogKey, OrderKey};
+use crate::missing_referral::decide::DecisionMeta;
 use crate::problem::{Code, Problem};
 use crate::programs::Loaded;
 use crate::store::{Context, Entry, Host, Put, StoreError};
@@ -111,21 +113,85 @@ impl Record {
     }
 }
 
+/// What is listed of an order.
+#[derive(Debug, Clone, Default)]
+pub struct Listed {
+    /// The one accepted first in front. Where none has an advocate, that one is whose missing referral
+    /// was approved first.
+    pub reports: Vec<Report>,
+    /// What the merchant decided on missing referrals, and the notes, sealed.
+    pub decisions: Vec<missing_referral::Decision>,
+    pub notes: BTreeMap<CustomerPseudonym, String>,
+}
+
+impl Listed {
+    /// When the order was reported with a proof of its own, beside the report of that digest.
+    pub fn proofs(&self, digest: Digest) -> Vec<Minute> {
+        let proven = self
+            .reports
+            .iter()
+            .filter(|report| report.advocate.is_some() && report.key.digest != digest);
+        proven.map(|report| report.key.accepted).collect()
+    }
+}
+
 /// The visible reports of an order, the one accepted first in front.
 pub async fn reports<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     order: OrderPseudonym,
 ) -> Result<Vec<Report>, StoreError> {
+    Ok(listed(cx, program, order).await?.reports)
+}
+
+/// The visible reports of an order, and what was decided on missing referrals: one list.
+pub async fn listed<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    order: OrderPseudonym,
+) -> Result<Listed, StoreError> {
     let entries = cx.list(&OrderKey::prefix(&[program.id(), &order]), 1).await?;
     let report = |entry: &Entry| {
         let key: OrderKey = entry.key.parse().ok()?;
         let advocate = entry.metadata.get("c").and_then(|c| c.as_str()?.parse().ok());
         Some(Report { key: key.fact, advocate })
     };
-    let mut reports: Vec<Report> = entries.iter().filter_map(report).collect();
-    reports.sort_by_key(|report| report.key);
-    Ok(reports)
+    let reports = entries.iter().filter_map(report).collect();
+    let mut listed = Listed { reports, ..Listed::default() };
+    for entry in &entries {
+        let Ok(DecisionKey { decision: Decision(decision), .. }) = entry.key.parse() else {
+            continue;
+        };
+        listed.decisions.push(decision);
+        let meta: DecisionMeta = serde_json::from_value(entry.metadata.clone()).unwrap_or_default();
+        if let Some(note) = meta.note {
+            listed.notes.entry(decision.customer).or_insert(note);
+        }
+    }
+    listed.reports.sort_by_key(|report| report.key);
+    let approved = missing_referral::approval(&listed.decisions);
+    let is_open = listed.reports.iter().all(|report| report.advocate.is_none());
+    if let Some(first) = listed.reports.first_mut().filter(|_| is_open) {
+        first.advocate = approved.map(|approved| approved.customer);
+    }
+    Ok(listed)
+}
+
+/// Why an approved missing referral is not this advocate's after all, up to that minute. Other orders
+/// cost nothing.
+pub async fn refusal<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    (advocate, order): (CustomerPseudonym, OrderPseudonym),
+    conversion: &Accepted<Conversion>,
+    until: Minute,
+) -> Result<Option<Reason>, StoreError> {
+    if conversion.fact.via != Via::Hand {
+        return Ok(None);
+    }
+    let listed = listed(cx, program, order).await?;
+    let proofs = listed.proofs(conversion.digest);
+    Ok(missing_referral::refusal(advocate, &listed.decisions, &proofs, until))
 }
 
 /// A report in full.

@@ -215,7 +215,10 @@ pub async fn standing<H: Host>(
     } else {
         false
     };
-    Ok(Standing { friendship, known, crowded: crowded && question.depth == Depth::Final })
+    let Weighed { order, advocate, conversion, settled, .. } = question.weighed;
+    let refusal = orders::refusal(cx, program, (advocate, order), conversion, settled).await?;
+    let crowded = crowded && question.depth == Depth::Final;
+    Ok(Standing { friendship, known, crowded, refusal })
 }
 
 /// What of claims on a friend is listed: by order and advocate.
@@ -293,6 +296,11 @@ async fn claim<H: Host>(
     let place = question.weighed.place();
     let verdict = facts.verdict.as_ref().map(|verdict| verdict.at);
     let is_decided = verdict.is_some_and(|at| (at, order, advocate) < place);
+    // Of those who reported an order as missing, it belongs to one.
+    let by_hand = facts.conversion.as_ref().is_some_and(|it| it.fact.via == Via::Hand);
+    if by_hand && !is_decided && first.advocate != Some(advocate) {
+        return Ok(None);
+    }
     let mut known = Known::default();
     if !is_decided {
         for (key, fact) in orders::events(cx, program, order).await? {

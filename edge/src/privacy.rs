@@ -59,7 +59,7 @@ pub async fn export<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<R
         code,
         aliases: record.aliases.iter().map(|(_, alias)| alias.to_string()).collect(),
         segments: record.known.segments.iter().map(|(_, segment)| segment.clone()).collect(),
-        claims: me::told_claims(&record),
+        claims: me::missing_referrals(&program, &record, cx.now),
         as_friend: me::as_friend(cx, &program, customer).await?,
         hints: record.known.identities.iter().map(|(_, identity)| identity.to_string()).collect(),
         clicks: clicks.closed + today,

@@ -17,6 +17,7 @@ use crate::customers;
 use crate::http::{Request, Response};
 use crate::join::JOINED_AFTER;
 use crate::keys::Ledger;
+use crate::missing_referral::found;
 use crate::news;
 use crate::orders::{
     Promise, Record, Report, conversion_put, due_put, log_put, order_put, record, reports,
@@ -288,6 +289,11 @@ async fn save<H: Host>(
     let binds = version.is_some_and(|version| version.terms.attribution.bound_days > 0);
     if decision.record.unproven.is_some() && binds {
         cx.put(&due_put(program, key.accepted.plus(JOINED_AFTER), ledger, order)).await?;
+    }
+    if decision.record.unproven.is_some() {
+        let names = (&report.order, report.number.as_ref());
+        puts.extend(found::number_put(cx, program, order, names, &decision.record));
+        puts.extend(found::reports_of(cx, program, (order, key), &decision.record).await?);
     }
     let last = order_put(program, order, key, ledger, &decision.record);
     if mutation::is_on(Mutation::OrderFirst) {

@@ -295,6 +295,9 @@ pub struct Standing {
     pub known: bool,
     /// More had to be weighed than a verdict may read.
     pub crowded: bool,
+    /// Why an approved missing referral is not this advocate's after all:
+    /// [`crate::missing_referral::refusal`].
+    pub refusal: Option<Reason>,
 }
 
 /// Decides whether an order's claim is let in, and how, or why not. Of several reports of an order the
@@ -307,6 +310,9 @@ pub fn admit(
     let fact = &weighed.conversion.fact;
     if reports.iter().min().is_some_and(|(_, first)| *first != weighed.conversion.digest) {
         return Err(Reason::ConflictingReport);
+    }
+    if let Some(reason) = standing.refusal {
+        return Err(reason);
     }
     let Friendship { taken, again, held, bound, .. } = standing.friendship;
     let by_itself = attribute(

@@ -131,6 +131,7 @@ pub struct Scene {
     pub earned: Vec<Earned>,
     pub items: Vec<Item>,
     pub pace: Vec<Pace>,
+    pub refusal: Option<Reason>,
 }
 
 impl Scene {
@@ -174,6 +175,7 @@ impl Scene {
             earned: Vec::new(),
             items: Vec::new(),
             pace: Vec::new(),
+            refusal: None,
         }
     }
 

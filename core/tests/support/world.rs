@@ -236,7 +236,7 @@ impl<'a> World<'a> {
             purchase.counts(weighed, reported, &friendship)
                 && !self.is_reversed(&purchase, weighed.settled)
         });
-        Standing { friendship, known, crowded: scene.crowded }
+        Standing { friendship, known, crowded: scene.crowded, refusal: scene.refusal }
     }
 
     /// The claims under the identities of an order, accepted up to then.

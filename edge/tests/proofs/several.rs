@@ -257,7 +257,7 @@ fn an_order_keeps_its_number_sealed_with_which_proof_counted() {
     assert_eq!(world.keys.open(kind, sealed).as_deref(), Some("1077"));
     assert_eq!((&record["proof"], &record["place"]), (&json!("alias"), &json!(1)));
     assert_eq!(metadata.unwrap()["c"], json!(world.customer("10023")));
-    for key in ["order/", "ledger/", "log/", "friend/"] {
+    for key in ["order/", "ledger/", "log/", "person/"] {
         let kept = format!("{:?}", world.memory.snapshot(key));
         assert!(!kept.contains("1077"), "{kept}");
     }

@@ -32,10 +32,10 @@ use passalong_core::{settlement, status};
 use passalong_edge::clicks;
 use passalong_edge::days::Cursor;
 use passalong_edge::keys::{
-    AliasKey, AttemptKey, ClaimKey, ClickKey, ClicksKey, CustomerKey, DayKey, DeliveryKey,
-    DrawnKey, DueKey, DuePoolKey, EndpointKey, ErasedAliasKey, ErasedKey, EventKey, FoldedKey,
-    LedgerKey, LogKey, MessageKey, OrderKey, ProgramKey, QueueKey, ShareKey, StatsKey, TotalsKey,
-    UploadKey,
+    AliasKey, AttemptKey, ClickKey, ClicksKey, CustomerKey, DayKey, DecisionKey, DeliveryKey,
+    DrawnKey, DueKey, DueMissingKey, DuePoolKey, EndpointKey, ErasedAliasKey, ErasedKey, EventKey,
+    FiledKey, FoldedKey, FoundKey, LedgerKey, LogKey, MessageKey, MissingKey, NumberKey, OrderKey,
+    PersonKey, ProgramKey, QueueKey, ShareKey, StatsKey, TotalsKey, UploadKey,
 };
 use passalong_edge::orders::Record;
 use passalong_edge::store::Entry;
@@ -323,9 +323,15 @@ fn store_keys() -> Vec<Parser> {
         reads_back::<ErasedAliasKey>("key todo.alias", KEYS),
         reads_back::<AliasKey>("key alias", KEYS),
         reads_back::<LedgerKey>("key ledger", KEYS),
-        reads_back::<ClaimKey>("key friend", KEYS),
+        reads_back::<PersonKey>("key person", KEYS),
         reads_back::<EventKey>("key event", KEYS),
         reads_back::<OrderKey>("key order", KEYS),
+        reads_back::<DecisionKey>("key order decision", KEYS),
+        reads_back::<MissingKey>("key missing", KEYS),
+        reads_back::<FiledKey>("key filed", KEYS),
+        reads_back::<NumberKey>("key number", KEYS),
+        reads_back::<FoundKey>("key found", KEYS),
+        reads_back::<DueMissingKey>("key todo.missing", KEYS),
         reads_back::<LogKey>("key log", KEYS),
         reads_back::<ShareKey>("key share", KEYS),
         reads_back::<UploadKey>("key pool", KEYS),

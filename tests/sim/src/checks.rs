@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use passalong_core::fact::{Fact, FactKind, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
+use passalong_core::missing_referral::{Decision, Outcome};
 use passalong_core::program::Program;
 use passalong_core::report::EventType;
 use passalong_core::reward::{ConversionKind, RewardId};
 use passalong_core::seal::Sealed;
-use passalong_core::time::{Day, Instant, Minute, SETTLE};
+use passalong_core::time::{Instant, Minute, SETTLE};
 use passalong_edge::keys::{
-    ClickKey, CustomerKey, EventKey, Field, HandKey, Ledger, LedgerKey, LogKey, OrderKey,
-    PersonKey, ProgramKey,
+    ClickKey, CustomerKey, DecisionKey, EventKey, Field, Ledger, LedgerKey, LogKey, MissingKey,
+    OrderKey, PersonKey, ProgramKey,
 };
 use passalong_edge::people::PersonMeta;
 use serde::Deserialize as _;
@@ -24,11 +25,25 @@ use crate::story::{DAY, MINUTE, Mode, SECOND, Story};
 /// An order without proof in a ledger: since when, whose, and how.
 type Joined = (Minute, CustomerPseudonym, Via);
 type AllJoined = BTreeMap<(OrderPseudonym, Digest), Vec<Joined>>;
-/// Who claimed an order by hand, when, and for which day.
-type AllFiled = BTreeMap<OrderPseudonym, Vec<(Minute, CustomerPseudonym, String)>>;
+/// What the merchant decided on missing referrals.
+type AllDecided = BTreeMap<OrderPseudonym, Vec<Decision>>;
 
 /// Besides the bound, the clocks' error and the time a request takes.
 const LATITUDE: u64 = 3 * MINUTE;
+
+/// Whose missing referral was approved first. The first decision on a customer stands; of one minute
+/// the one against it.
+fn first_approved(decided: &[Decision]) -> Option<CustomerPseudonym> {
+    let refused = |one: &Decision| {
+        decided.iter().any(|other| {
+            other.customer == one.customer
+                && other.outcome == Outcome::Declined
+                && other.at <= one.at
+        })
+    };
+    let approved = decided.iter().filter(|one| one.outcome == Outcome::Approved && !refused(one));
+    approved.min_by_key(|one| (one.at, one.customer)).map(|one| one.customer)
+}
 
 impl Story {
     /// A report that was acknowledged is in the store, under a minute not later than its own.
@@ -37,7 +52,7 @@ impl Story {
         let program = self.programs[sent.program].keys.program().clone();
         let prefix = OrderKey::prefix(&[&program, &sent.order]);
         let is_it = |key: &str, _: &_| {
-            let key: OrderKey = key.parse().unwrap();
+            let Ok(key) = key.parse::<OrderKey>() else { return false };
             let in_time = accepted.is_none_or(|accepted| key.fact.accepted <= accepted);
             let digests = [Some(sent.report.digest), sent.unproven];
             digests.contains(&Some(key.fact.digest)) && in_time
@@ -162,7 +177,8 @@ impl Story {
         oracle.terms = terms.into_iter().map(|(from, _, terms)| (from.start(), terms)).collect();
         let mut reports: BTreeMap<(OrderPseudonym, Digest), Report> = BTreeMap::new();
         for (key, _) in kv.ever(&OrderKey::prefix(&[&id])) {
-            let key: OrderKey = key.parse().unwrap();
+            // Decisions on missing referrals stand there, too.
+            let Ok(key) = key.parse::<OrderKey>() else { continue };
             let Some(index) = self.by_digest.get(&(program, key.fact.digest)) else {
                 unknown.push(format!("nobody sent the report {key}"));
                 continue;
@@ -289,13 +305,13 @@ impl Story {
         for text in unknown {
             self.violate(text);
         }
-        let (joined, filed) = self.joined(program);
-        self.check_joined(program, &mut oracle, &joined, &filed);
+        let (joined, decided) = self.joined(program);
+        self.check_joined(program, &mut oracle, &joined, &decided);
         oracle
     }
 
-    /// Orders without proof that came into a ledger, and what was claimed by hand.
-    fn joined(&self, program: usize) -> (AllJoined, AllFiled) {
+    /// Orders without proof that came into a ledger, and what was decided on missing referrals.
+    fn joined(&self, program: usize) -> (AllJoined, AllDecided) {
         let id = self.programs[program].keys.program();
         let kv = self.machine.kv.borrow();
         let mut joined: AllJoined = BTreeMap::new();
@@ -310,14 +326,12 @@ impl Story {
                 slot.push((key.fact.accepted, key.customer, fact.via));
             }
         }
-        let mut filed: AllFiled = BTreeMap::new();
-        for (key, put) in kv.ever(&HandKey::prefix(&[id])) {
-            let key: HandKey = key.parse().unwrap();
-            let day = put.metadata.as_ref().and_then(|metadata| metadata["d"].as_str()).unwrap();
-            let filed = filed.entry(key.order).or_default();
-            filed.push((key.filed.at, key.filed.customer, day.to_owned()));
+        let mut decided: AllDecided = BTreeMap::new();
+        for (key, _) in kv.ever(&OrderKey::prefix(&[id])) {
+            let Ok(key) = key.parse::<DecisionKey>() else { continue };
+            decided.entry(key.order).or_default().push(key.decision.0);
         }
-        (joined, filed)
+        (joined, decided)
     }
 
     /// Orders without proof came to whom they belong to, and count from then.
@@ -326,7 +340,7 @@ impl Story {
         program: usize,
         oracle: &mut Oracle,
         joined: &AllJoined,
-        filed: &AllFiled,
+        decided: &AllDecided,
     ) {
         let mut wrong = Vec::new();
         let none = Vec::new();
@@ -345,7 +359,10 @@ impl Story {
         let admissions = oracle.admissions();
         for (order, reports) in &reported {
             for (place, report) in reports.iter().enumerate() {
-                let joins = joined.get(&(*order, report.digest)).unwrap_or(&none);
+                let by_hand = decided.get(order).and_then(|all| first_approved(all));
+                let joins = joined.get(&(*order, report.digest)).unwrap_or(&none).iter();
+                let counts = |(_, who, via): &&Joined| *via == Via::Bound || Some(*who) == by_hand;
+                let joins: Vec<Joined> = joins.filter(counts).copied().collect();
                 let first = joins.iter().min_by_key(|(at, ..)| *at).copied();
                 if joins
                     .iter()
@@ -355,12 +372,7 @@ impl Story {
                 }
                 let bound =
                     oracle.bound_to(report, &admissions).map(|advocate| (advocate, Via::Bound));
-                let said = filed.get(order).into_iter().flatten().filter(|(at, _, day)| {
-                    let day: Day = day.parse().unwrap();
-                    let near = (-1..=1).any(|days| day.plus(days) == report.occurred_at.day());
-                    near && first.is_none_or(|(joined, ..)| at.plus(SETTLE) <= joined)
-                });
-                let by_hand = said.min().map(|(_, customer, _)| (*customer, Via::Hand));
+                let by_hand = by_hand.map(|customer| (customer, Via::Hand));
                 let is_open = report.advocate.is_none() && place == 0;
                 // Another report that names somebody comes before; one that was completed an hour
                 // later may have come too late for that.
@@ -405,9 +417,9 @@ impl Story {
     pub fn check_kept_claim(&mut self, program: usize, advocate: usize) {
         let of = &self.programs[program];
         let customer = of.pseudonym(&of.advocates[advocate]);
-        let prefix = HandKey::prefix(&[of.keys.program()]);
+        let prefix = MissingKey::prefix(&[of.keys.program()]);
         let kept = self.machine.kv.borrow().committed(&prefix, self.now(), |key, _| {
-            key.parse::<HandKey>().unwrap().filed.customer == customer
+            key.parse::<MissingKey>().unwrap().filed.customer == customer
         });
         if !kept {
             self.violate("a claim was acknowledged and is not there");

@@ -547,7 +547,7 @@ impl Oracle {
         terms: &Program,
     ) -> Option<Reason> {
         if report.joined == Some(Via::Hand) {
-            return Some(Reason::ClaimedByHand);
+            return None;
         }
         let (mut of_click, mut of_day) = (0, 0);
         for other in self.reports.keys().filter_map(|order| self.own(*order, advocate)) {

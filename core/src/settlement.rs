@@ -532,7 +532,7 @@ impl Bench<'_> {
             milestone: rule.milestone,
             review: waits,
             rate: value_of_rule.rate().filter(|_| value.is_ok()),
-            expires_days: rule.expires_days.filter(|_| value.is_ok()),
+            expires: rule.end().filter(|_| value.is_ok()),
             pool: rule.pool.filter(|_| value.is_ok() && rule.delivery == Delivery::Coupon),
             ..Decided::plain(rule.role, rule.trigger, value)
         }

@@ -187,7 +187,7 @@ async fn look_at_due<H: Host>(
 enum Next {
     Nothing,
     LookAt(Minute),
-    /// It is settled, and somebody wants to know before it expires.
+    /// It was handed over, and somebody wants to know before it ends.
     Remind(Minute),
     /// Nothing of it is visible.
     Wait,

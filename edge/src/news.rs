@@ -168,8 +168,11 @@ fn turn(was: Option<&Reward>, now: &Reward) -> Option<WebhookType> {
     if was == Some(now) {
         return None;
     }
-    if was.is_some_and(|was| was.status == now.status) {
-        // Still approved or fulfilled, but less.
+    let handed_over = now.status.is_handed_over();
+    if was
+        .is_some_and(|was| was.status == now.status || (handed_over && was.status.is_handed_over()))
+    {
+        // Still approved or handed over, but less.
         return Some(WebhookType::RewardReversed);
     }
     match now.status {

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { DAY, HOUR, MINUTE, api, createProgram, instant, noon, runCronUntilDone, setClock, unique } from "./harness.mjs";
+import { DAY, HOUR, MINUTE, SECOND, api, createProgram, instant, noon, runCronUntilDone, setClock, unique } from "./harness.mjs";
 import { startMiniflare } from "./miniflare.mjs";
 import { document, violations } from "./openapi.mjs";
 
@@ -125,11 +125,19 @@ test("airbnb: credit for both a day after the first stay over the minimum, and n
     off: ["reversed", "withdrawn", credit(0)],
   });
   assert.deepEqual([await story.owed(ANNA), await story.owed(BEN)], [summed(credit(2500), 1), summed(credit(2500), 1)]);
-  const { rewards } = await story.rewards(BEN);
-  assert.equal(rewards[0].until, instant(noon() + (61 + 365) * DAY), "it can be claimed for a year");
-  await story.at(61 + 365);
+  const [bens] = (await story.rewards(BEN)).rewards;
+  assert.equal(bens.until ?? null, null, "nothing ends before it was handed over");
+  await story.at(500);
+  await story.both(BEN, [approved(credit(2500))]);
+  assert.equal((await story.fulfil(bens.id, "booking 7")).status, "fulfilled");
+  const last = Date.UTC(new Date(noon() + 500 * DAY).getUTCFullYear() + 4, 0, 1) - SECOND;
+  assert.equal((await story.rewards(BEN)).rewards[0].until, instant(last), "it can be used until the third year is over");
+  await setClock(worker, last);
+  await story.both(BEN, [["fulfilled", null, credit(2500)]]);
+  await setClock(worker, last + SECOND);
   await story.both(BEN, [["expired", null, credit(2500)]]);
-  assert.deepEqual(await story.owed(BEN), []);
+  assert.deepEqual([await story.owed(BEN), await story.earned(ANNA)], [[], summed(credit(2500), 1)]);
+  assert.equal((await story.fulfil(bens.id, "booking 7")).status, "expired", "told again, nothing changes");
 });
 
 test("zalando: no voucher for anybody before the friend's purchase is settled", async () => {

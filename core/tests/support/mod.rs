@@ -271,11 +271,15 @@ impl Scene {
 
     /// What is shown once the verdict is there.
     pub fn decided_rewards(&self) -> Vec<Reward> {
+        self.decided_rewards_at(self.settled().start().plus(100 * DAY))
+    }
+
+    /// What is shown then, with the verdict there.
+    pub fn decided_rewards_at(&self, now: Instant) -> Vec<Reward> {
         let (accepted, verdict) = self.settle();
         let fact = Fact::Verdict(verdict);
         let key = FactKey { accepted, kind: fact.kind(), digest: digest(80) };
         let facts = self.facts().into_iter().chain([(key, fact)]);
-        let now = accepted.start().plus(100 * DAY);
         status::rewards(&fold(facts), &self.view(now))
     }
 }

@@ -36,6 +36,7 @@ pub mod merchant_signature;
 pub mod metrics;
 pub mod money;
 pub mod mutation;
+pub mod orders;
 pub mod pool;
 pub mod program;
 pub mod report;

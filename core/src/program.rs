@@ -59,6 +59,10 @@ pub struct Hold {
     pub fallback_days: u32,
 }
 
+/// The category under which shops report gift cards: every preset excludes it, because who buys one
+/// pays in advance, and what is bought with it later would earn a second time.
+pub const GIFT_CARDS: &str = "gift_card";
+
 /// Goods that earn nothing: rewards on some, as medicines, are unlawful.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Excluded {

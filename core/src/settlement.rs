@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::fact::{Accepted, Conversion, Decided, Event, Order, Verdict, Via};
 use crate::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
+use crate::orders::account::Paced;
 use crate::program::{HoldFrom, Program, Versions};
 use crate::report::{CLOCK_LEEWAY, EventType, Item};
 use crate::reward::{
@@ -430,22 +431,7 @@ fn suspicion(
     if fact.via == Via::Hand {
         return Some(Reason::ClaimedByHand);
     }
-    // Whatever came later counts against itself.
-    let earlier = |other: &&Pace| {
-        other.kind == fact.kind && (other.accepted, other.order) < (conversion.at, case.order)
-    };
-    let is_beyond =
-        |most: Option<u32>, count: usize| most.is_some_and(|most| count >= most as usize);
-    let earlier = case.pace.iter().filter(earlier);
-    let same_click = |other: &&Pace| matches!(fact.via, Via::Click { .. }) && other.via == fact.via;
-    if is_beyond(terms.review.orders_per_click, earlier.clone().filter(same_click).count()) {
-        return Some(Reason::ManyOrdersOneClick);
-    }
-    let until = fact.occurred_at;
-    let same_day =
-        |other: &&Pace| other.occurred_at > until.plus(-DAY) && other.occurred_at <= until;
-    let is_fast = is_beyond(terms.review.orders_per_day, earlier.filter(same_day).count());
-    is_fast.then_some(Reason::Velocity)
+    Paced { order: case.order, conversion, limits: terms.review }.suspicion(case.pace)
 }
 
 /// One order on the bench: what its rewards are decided by.

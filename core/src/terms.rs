@@ -9,7 +9,7 @@ mod de;
 mod en;
 mod figures;
 
-use crate::program::{Address, Program};
+use crate::program::{Address, GIFT_CARDS, Program};
 use crate::reward::{Cap, CapPeriod, ConversionKind, Expires, Role, Rule, Value, When};
 use crate::words::words;
 
@@ -96,7 +96,7 @@ trait Tongue {
     fn minimum_counts(&self) -> String;
     fn order_value(&self) -> String;
     fn currency(&self) -> String;
-    fn excluded(&self, categories: &[String], skus: &[String]) -> String;
+    fn excluded(&self, gift_cards: bool, categories: &[String], skus: &[String]) -> String;
     fn ceiling(&self, most: i64) -> String;
     fn year(&self) -> String;
     fn bonus_stays(&self) -> String;
@@ -222,8 +222,12 @@ fn what_counts(program: &Program, kinds: Kinds, tongue: &impl Tongue) -> Vec<Str
         all.push(tongue.currency());
     }
     let excluded = &program.excluded;
-    if !excluded.categories.is_empty() || !excluded.skus.is_empty() {
-        all.push(tongue.excluded(&excluded.categories, &excluded.skus));
+    // Of a sign-up nothing can be excluded.
+    let has_goods = kinds.purchases || kinds.actions;
+    if has_goods && !(excluded.categories.is_empty() && excluded.skus.is_empty()) {
+        let (gift_cards, categories): (Vec<String>, Vec<String>) =
+            excluded.categories.iter().cloned().partition(|category| category == GIFT_CARDS);
+        all.push(tongue.excluded(!gift_cards.is_empty(), &categories, &excluded.skus));
     }
     if rules().any(|rule| matches!(rule.value, Value::FreePeriods { .. })) {
         all.push(tongue.months());

@@ -36,7 +36,7 @@ fn everything() -> Program {
         "hold": {"from": "order", "days": 14},
         "coupon": {"code": "FREUND"},
         "yearly_ceiling": "tax_free_de",
-        "excluded": {"categories": ["Arznei", "Bücher"], "skus": ["TEE-ALT"]},
+        "excluded": {"categories": ["gift_card", "Arznei", "Bücher"], "skus": ["TEE-ALT"]},
         "review": {"orders_per_day": 77, "orders_per_click": 78},
         "rewards": [
             {"for": "advocate", "trigger": "first_purchase", "segment": "stammkunde",

@@ -350,8 +350,16 @@ impl Tongue for German {
         format!("Es zählen nur Einkäufe in {}.", self.currency)
     }
 
-    fn excluded(&self, categories: &[String], skus: &[String]) -> String {
+    fn excluded(&self, gift_cards: bool, categories: &[String], skus: &[String]) -> String {
+        if let (false, [], [one]) = (gift_cards, categories, skus) {
+            return format!(
+                "Ausgenommen ist der Artikel „{one}“. Dafür gibt es keine Prämie, und er zählt nicht zum Bestellwert."
+            );
+        }
         let mut what = Vec::new();
+        if gift_cards {
+            what.push("Geschenkgutscheine".to_owned());
+        }
         match categories {
             [] => {}
             [one] => what.push(format!("Waren der Kategorie „{one}“")),
@@ -363,7 +371,7 @@ impl Tongue for German {
             more => what.push(format!("die Artikel {}", list(&quoted(more), "und"))),
         }
         format!(
-            "Keine Prämie gibt es für {}; sie zählen auch nicht zum Bestellwert.",
+            "Ausgenommen sind {}. Dafür gibt es keine Prämie, und sie zählen nicht zum Bestellwert.",
             list(&what, "sowie")
         )
     }

@@ -339,8 +339,16 @@ impl Tongue for English {
         format!("Only purchases in {} count.", self.currency)
     }
 
-    fn excluded(&self, categories: &[String], skus: &[String]) -> String {
+    fn excluded(&self, gift_cards: bool, categories: &[String], skus: &[String]) -> String {
+        if let (false, [], [one]) = (gift_cards, categories, skus) {
+            return format!(
+                "The item “{one}” is excluded: there is no reward for it, and it does not count towards the order value."
+            );
+        }
         let mut what = Vec::new();
+        if gift_cards {
+            what.push("gift cards".to_owned());
+        }
         match categories {
             [] => {}
             [one] => what.push(format!("goods of the category “{one}”")),
@@ -348,13 +356,13 @@ impl Tongue for English {
         }
         match skus {
             [] => {}
-            [one] => what.push(format!("the article “{one}”")),
-            more => what.push(format!("the articles {}", list(&quoted(more), "and"))),
+            [one] => what.push(format!("the item “{one}”")),
+            more => what.push(format!("the items {}", list(&quoted(more), "and"))),
         }
-        format!(
-            "There is no reward for {}; they do not count towards the order value either.",
-            list(&what, "or for")
-        )
+        sentence(&format!(
+            "{} are excluded: there is no reward for them, and they do not count towards the order value.",
+            list(&what, "and")
+        ))
     }
 
     fn months(&self) -> String {

@@ -1,0 +1,3 @@
+//! An advocate's orders together: what no order says by itself.
+
+pub mod account;

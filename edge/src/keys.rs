@@ -367,10 +367,7 @@ part!(
     Decision,
     self,
     f,
-    {
-        let missing_referral::Decision { at, customer, outcome } = self.0;
-        write!(f, "{at}.{outcome}.{customer}")
-    },
+    write!(f, "{}.{}.{}", self.0.at, self.0.outcome, self.0.customer),
     text,
     {
         let mut parts = text.split('.');

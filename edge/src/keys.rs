@@ -127,8 +127,7 @@ key!(
     MissingKey "missing" { program: ProgramId, number: OrderPseudonym, filed: Filed }
 );
 key!(
-    /// That a customer reported a missing referral, and not which: how many there may be in a month
-    /// outlives an erasure.
+    /// That a customer reported a missing referral, and not which: it outlives an erasure.
     FiledKey "filed" { program: ProgramId, customer: CustomerPseudonym, filed: Posted }
 );
 key!(
@@ -146,8 +145,7 @@ key!(
     }
 );
 key!(
-    /// The merchant's decision on a missing referral. Listed with the order's reports, so that no
-    /// request pays for it.
+    /// The merchant's decision on a missing referral, listed with the reports of its order.
     DecisionKey "order" { program: ProgramId, order: OrderPseudonym, decision: Decision }
 );
 key!(
@@ -481,9 +479,8 @@ mod tests {
         check::<FiledKey>("filed/teehaus/0123456789a0/202611220800.0123456789abcdef");
         check::<NumberKey>("number/teehaus/0123456789abcdef/0123456789abcdef");
         check::<FoundKey>("found/teehaus/202611220800.0123456789a0.20261120/0123456789abcdef");
-        check::<DueMissingKey>(
-            "todo.missing/202611220800/teehaus/0123456789abcdef/202611220800.0123456789a0.20261120",
-        );
+        let due = "202611220800/teehaus/0123456789abcdef/202611220800.0123456789a0.20261120";
+        check::<DueMissingKey>(&format!("todo.missing/{due}"));
         check::<DecisionKey>("order/teehaus/0123456789abcdef/202611220800.approved.0123456789a0");
         check::<CustomerKey>("customer/teehaus/0123456789a0/missing.202611220800.0123456789abcdef");
         check::<CustomerKey>(

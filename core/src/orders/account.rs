@@ -136,7 +136,9 @@ mod tests {
             action: None,
             via,
             noted: None,
-            again: false,
+            admission: crate::orders::claims::Admission::First,
+            waived: false,
+            browser_only: false,
             excluded: 0,
         };
         let fact = Fact::Conversion(fact);

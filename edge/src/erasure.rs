@@ -48,29 +48,28 @@ pub async fn again<H: Host>(cx: &Context<'_, H>, note: &Entry) -> Result<bool, S
     let Ok(key) = note.key.parse::<ErasedKey>() else { return Ok(false) };
     let Some(program) = programs::load(cx, &key.program).await? else { return Ok(false) };
     let kept = customers::kept(cx, &key.program, key.customer).await?;
-    let stands = delete(cx, &program, key.customer, &kept).await?;
+    let is_tombstone =
+        |entry: &Entry| entry.key.parse().is_ok_and(|key: CustomerKey| key.field == Field::Erased);
     let until = note.metadata.get("until").and_then(Value::as_i64).map(Instant::from_seconds);
-    if let (false, Some(until)) = (stands, until) {
+    // Nobody is half erased: whoever sees something gone sees why.
+    if let (false, Some(until)) = (kept.iter().any(is_tombstone), until) {
         cx.put(&customers::tombstone(cx, &key.program, key.customer, until)).await?;
     }
+    delete(cx, &program, key.customer, &kept).await?;
     Ok(true)
 }
 
-/// Deletes what is kept of a customer, except for the tombstone; whether there is one. What a field
-/// points to goes before it.
+/// Deletes what is kept of a customer, except for the tombstone. What a field points to goes before
+/// it.
 async fn delete<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     customer: CustomerPseudonym,
     kept: &[Entry],
-) -> Result<bool, StoreError> {
-    let mut stands = false;
+) -> Result<(), StoreError> {
     for entry in kept {
         match entry.key.parse().map(|key: CustomerKey| key.field) {
-            Ok(Field::Erased) => {
-                stands = true;
-                continue;
-            }
+            Ok(Field::Erased) => continue,
             Ok(Field::Alias(at, alias)) => {
                 // Whoever chose it this moment may still be about to write the claim.
                 if cx.now < at.start().plus(WRITTEN_WITHIN) {
@@ -82,7 +81,7 @@ async fn delete<H: Host>(
         }
         cx.delete(&entry.key).await?;
     }
-    Ok(stands)
+    Ok(())
 }
 
 fn alias_key(

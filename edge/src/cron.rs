@@ -262,7 +262,8 @@ async fn look<H: Host>(
     }
     if !is_visible {
         let since = pointer.get("since").and_then(Value::as_i64);
-        let since = since.map_or(key.at.start(), Instant::from_seconds);
+        // From the first look, not from when that was due: it may be days late.
+        let since = since.map_or(cx.now, Instant::from_seconds);
         wait(cx, &program, (key, since), report).await?;
     } else if pointer.get("again").is_some() {
         let next = key.at.plus(AUDITED).max(cx.now.plus(MINUTE).minute_up());
@@ -347,9 +348,14 @@ async fn audit<H: Host>(
     let mut facts = decided.undecided();
     facts.stand(&ranks(reports));
     let now = decide(cx, (program, advocate, order), &customer, &facts, reports, ledger).await?;
+    // Two runs that knew different claims gave it to two advocates.
+    let is_joined = facts.conversion.as_ref().is_some_and(|it| it.fact.via.is_joined());
+    let has_other = |report: &Report| report.advocate.is_some_and(|other| other != advocate);
+    let joined_twice = is_joined && reports.first().is_some_and(has_other);
     let then = decided.verdict.as_ref().map(|verdict| (verdict.at, verdict.fact.clone()));
     // What an erasure took away is not missed.
-    let breach = !customer.erased && (decided.differs || (now.is_some() && now != then));
+    let differs = decided.differs || joined_twice || (now.is_some() && now != then);
+    let breach = !customer.erased && differs;
     if breach {
         cx.host.log("a verdict was reached before all its facts were visible: the store was later than assumed");
     }
@@ -579,11 +585,10 @@ async fn settle_due<H: Host>(
         let at = settling(facts, conversion, &version_of(program, facts)?.terms).at;
         (at.plus(SETTLE).start() <= cx.now).then_some((at, *order))
     });
-    let mut due: Vec<(Minute, OrderPseudonym)> = due.collect();
-    due.sort_unstable();
+    let mut due: BTreeSet<(Minute, OrderPseudonym)> = due.collect();
     let customer = people::known(cx, program, advocate).await?;
     let mut settled = 0;
-    for (_, order) in due {
+    while let Some((ranked, order)) = due.pop_first() {
         if !has_room(cx) {
             break;
         }
@@ -594,8 +599,12 @@ async fn settle_due<H: Host>(
         let facts = facts.clone();
         let decided = decide(cx, at, &customer, &facts, &reports, ledger).await?;
         let Some((settled_at, verdict)) = decided else { continue };
-        // Healing can have moved it.
+        // Healing can have moved it: what ranks before it now is decided before it.
         if settled_at.plus(SETTLE).start() > cx.now {
+            continue;
+        }
+        if settled_at > ranked && due.first().is_some_and(|next| *next < (settled_at, order)) {
+            due.insert((settled_at, order));
             continue;
         }
         let fact = Fact::Verdict(verdict);

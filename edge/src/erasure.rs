@@ -63,11 +63,14 @@ pub async fn again<H: Host>(cx: &Context<'_, H>, note: &Entry) -> Result<bool, S
     let Some(program) = programs::load(cx, &key.program).await? else { return Ok(false) };
     let Ok(progress) = Progress::deserialize(&note.metadata) else { return Ok(false) };
     let kept = customers::kept(cx, &key.program, key.customer).await?;
-    let stands = delete(cx, &program, key.customer, &kept).await?;
-    if !stands {
+    let is_tombstone =
+        |entry: &Entry| entry.key.parse().is_ok_and(|key: CustomerKey| key.field == Field::Erased);
+    // Nobody is half erased: whoever sees something gone sees why.
+    if !kept.iter().any(is_tombstone) {
         let until = Instant::from_seconds(progress.until);
         cx.put(&customers::tombstone(cx, &key.program, key.customer, until)).await?;
     }
+    delete(cx, &program, key.customer, &kept).await?;
     if cx.now >= progress.since.plus(SETTLE).start() {
         forget(cx, &program, &key, &progress, &kept).await?;
     }
@@ -281,21 +284,17 @@ mod some_minute {
     }
 }
 
-/// Deletes what is kept of a customer, except for the tombstone and what [`forget`] deletes; whether
-/// there is a tombstone. What a field points to goes before it.
+/// Deletes what is kept of a customer, except for the tombstone and what [`forget`] deletes. What a
+/// field points to goes before it.
 async fn delete<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     customer: CustomerPseudonym,
     kept: &[Entry],
-) -> Result<bool, StoreError> {
-    let mut stands = false;
+) -> Result<(), StoreError> {
     for entry in kept {
         match entry.key.parse().map(|key: CustomerKey| key.field) {
-            Ok(Field::Erased) => {
-                stands = true;
-                continue;
-            }
+            Ok(Field::Erased) => continue,
             Ok(Field::Alias(at, alias)) => {
                 // Whoever chose it this moment may still be about to write the claim.
                 if cx.now < at.start().plus(WRITTEN_WITHIN) {
@@ -308,7 +307,7 @@ async fn delete<H: Host>(
         }
         cx.delete(&entry.key).await?;
     }
-    Ok(stands)
+    Ok(())
 }
 
 /// The note to delete a claim again. What it names is readable to us alone.

@@ -16,7 +16,7 @@ use crate::requests::{identity_token, request};
 use crate::story::{Answer, DAY, Mode, SECOND, SentReport, Story, What, hint};
 
 /// Few enough that people meet.
-const WORDS: [&str; 4] = ["TEE4K7", "TASSE", "KANNE", "HAFEN"];
+pub(crate) const WORDS: [&str; 4] = ["TEE4K7", "TASSE", "KANNE", "HAFEN"];
 /// What the design promises: by then every claim is visible everywhere.
 const SETTLE: i64 = 10 * MINUTE;
 
@@ -102,6 +102,32 @@ impl Story {
             let wait = self.random.pick(&[0, SECOND, 90 * SECOND]);
             self.errand(what.clone(), Some(body.clone()), wait);
         }
+    }
+
+    /// Program and alias of an order.
+    pub(crate) fn alias_ordered(&self, order: usize) -> (usize, String) {
+        let order = &self.aliases.orders[order];
+        (order.program, order.alias.clone())
+    }
+
+    pub(crate) fn keep_order_by_alias(
+        &mut self,
+        program: usize,
+        alias: &str,
+        body: &Value,
+    ) -> usize {
+        let order_id = body["order_id"].as_str().unwrap().to_owned();
+        let is_it = |known: &Ordered| {
+            known.program == program && self.reports[known.report].order_id == order_id
+        };
+        if let Some(known) = self.aliases.orders.iter().position(is_it) {
+            return known;
+        }
+        let report = self.keep_report(program, &order_id, body, None);
+        self.keep_readings(report, body);
+        let alias = alias.to_owned();
+        self.aliases.orders.push(Ordered { program, alias, report, begun: None });
+        self.aliases.orders.len() - 1
     }
 
     /// The same report, for each advocate it may be taken for: each is one of its own.

@@ -11,8 +11,8 @@ use passalong_core::reward::{ConversionKind, RewardId};
 use passalong_core::seal::Sealed;
 use passalong_core::time::{Instant, Minute, SETTLE};
 use passalong_edge::keys::{
-    ClickKey, CustomerKey, DecisionKey, EventKey, Field, Ledger, LedgerKey, LogKey, MissingKey,
-    OrderKey, PersonKey, ProgramKey,
+    ClickKey, CustomerKey, DecisionKey, DueKey, EventKey, Field, Ledger, LedgerKey, LogKey,
+    MissingKey, OrderKey, PersonKey, ProgramKey,
 };
 use passalong_edge::people::PersonMeta;
 use serde::Deserialize as _;
@@ -28,6 +28,8 @@ type AllJoined = BTreeMap<(OrderPseudonym, Digest), Vec<Joined>>;
 /// What the merchant decided on missing referrals.
 type AllDecided = BTreeMap<OrderPseudonym, Vec<Decision>>;
 
+/// Where the pointers to orders are.
+const DUE: &str = "todo.order/";
 /// Besides the bound, the clocks' error and the time a request takes.
 const LATITUDE: u64 = 3 * MINUTE;
 
@@ -138,9 +140,25 @@ impl Story {
             let long_ago = event.acked.is_some_and(|(at, known)| known && at + bound < now);
             event.program == program && event.order == order && whole && long_ago
         });
-        if undone && is_alone && matches!(status.as_str(), "pending" | "approved") {
+        // What the cron has put into a ledger is followed there by the cron: what is on its list has
+        // not come there yet.
+        let is_listed = self.reports.iter().any(|sent| {
+            sent.program == program && sent.order == order && sent.report.advocate.is_none()
+        }) && self.is_on_the_list(order);
+        if undone && is_alone && !is_listed && matches!(status.as_str(), "pending" | "approved") {
             self.violate(format!("undone, and still {status}: {reward}"));
         }
+    }
+
+    /// Whether the cron should have looked at an order by now.
+    fn is_on_the_list(&self, order: OrderPseudonym) -> bool {
+        let now = self.now();
+        let kv = self.machine.kv.borrow();
+        let is_due = |key: &str| {
+            let key: DueKey = key.parse().unwrap();
+            key.order == order && u64::try_from(key.at.start().seconds()).unwrap() * SECOND <= now
+        };
+        kv.standing(DUE, now).any(|(key, _)| is_due(key))
     }
 
     /// All that must hold when nothing is going on any more.

@@ -8,8 +8,10 @@
 use std::collections::BTreeMap;
 
 use passalong_edge::store::{Entry, Page, Put};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::machine::LOCATIONS;
 use crate::random::mix;
 
 /// What the platform refuses: a second write of a key within this time.
@@ -34,6 +36,8 @@ pub struct Staleness {
 pub struct Write {
     pub at: u64,
     id: u64,
+    /// How late it becomes visible, for each location: to lists, and to reads.
+    late: Late,
     /// None for a delete.
     pub put: Option<Put>,
 }
@@ -47,11 +51,16 @@ impl Write {
 }
 
 /// How a location is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
-    Read,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
     List,
+    Read,
 }
+
+/// Milliseconds after its commit at which a write is visible, at the latest: by location, to lists
+/// and to reads.
+pub type Late = [[u64; 2]; LOCATIONS];
 
 #[derive(Debug)]
 pub struct Kv {
@@ -73,10 +82,17 @@ impl Kv {
         writes.rev().take(3).any(|write| write.at.abs_diff(now) < ONE_WRITE_IN)
     }
 
+    /// How late the next write is.
+    pub fn late(&self) -> Late {
+        let id = self.writes + 1;
+        let of = |location| [By::List, By::Read].map(|by| self.delay(location, by, id));
+        std::array::from_fn(of)
+    }
+
     /// Commits a write, or with `None` a delete, at that instant; its name, to take it back.
-    pub fn write(&mut self, key: &str, put: Option<Put>, at: u64) -> u64 {
+    pub fn write(&mut self, key: &str, put: Option<Put>, at: u64, late: Late) -> u64 {
         self.writes += 1;
-        let write = Write { at, id: self.writes, put };
+        let write = Write { at, id: self.writes, late, put };
         let writes = self.keys.entry(key.to_owned()).or_default();
         let place = writes.partition_point(|other| (other.at, other.id) < (at, write.id));
         writes.insert(place, write);
@@ -120,31 +136,41 @@ impl Kv {
         let visible = |write: &&Write| {
             write.at <= now
                 && (write.at + bound <= now
-                    || write.at + self.delay(location, by, write.id) + back <= now)
+                    || write.at + write.late[location][by as usize] + back <= now)
         };
         writes.iter().rev().find(visible)?.content(now)
     }
 
     /// How much older than what the location knows the next answer is.
-    fn back(&mut self) -> u64 {
+    pub fn back(&mut self) -> u64 {
         self.answers += 1;
         let chance = mix(self.seed ^ mix(self.answers));
         let flaps = chance % 1_000 < self.staleness.flapping;
         if flaps { (chance >> 20) % (self.staleness.bound + 1) } else { 0 }
     }
 
-    pub fn get(&mut self, key: &str, location: usize, now: u64) -> Option<String> {
-        let back = self.back();
+    /// Whether the page of a list that is answered now is empty.
+    pub fn is_empty_page(&self) -> bool {
+        mix(self.seed ^ mix(self.answers << 1)) % 1_000 < self.staleness.empty_pages
+    }
+
+    /// What a location answers that far back.
+    pub fn get(&self, key: &str, location: usize, (now, back): (u64, u64)) -> Option<String> {
         let writes = self.keys.get(key)?;
         self.seen(writes, location, By::Read, (now, back)).map(|put| put.value.clone())
     }
 
-    pub fn list(&mut self, prefix: &str, cursor: Option<&str>, location: usize, now: u64) -> Page {
-        let back = self.back();
-        let chance = mix(self.seed ^ mix(self.answers << 1));
+    /// A page of a list, as of that far back.
+    pub fn list(
+        &self,
+        (prefix, cursor): (&str, Option<&str>),
+        location: usize,
+        (now, back): (u64, u64),
+        is_empty: bool,
+    ) -> Page {
         let after = cursor.map(|cursor| cursor.trim_start_matches('>').to_owned());
         let after_empty = cursor.is_some_and(|cursor| cursor.starts_with('>'));
-        if !after_empty && chance % 1_000 < self.staleness.empty_pages {
+        if !after_empty && is_empty {
             let cursor = format!(">{}", after.unwrap_or_default());
             return Page { entries: Vec::new(), cursor: Some(cursor) };
         }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use passalong_core::fact::{
-    Accepted, Conversion, Decided, Fact, FactKey, FactKind, Order, Verdict, Via,
+    Accepted, Conversion, Decided, Fact, FactKey, FactKind, Order, Verdict,
 };
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
 use passalong_core::orders::account::Paced;
@@ -461,7 +461,7 @@ async fn decide<H: Host>(
         reported: people::reported(&ranked, conversion),
         up_to: horizon(settled),
         depth: Depth::Final,
-        binding: conversion.fact.via == Via::Bound,
+        binding: false,
         ledger: Some(ledger),
     };
     let standing = people::standing(cx, program, &question, &mut Computed::new()).await?;

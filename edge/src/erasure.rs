@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use passalong_core::alias::Alias;
 use passalong_core::fact::{Fact, FactKey, FactKind, Order, Remembered};
 use passalong_core::ids::{CustomerPseudonym, Identity, OrderPseudonym};
-use passalong_core::orders::claims::earliest;
+use passalong_core::orders::claims::PURCHASES;
 use passalong_core::seal::Sealed;
 use passalong_core::settlement::Known;
 use passalong_core::time::{DAY, HOUR, Instant, Minute, SETTLE};
@@ -180,7 +180,8 @@ async fn copies_as_advocate<H: Host>(
         for report in facts.reports() {
             let own = known.identities.iter();
             let own = own.filter(|(_, identity)| report.fact.identities.contains(identity));
-            let own = own.map(|(since, _)| (*since, Remembered::default()));
+            let named = Remembered { report: Some(report.digest), ..Remembered::default() };
+            let own = own.map(|(since, _)| (*since, named.clone()));
             let segments = known.segments.iter().map(|(since, segment)| {
                 (*since, Remembered { segment: Some(segment.clone()), ..Remembered::default() })
             });
@@ -190,9 +191,6 @@ async fn copies_as_advocate<H: Host>(
     }
     Ok(puts)
 }
-
-/// Earlier purchases that are copied into one order, the earliest first.
-const COPIED: usize = 20;
 
 /// What purchases of a person say about the person's orders in the ledgers of others.
 async fn copies_as_friend<H: Host>(
@@ -220,10 +218,13 @@ async fn copies_as_friend<H: Host>(
         let unreferred = listed
             .iter()
             .filter(|other| other.seen.ledger.0.is_none() && named.contains(&other.identity));
-        let earlier = earliest(unreferred.filter_map(Listed::purchase)).into_iter();
-        let earlier = earlier.filter(|purchase| purchase.accepted <= one.seen.accepted);
-        for purchase in earlier.take(COPIED) {
+        let mut earlier: Vec<_> = unreferred.filter_map(Listed::purchase).collect();
+        earlier.retain(|(_, purchase)| purchase.accepted <= one.seen.accepted);
+        earlier.sort_by_key(|(report, purchase)| (purchase.accepted, purchase.order, *report));
+        let earlier = earlier.into_iter();
+        for (report, purchase) in earlier.take(PURCHASES) {
             let fact = Remembered {
+                report: Some(report),
                 order: Some(purchase.order),
                 amount: purchase.amount,
                 until: Some(purchase.until),

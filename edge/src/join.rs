@@ -42,8 +42,8 @@ pub async fn join<H: Host>(
     let Some(record) = read(cx, program, order, report).await? else { return Ok(Joined::Nobody) };
     let Some(conversion) = record.unproven.clone() else { return Ok(Joined::Nobody) };
     let bound = bound(cx, program, order, &conversion, report).await?;
-    let Some(advocate) = bound else { return Ok(Joined::Nobody) };
-    let conversion = Conversion { via: Via::Bound, ..conversion };
+    let Some((advocate, by)) = bound else { return Ok(Joined::Nobody) };
+    let conversion = Conversion { via: Via::Bound, bound_by: Some(by), ..conversion };
     let key = FactKey { accepted: cx.accepted(), kind: FactKind::Conversion, ..report.key };
     let ledger = Ledger(Some(advocate));
     let mut puts = person_puts(cx, program, ledger, order, (key, &conversion));
@@ -72,14 +72,14 @@ async fn read<H: Host>(
     Ok(serde_json::from_str(&value).ok())
 }
 
-/// Whose friend the person is who ordered, by an earlier order that brought its proof.
+/// Whose friend the person is who ordered, and by which earlier order that brought its proof.
 pub async fn bound<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     order: OrderPseudonym,
     conversion: &Conversion,
     report: &Report,
-) -> Result<Option<CustomerPseudonym>, StoreError> {
+) -> Result<Option<(CustomerPseudonym, OrderPseudonym)>, StoreError> {
     let version = program.versions.at(conversion.occurred_at);
     if version.is_none_or(|version| version.terms.attribution.bound_days == 0) {
         return Ok(None);

@@ -386,7 +386,7 @@ async fn compute<H: Host>(
         reported: reported(&claim.reports, conversion),
         up_to: horizon(settled),
         depth: Depth::Final,
-        binding: conversion.fact.via == Via::Bound,
+        binding: false,
         ledger: None,
     };
     let standing = Box::pin(standing(cx, program, &question, computed)).await?;
@@ -450,6 +450,7 @@ fn bought(purchase: &Purchase) -> Accepted<Conversion> {
             admission: Admission::First,
             waived: false,
             excluded: 0,
+            bound_by: None,
             browser_only: false,
         },
     }

@@ -156,6 +156,7 @@ async fn decide<H: Host>(
         admission: Admission::First,
         waived: false,
         excluded: version.map_or(0, |version| version.terms.excluded.amount(&report.items)),
+        bound_by: None,
         browser_only: report.browser_only,
     };
     let (advocate, _) = match proven {

@@ -138,6 +138,7 @@ mod tests {
             noted: None,
             admission: crate::orders::claims::Admission::First,
             waived: false,
+            bound_by: None,
             browser_only: false,
             excluded: 0,
         };

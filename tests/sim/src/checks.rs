@@ -23,7 +23,7 @@ use crate::oracle::{Bought, Event, Kept, Oracle, Report};
 use crate::story::{DAY, MINUTE, Mode, SECOND, Story};
 
 /// An order without proof in a ledger: since when, whose, and how.
-type Joined = (Minute, CustomerPseudonym, Via);
+type Joined = (Minute, CustomerPseudonym, Via, Option<OrderPseudonym>);
 type AllJoined = BTreeMap<(OrderPseudonym, Digest), Vec<Joined>>;
 /// What the merchant decided on missing referrals.
 type AllDecided = BTreeMap<OrderPseudonym, Vec<Decision>>;
@@ -341,7 +341,7 @@ impl Story {
             };
             if fact.via.is_joined() {
                 let slot = joined.entry((key.order, key.fact.digest)).or_default();
-                slot.push((key.fact.accepted, key.customer, fact.via));
+                slot.push((key.fact.accepted, key.customer, fact.via, fact.bound_by));
             }
         }
         let mut decided: AllDecided = BTreeMap::new();
@@ -367,10 +367,11 @@ impl Story {
             for report in reports {
                 let joins = joined.get(&(*order, report.digest)).unwrap_or(&none);
                 let first = joins.iter().min_by_key(|(at, ..)| *at);
-                if let Some((at, advocate, via)) = first.filter(|_| report.advocate.is_none()) {
+                if let Some((at, advocate, via, by)) = first.filter(|_| report.advocate.is_none()) {
                     report.advocate = Some(*advocate);
                     report.accepted = report.accepted.max(*at);
                     report.joined = Some(*via);
+                    report.bound_by = *by;
                 }
             }
         }
@@ -379,18 +380,18 @@ impl Story {
             for (place, report) in reports.iter().enumerate() {
                 let by_hand = decided.get(order).and_then(|all| first_approved(all));
                 let joins = joined.get(&(*order, report.digest)).unwrap_or(&none).iter();
-                let counts = |(_, who, via): &&Joined| *via == Via::Bound || Some(*who) == by_hand;
+                let counts =
+                    |(_, who, via, _): &&Joined| *via == Via::Bound || Some(*who) == by_hand;
                 let joins: Vec<Joined> = joins.filter(counts).copied().collect();
                 let first = joins.iter().min_by_key(|(at, ..)| *at).copied();
-                if joins
-                    .iter()
-                    .any(|one| first.is_some_and(|(_, who, via)| (one.1, one.2) != (who, via)))
-                {
+                if joins.iter().any(|one| {
+                    first.is_some_and(|(_, who, via, by)| (one.1, one.2, one.3) != (who, via, by))
+                }) {
                     wrong.push(format!("{order} was joined twice: {joins:?}"));
                 }
-                let bound =
-                    oracle.bound_to(report, &admissions).map(|advocate| (advocate, Via::Bound));
-                let by_hand = by_hand.map(|customer| (customer, Via::Hand));
+                let bound = oracle.bound_to(report, &admissions);
+                let bound = bound.map(|(advocate, by)| (advocate, Via::Bound, Some(by)));
+                let by_hand = by_hand.map(|customer| (customer, Via::Hand, None));
                 let is_open = report.advocate.is_none() && place == 0;
                 // Another report that names somebody comes before; one that was completed an hour
                 // later may have come too late for that.
@@ -402,15 +403,18 @@ impl Story {
                 }
                 let is_open = is_open && others.next().is_none();
                 let expected = bound.or(by_hand).filter(|_| is_open);
-                if expected != first.map(|(_, who, via)| (who, via)) {
+                let found = first.map(|(_, who, via, by)| (who, via, by));
+                // Who was erased meanwhile is not recognised by a hint any more.
+                let is_forgotten = found.is_none() && self.is_anybody_erased(program);
+                if expected != found && !is_forgotten {
                     wrong.push(format!("{order} was joined as {first:?}, and not {expected:?}"));
                 }
-                if let Some((_, _, via)) = first {
+                if let Some((_, _, via, _)) = first {
                     *self.decided.entry(format!("joined {via:?}")).or_default() += 1;
                 }
             }
         }
-        if self.mode == Mode::Inside && !self.has_forgotten(program, oracle) {
+        if self.mode == Mode::Inside && !self.has_forgotten(program) {
             let of = self.programs[program].id.clone();
             for text in wrong {
                 self.violate(format!("{of}: {text}"));
@@ -418,17 +422,16 @@ impl Story {
         }
     }
 
-    /// Whether something of an advocate was erased that verdicts depend on.
-    fn has_forgotten(&self, program: usize, oracle: &Oracle) -> bool {
-        let _ = oracle;
+    /// Whether somebody was erased, where the store is later than the design assumes: then what an
+    /// erasure leaves depends on who saw it.
+    fn has_forgotten(&self, program: usize) -> bool {
+        self.mode == Mode::Beyond && self.is_anybody_erased(program)
+    }
+
+    fn is_anybody_erased(&self, program: usize) -> bool {
         let prefix = CustomerKey::prefix(&[self.programs[program].keys.program()]);
-        self.mode == Mode::Beyond
-            && self
-                .machine
-                .kv
-                .borrow()
-                .ever(&prefix)
-                .any(|(key, _)| key.parse::<CustomerKey>().unwrap().field == Field::Erased)
+        let kv = self.machine.kv.borrow();
+        kv.ever(&prefix).any(|(key, _)| key.parse::<CustomerKey>().unwrap().field == Field::Erased)
     }
 
     /// A claim that was acknowledged is there.
@@ -543,7 +546,7 @@ impl Story {
             // What an erasure took away cannot refuse any more; a run before it still knew.
             // Only what is known of advocates counts: their own, and those with a rival claim. The
             // audit, which reports beyond the bound, leaves all who were erased alone.
-            let erased = self.has_forgotten(program, oracle);
+            let erased = self.has_forgotten(program);
             for (key, put) in kv.ever(&LedgerKey::prefix(&[&id, &advocate])) {
                 let key: LedgerKey = key.parse().unwrap();
                 if key.fact.kind != FactKind::Verdict {
@@ -751,7 +754,8 @@ impl Story {
             let same = answers.iter().any(|answer| {
                 answer["value"] == reward["value"] && answer["reference"] == reward["reference"]
             });
-            if reward["status"] != "fulfilled" || !same {
+            let status = reward["status"].as_str();
+            if !matches!(status, Some("fulfilled" | "expired")) || !same {
                 changed.push(format!("{name}: fulfilled as {answers:?}, and now {reward}"));
             }
             let amount = |value: &Value| value["amount"].as_i64().unwrap_or(0);

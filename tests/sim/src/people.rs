@@ -237,6 +237,7 @@ impl Story {
             digest,
             accepted: far.minute(),
             joined: None,
+            bound_by: None,
             reported: far.minute(),
             advocate,
             clicked,

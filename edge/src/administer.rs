@@ -3,8 +3,8 @@
 use passalong_core::code;
 use passalong_core::decode::Fields;
 use passalong_core::ids::CustomerId;
-use passalong_core::program::Program;
-use passalong_core::time::SETTLE;
+use passalong_core::program::{Program, Versions};
+use passalong_core::time::{Day, SETTLE};
 use passalong_core::wire::{CodeLink, Codes, ProgramCreated};
 use url::Url;
 
@@ -48,7 +48,11 @@ pub async fn create_program<H: Host>(
         };
     }
     let digest = keys.digest(serde_json::to_string(&terms).unwrap_or_default().as_bytes());
-    let key = ProgramKey { program: terms.id.clone(), valid_from: cx.now.minute(), digest };
+    let key = ProgramKey {
+        program: terms.id.clone(),
+        valid_from: cx.now.minute().start().into(),
+        digest,
+    };
     programs::save(cx, &key, &terms).await?;
     let program = programs::load(cx, &terms.id).await?;
     let body = program.as_deref().and_then(created);
@@ -70,13 +74,17 @@ pub async fn read_program<H: Host>(
     Ok(Response::json(200, &answer))
 }
 
-/// `PUT /v1/program`: a new version of the terms, valid once every location knows it. The same
-/// terms again change nothing.
+/// `PUT /v1/program`: a new version of the terms, valid once every location knows it. 1. Authenticate:
+/// 401. 2. Decode: 400, 403 for another program. 3. The newest terms again change nothing; more than
+/// 20 versions that become valid on one day are 429. 4. Save. 5. Encode: what was saved, and what
+/// takes over from it, if anything does.
 pub async fn change_program<H: Host>(
     cx: &Context<'_, H>,
     request: &Request,
 ) -> Result<Response, Problem> {
+    // 1
     let program = merchant(cx, request).await?;
+    // 2
     let terms = servable(Program::parse(body(request)?)?)?;
     if terms.id != *program.id() {
         let detail =
@@ -86,19 +94,46 @@ pub async fn change_program<H: Host>(
             ..Problem::new(Code::Forbidden, detail)
         });
     }
-    if let Some(latest) = program.versions.latest().filter(|latest| latest.terms == terms) {
+    // 3
+    let versions = &program.versions;
+    if let Some(latest) = versions.latest().filter(|latest| latest.terms == terms) {
         return Ok(Response::json(200, &message(latest)));
     }
     let text = serde_json::to_string(&terms).unwrap_or_default();
-    let valid_from = cx.now.plus(SETTLE).minute_up();
+    // Of two versions the later save counts, also where one millisecond saw both.
+    let settled = cx.moment().plus_millis(SETTLE * 1_000);
+    let after_latest = versions.latest_from().map(|latest| latest.plus_millis(1));
+    let valid_from = after_latest.map_or(settled, |after| after.max(settled));
+    if versions.of_day(valid_from.day()) >= Versions::A_DAY {
+        return Err(too_many_versions(cx, valid_from.day()));
+    }
+    // 4
     let digest = program.keys.digest(text.as_bytes());
     let key = ProgramKey { program: program.id().clone(), valid_from, digest };
     programs::save(cx, &key, &terms).await?;
+    // 5
     let program = programs::load(cx, program.id()).await?;
-    let saved = program.as_deref().and_then(|program| program.versions.latest());
-    let saved =
-        saved.ok_or_else(|| Problem::new(Code::Unavailable, "the terms are not visible yet"))?;
-    Ok(Response::json(200, &message(saved)))
+    let versions = program.as_deref().map(|program| &program.versions);
+    let saved = versions.and_then(|versions| versions.stored_under((valid_from, digest)));
+    // Elsewhere others were saved, and came first.
+    let saved = saved.ok_or_else(|| too_many_versions(cx, valid_from.day()))?;
+    let mut answer = message(saved);
+    let latest = versions.and_then(Versions::latest);
+    let latest = latest.filter(|latest| latest.number > saved.number);
+    answer.upcoming = latest.map(|latest| Box::new(message(latest)));
+    Ok(Response::json(200, &answer))
+}
+
+/// Terms that became valid beyond the day's number would count nowhere.
+fn too_many_versions<H: Host>(cx: &Context<'_, H>, day: Day) -> Problem {
+    let next = day.plus(1).start().plus(-SETTLE).seconds() - cx.now.seconds();
+    let detail = format!(
+        "at most {} versions of the terms become valid on one day (UTC), and nothing was changed; \
+         save again tomorrow",
+        Versions::A_DAY
+    );
+    let seconds = u32::try_from(next.max(1)).unwrap_or(u32::MAX);
+    Problem::new(Code::RateLimited, detail).retry_after(seconds)
 }
 
 /// `POST /v1/codes`: links for a mailing. The customers' records are written before the answer, so

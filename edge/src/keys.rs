@@ -8,7 +8,7 @@ use passalong_core::alias::{Alias, AliasClaim};
 use passalong_core::fact::FactKey;
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym, ProgramId};
 use passalong_core::reward::RewardId;
-use passalong_core::time::{Day, Instant, Minute};
+use passalong_core::time::{Day, Instant, Minute, Moment};
 
 /// What all keys begin with that tell the cron what there is to do. In byte order: pools to draw
 /// from (`todo.coupons`) and what is done (`todo.days`, `todo.folded`) amid erasures (`todo.alias`,
@@ -62,7 +62,7 @@ macro_rules! key {
 
 key!(
     /// One version of a program's terms.
-    ProgramKey "program" { program: ProgramId, valid_from: Minute, digest: Digest }
+    ProgramKey "program" { program: ProgramId, valid_from: Moment, digest: Digest }
 );
 key!(
     /// A generation of a program's keys that counts no more. Listed with the program, so that no
@@ -399,7 +399,7 @@ mod tests {
             }
         }
         let fact = "202611220800.conversion.0123456789abcdef";
-        check::<ProgramKey>("program/teehaus/202611220800/0123456789abcdef");
+        check::<ProgramKey>("program/teehaus/20261122080000123/0123456789abcdef");
         check::<RevokedKey>("program/teehaus/revoked.1");
         check::<CustomerKey>("customer/teehaus/0123456789a0/id");
         check::<CustomerKey>("customer/teehaus/0123456789a0/hints.202611220800.0123456789abcdef");

@@ -106,7 +106,7 @@ pub async fn load<H: Host>(
     let stored = programs.stored.get(id).into_iter().flatten();
     let versions = stored.filter_map(|(key, terms)| {
         let key: ProgramKey = key.parse().ok()?;
-        Some((key.valid_from.start(), key.digest, terms.clone()?))
+        Some((key.valid_from, key.digest, terms.clone()?))
     });
     let versions = Versions::new(versions.collect());
     if versions.first().is_none() {

@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 
 use passalong_core::mutation::{self, Mutation};
-use passalong_core::time::{Instant, Minute};
+use passalong_core::time::{Instant, Minute, Moment};
 use passalong_core::webhook::SendProblem;
 use serde_json::Value;
 
@@ -159,6 +159,7 @@ pub struct Context<'a, H> {
 /// A request writes nothing later than this after it began, in milliseconds: what it writes says
 /// that it was accepted then, and others rely on seeing it in time.
 const WRITES_WITHIN: u64 = 60_000;
+const MINUTE_MS: i64 = 60_000;
 /// Keys in a full page of a list.
 const PAGE: usize = 1_000;
 
@@ -193,6 +194,15 @@ impl<'a, H: Host> Context<'a, H> {
     /// accepted up to a minute was accepted before it.
     pub fn accepted(&self) -> Minute {
         self.now.minute_up()
+    }
+
+    /// When it began, to the millisecond. Where the time is set by hand, the host's clock gives only
+    /// what is finer than a second.
+    pub fn moment(&self) -> Moment {
+        let now = Moment::from(self.now);
+        let began = i64::try_from(self.began).unwrap_or(i64::MAX);
+        let is_real = (now.millis()..now.millis().saturating_add(MINUTE_MS)).contains(&began);
+        if is_real { Moment::from_millis(began) } else { now.plus_millis(began % 1_000) }
     }
 
     pub async fn get(&self, key: &str) -> Result<Option<String>, StoreError> {

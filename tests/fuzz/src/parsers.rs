@@ -16,7 +16,7 @@ use passalong_core::ids::{
 };
 use passalong_core::keys::{ProgramKeys, Secrets};
 use passalong_core::money::Currency;
-use passalong_core::program::{Program, Url, Version, Versions};
+use passalong_core::program::{Program, Url, Versions};
 use passalong_core::report::{ConversionReport, EventReport, EventType, OfferQuestion};
 use passalong_core::reward::{Reason, RewardId, Status, Trigger};
 use passalong_core::status::View;
@@ -435,11 +435,8 @@ fn stored() -> Vec<Parser> {
     let terms = Program::from_preset(
         include_str!("../corpus/preset.txt").lines().next().unwrap_or_default().as_bytes(),
     );
-    let versions = terms.map(|terms| {
-        let Version { valid_from, .. } =
-            Version { number: 1, valid_from: Instant::from_seconds(0), terms: terms.clone() };
-        Versions::new(vec![(valid_from, Digest([1; 10]), terms)])
-    });
+    let versions =
+        terms.map(|terms| Versions::new(vec![(Instant::from_seconds(0), Digest([1; 10]), terms)]));
     let versions = versions.unwrap_or_default();
     vec![
         parser("facts", include_str!("../corpus/facts.txt"), move |input| {

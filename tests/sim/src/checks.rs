@@ -8,7 +8,7 @@ use passalong_core::program::Program;
 use passalong_core::report::EventType;
 use passalong_core::reward::RewardId;
 use passalong_core::seal::Sealed;
-use passalong_core::time::{Day, Minute, SETTLE};
+use passalong_core::time::{Day, Minute, Moment, SETTLE};
 use passalong_edge::keys::{
     ClaimKey, ClickKey, CustomerKey, EventKey, Field, HandKey, Ledger, LedgerKey, LogKey, OrderKey,
     ProgramKey,
@@ -150,13 +150,14 @@ impl Story {
         let kv = self.machine.kv.borrow();
         let mut oracle = Oracle::default();
         let mut unknown = Vec::new();
-        let mut terms: Vec<(Minute, Digest, Program)> = Vec::new();
+        let mut terms: Vec<(Moment, Digest, Program)> = Vec::new();
         for (key, put) in kv.ever(&ProgramKey::prefix(&[&id])) {
             let key: ProgramKey = key.parse().unwrap();
             terms.push((key.valid_from, key.digest, Program::parse(put.value.as_bytes()).unwrap()));
         }
         terms.sort_by_key(|(from, digest, _)| (*from, *digest));
-        oracle.terms = terms.into_iter().map(|(from, _, terms)| (from.start(), terms)).collect();
+        oracle.terms =
+            terms.into_iter().map(|(from, _, terms)| (from.instant_up(), terms)).collect();
         let mut reports: BTreeMap<(OrderPseudonym, Digest), Report> = BTreeMap::new();
         for (key, _) in kv.ever(&OrderKey::prefix(&[&id])) {
             let key: OrderKey = key.parse().unwrap();

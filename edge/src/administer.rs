@@ -3,20 +3,23 @@
 use passalong_core::code;
 use passalong_core::decode::Fields;
 use passalong_core::ids::CustomerId;
-use passalong_core::program::{Program, Versions};
-use passalong_core::time::{Day, SETTLE};
+use passalong_core::program::{Program, Version, Versions};
+use passalong_core::time::{Day, MINUTE, Moment, SETTLE};
 use passalong_core::wire::{CodeLink, Codes, ProgramCreated};
 use url::Url;
 
 use crate::authenticate::{merchant, operator};
 use crate::customers;
 use crate::http::{Request, Response};
-use crate::keys::ProgramKey;
+use crate::keys::{Saved, TermsKey};
 use crate::problem::{Code, Problem};
 use crate::programs::{self, Loaded, message};
 use crate::requests::{body, link};
 use crate::rotate_keys::handed_out;
-use crate::store::{Context, Host};
+use crate::store::{Context, Host, StoreError};
+
+/// Seconds from a save to the moment from which the terms are valid.
+const VALID_AFTER: i64 = MINUTE + SETTLE;
 
 /// Terms whose landing page browsers can open: they read URLs as we do, which core does not need to.
 fn servable(terms: Program) -> Result<Program, Problem> {
@@ -27,38 +30,42 @@ fn servable(terms: Program) -> Result<Program, Problem> {
 }
 
 /// `POST /v1/programs`. 1. Authenticate: 401. 2. Decode: 400. 3. An id that is taken is 409, the
-/// same terms again are answered again. 4. Save. 5. Encode, with the keys of the program.
+/// same terms again are answered again. 4. Save: 503. 5. Encode, with the keys of the program.
 pub async fn create_program<H: Host>(
     cx: &Context<'_, H>,
     request: &Request,
 ) -> Result<Response, Problem> {
+    // 1
     operator(cx, request).await?;
+    // 2
     let terms = servable(Program::from_preset(body(request)?)?)?;
-    let keys = cx.config.secrets.program(&terms.id);
-    let created = |program: &Loaded| {
-        let keys = handed_out(cx, program, program.generations.current());
-        let first = program.versions.first().map(message);
-        first.map(|program| ProgramCreated { program, keys })
-    };
+    // 3
     if let Some(program) = programs::load(cx, &terms.id).await? {
-        let same = program.versions.first().is_some_and(|first| first.terms == terms);
-        return match created(&program) {
-            Some(body) if same => Ok(Response::json(200, &body)),
-            _ => Err(Problem::conflict("a program of this id exists, with other terms")),
+        let known = [program.versions.first(), program.versions.current(cx.now)];
+        let same = known.into_iter().flatten().find(|version| version.terms == terms);
+        return match same {
+            Some(same) => Ok(Response::json(200, &created(cx, &program, same))),
+            None => Err(Problem::conflict("a program of this id exists, with other terms")),
         };
     }
-    let digest = keys.digest(serde_json::to_string(&terms).unwrap_or_default().as_bytes());
-    let key = ProgramKey {
-        program: terms.id.clone(),
-        valid_from: cx.now.minute().start().into(),
-        digest,
-    };
-    programs::save(cx, &key, &terms).await?;
-    let program = programs::load(cx, &terms.id).await?;
-    let body = program.as_deref().and_then(created);
-    let body =
-        body.ok_or_else(|| Problem::new(Code::Unavailable, "the program is not visible yet"))?;
-    Ok(Response::json(201, &body))
+    // 4
+    let text = serde_json::to_string(&terms).unwrap_or_default();
+    let digest = cx.config.secrets.program(&terms.id).digest(text.as_bytes());
+    // What a request left behind that was cut off counts for nothing.
+    let left = programs::stored_from(cx, &terms.id).map(|left| left.plus_millis(1));
+    let now = Moment::from(cx.now.minute().start());
+    let version = Saved(left.map_or(now, |after| after.max(now)), digest);
+    let key = TermsKey { program: terms.id.clone(), version };
+    programs::create(cx, &key, &terms).await?;
+    // 5
+    let program = programs::load(cx, &terms.id).await?.ok_or(StoreError::NotVisible)?;
+    let made = program.versions.stored_under((version.0, digest)).ok_or(StoreError::NotVisible)?;
+    Ok(Response::json(201, &created(cx, &program, made)))
+}
+
+fn created<H: Host>(cx: &Context<'_, H>, program: &Loaded, version: &Version) -> ProgramCreated {
+    let keys = handed_out(cx, program, program.generations.current());
+    ProgramCreated { program: message(version), keys }
 }
 
 /// `GET /v1/program`: the terms that apply now, and those that take over.
@@ -100,8 +107,9 @@ pub async fn change_program<H: Host>(
         return Ok(Response::json(200, &message(latest)));
     }
     let text = serde_json::to_string(&terms).unwrap_or_default();
-    // Of two versions the later save counts, also where one millisecond saw both.
-    let settled = cx.moment().plus_millis(SETTLE * 1_000);
+    // Surely visible by then: an isolate keeps its list for a minute. Of two versions the later save
+    // counts, also where one millisecond saw both.
+    let settled = cx.moment().plus_millis(VALID_AFTER * 1_000);
     let after_latest = versions.latest_from().map(|latest| latest.plus_millis(1));
     let valid_from = after_latest.map_or(settled, |after| after.max(settled));
     if versions.of_day(valid_from.day()) >= Versions::A_DAY {
@@ -109,7 +117,7 @@ pub async fn change_program<H: Host>(
     }
     // 4
     let digest = program.keys.digest(text.as_bytes());
-    let key = ProgramKey { program: program.id().clone(), valid_from, digest };
+    let key = TermsKey { program: program.id().clone(), version: Saved(valid_from, digest) };
     programs::save(cx, &key, &terms).await?;
     // 5
     let program = programs::load(cx, program.id()).await?;
@@ -126,7 +134,7 @@ pub async fn change_program<H: Host>(
 
 /// Terms that became valid beyond the day's number would count nowhere.
 fn too_many_versions<H: Host>(cx: &Context<'_, H>, day: Day) -> Problem {
-    let next = day.plus(1).start().plus(-SETTLE).seconds() - cx.now.seconds();
+    let next = day.plus(1).start().plus(-VALID_AFTER).seconds() - cx.now.seconds();
     let detail = format!(
         "at most {} versions of the terms become valid on one day (UTC), and nothing was changed; \
          save again tomorrow",

@@ -6,13 +6,13 @@ use passalong_core::decode::Fields;
 use passalong_core::ids::OrderId;
 use passalong_core::time::{DAY, Day, SETTLE};
 use passalong_core::wire::MeClaim;
-use serde_json::json;
 
 use crate::authenticate::customer;
 use crate::customers;
 use crate::http::{Request, Response};
-use crate::keys::{CustomerKey, Field, Filed, HandKey, Ledger};
-use crate::orders::due_put;
+use crate::keys::{CustomerKey, Field, Filed, HandKey, Ledger, Why};
+use crate::metadata::{Due, OrderedOn};
+use crate::orders::due_for;
 use crate::problem::Problem;
 use crate::requests::body;
 use crate::store::{Context, Host, Put};
@@ -64,17 +64,16 @@ pub async fn claim<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Re
     let missing = customers::missing(cx, &program, &known, &claims.customer, &claims.hints);
     cx.put_all(&missing).await?;
     let at = cx.accepted();
-    let due = due_put(&program, at.plus(SETTLE), Ledger(None), order);
-    let since = cx.now.seconds();
-    cx.put(&Put { metadata: Some(json!({ "hand": true, "since": since })), ..due }).await?;
-    let metadata = json!({ "d": day.dashed() });
+    let why = (Why::Missing, Due { since: Some(cx.now) });
+    cx.put(&due_for(&program, at.plus(SETTLE), Ledger(None), order, why)).await?;
+    let metadata = OrderedOn { day };
     let until = cx.now.plus(WAITS_DAYS * DAY);
     let hand = HandKey { program: program.id().clone(), order, filed: Filed { at, customer } };
-    cx.put(&Put::listed(&hand, metadata.clone()).until(until, cx.now)).await?;
+    cx.put(&Put::listed(&hand, &metadata).until(until, cx.now)).await?;
     let field = Field::Claim(at, order);
     let own = CustomerKey { program: program.id().clone(), customer, field };
     if !known.erased {
-        cx.put(&Put::listed(&own, metadata).until(until, cx.now)).await?;
+        cx.put(&Put::listed(&own, &metadata).until(until, cx.now)).await?;
     }
     // 5
     let filed_at = at.start();

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::cron::has_room;
 use crate::customers::Customer;
 use crate::keys::{DrawnKey, DuePoolKey};
+use crate::metadata::{Nothing, PoolName};
 use crate::news;
 use crate::orders::{self, ledger_put};
 use crate::outbox::{Body, announce};
@@ -62,8 +63,8 @@ pub async fn draw_due<H: Host>(cx: &Context<'_, H>, due: &[Entry], report: &mut 
             return;
         }
         // One pool that cannot be handled now must not keep the others waiting.
-        let name = entry.metadata.get("pool").and_then(Value::as_str).unwrap_or_default();
-        if draw(cx, (&key, name), report).await.is_err() {
+        let name = entry.read().map(|PoolName { pool }| pool.to_string()).unwrap_or_default();
+        if draw(cx, (&key, &name), report).await.is_err() {
             report.done = false;
         }
     }
@@ -90,7 +91,7 @@ impl Drawn {
 
     fn put(self, key: &DrawnKey) -> Put {
         let value = json!({ "n": self.count, "low": self.low });
-        Put { metadata: None, ..Put::listed(key, Value::Null) }.value(value.to_string())
+        Put { metadata: None, ..Put::listed(key, &Nothing {}) }.value(value.to_string())
     }
 }
 
@@ -109,8 +110,7 @@ async fn draw<H: Host>(
         keys.into_iter().filter(|key| pool::is_certain(key.accepted, cx.now)).collect();
     let uploads = read_uploads(cx, &certain).await?;
     let uploads: Option<Vec<_>> = uploads.into_iter().collect();
-    let late = || StoreError("an upload is listed and not there".to_owned());
-    let uploads = uploads.ok_or_else(late)?;
+    let uploads = uploads.ok_or(StoreError::NotVisible)?;
     let uploaded = pool::codes(&uploads).len();
     let queue = places(cx, &program, due.pool, uploaded + 1).await?;
     let draws = pool::draws(&uploads, &queue, cx.now);

@@ -15,7 +15,6 @@ use passalong_core::reward::Rule;
 use passalong_core::settlement::{Case, Earned, Pace, settle, settling};
 use passalong_core::time::{DAY, HOUR, Instant, MINUTE, Minute, SETTLE};
 use passalong_core::wire::CronReport;
-use serde_json::{Value, json};
 
 use crate::claim::WAITS_DAYS;
 use crate::coupons;
@@ -23,16 +22,17 @@ use crate::customers::{self, Customer};
 use crate::erasure;
 use crate::fold::fold_clicks;
 use crate::join::{Joined, join};
-use crate::keys::{AttemptKey, DueKey, DuePoolKey, Ledger, LedgerKey, TODO};
+use crate::keys::{AttemptKey, DueKey, DuePoolKey, Ledger, LedgerKey, TODO, Why};
+use crate::metadata::Due;
 use crate::news;
 use crate::orders::{
-    self, Report, claim_puts, claims, conversion_put, due_put, ledger_put, log_put, order_put,
-    ranks,
+    self, Report, claim_puts, claims, conversion_put, due_for, due_put, ledger_put, log_put,
+    order_put, ranks,
 };
 use crate::outbox;
 use crate::programs::{self, Loaded};
 use crate::remind;
-use crate::store::{Context, Entry, Host, Put, StoreError};
+use crate::store::{Context, Entry, Host, StoreError};
 
 /// Operations a run may do; the platform allows 1,000.
 pub const BUDGET: u32 = 800;
@@ -171,8 +171,12 @@ async fn look_at_due<H: Host>(
             }
             report.looked_at += 1;
             // One order that cannot be handled now must not keep the others waiting.
-            if look(cx, (&key, &entry.metadata), &mut ledgers, report).await.is_err() {
+            let due = entry.read().unwrap_or_default();
+            if let Err(error) = look(cx, (&key, due), &mut ledgers, report).await {
                 report.done = false;
+                if let Some(line) = left_behind(&error) {
+                    cx.host.log(line);
+                }
             }
         }
         let is_last = orders.last().is_some_and(|last| last.key.parse::<AttemptKey>().is_ok());
@@ -180,6 +184,18 @@ async fn look_at_due<H: Host>(
         let page = cx.page(TODO, Some(&more)).await?;
         orders = page.entries;
         cursor = page.cursor;
+    }
+}
+
+/// What the operator is told of an order that is left to a later run: nothing where a later run is
+/// bound to come further.
+fn left_behind(error: &StoreError) -> Option<&'static str> {
+    match error {
+        StoreError::OutOfBudget | StoreError::NotVisible => None,
+        StoreError::Failed(_) => Some("an order was left to the next run: the store failed"),
+        StoreError::Cut => {
+            Some("an order waits, because more belongs to it than can be read at once")
+        }
     }
 }
 
@@ -197,7 +213,7 @@ enum Next {
 /// looked for again a day later: if the store is later than we assume, it is not here yet.
 async fn look<H: Host>(
     cx: &Context<'_, H>,
-    (key, pointer): (&DueKey, &Value),
+    (key, due): (&DueKey, Due),
     ledgers: &mut Ledgers,
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
@@ -207,7 +223,7 @@ async fn look<H: Host>(
         return Ok(());
     };
     let mut reports = orders::reports(cx, &program, key.order).await?;
-    if pointer.get("expiring").is_some() {
+    if key.why == Why::Expiring {
         if let (Some(advocate), Some(report)) = (key.ledger.0, reports.first()) {
             remind::remind(cx, &program, (advocate, key.order), report).await?;
         }
@@ -219,8 +235,8 @@ async fn look<H: Host>(
         match join(cx, &program, key.order, first).await? {
             Joined::Nobody => {}
             Joined::NotBefore(next) => {
-                let due = due_put(&program, next, key.ledger, key.order);
-                cx.put(&Put { metadata: Some(pointer.clone()), ..due }).await?;
+                let next = due_for(&program, next, key.ledger, key.order, (key.why, due));
+                cx.put(&next).await?;
                 return cx.delete(&key.to_string()).await;
             }
             Joined::To(advocate) => {
@@ -244,19 +260,16 @@ async fn look<H: Host>(
         match next {
             Next::LookAt(next) => cx.put(&due_put(&program, next, ledger, key.order)).await?,
             Next::Remind(next) => {
-                let due = due_put(&program, next, ledger, key.order);
-                cx.put(&Put { metadata: Some(json!({ "expiring": true })), ..due }).await?;
+                let why = (Why::Expiring, Due::default());
+                cx.put(&due_for(&program, next, ledger, key.order, why)).await?;
             }
             Next::Nothing | Next::Wait => {}
         }
         is_visible |= !matches!(next, Next::Wait);
     }
     if !is_visible {
-        let since = pointer.get("since").and_then(Value::as_i64);
-        let since = since.map_or(key.at.start(), Instant::from_seconds);
-        let by_hand = pointer.get("hand").is_some();
-        wait(cx, &program, (key, since, by_hand), report).await?;
-    } else if pointer.get("again").is_some() {
+        wait(cx, &program, (key, due.since.unwrap_or(key.at.start())), report).await?;
+    } else if key.why == Why::Event {
         let next = key.at.plus(AUDITED).max(cx.now.plus(MINUTE).minute_up());
         cx.put(&due_put(&program, next, key.ledger, key.order)).await?;
     }
@@ -268,21 +281,16 @@ async fn look<H: Host>(
 async fn wait<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
-    (key, since, by_hand): (&DueKey, Instant, bool),
+    (key, since): (&DueKey, Instant),
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
     let is_fresh = cx.now < since.plus(ORPHANED);
-    if is_fresh || (by_hand && cx.now < since.plus(WAITS_DAYS * DAY)) {
+    let is_missed = key.why == Why::Missing && cx.now < since.plus(WAITS_DAYS * DAY);
+    if is_fresh || is_missed {
         let step = if is_fresh { HOUR } else { DAY };
-        let next = due_put(program, cx.now.plus(step).minute_up(), key.ledger, key.order);
-        let since = since.seconds();
-        let metadata = if by_hand {
-            json!({ "hand": true, "since": since })
-        } else {
-            json!({ "since": since })
-        };
-        let metadata = Some(metadata);
-        return cx.put(&Put { metadata, ..next }).await;
+        let next = cx.now.plus(step).minute_up();
+        let why = (key.why, Due { since: Some(since) });
+        return cx.put(&due_for(program, next, key.ledger, key.order, why)).await;
     }
     if !orders::events(cx, program, key.order).await?.is_empty() {
         report.orphans += 1;
@@ -475,7 +483,7 @@ async fn items<H: Host>(
     let Some(kept) = kept else { return Ok(Vec::new()) };
     let key = FactKey { accepted: kept.at, kind: FactKind::Conversion, digest: kept.digest };
     let record = orders::record_in_ledger(cx, program, advocate, order, key).await?;
-    record.map(|record| record.items).ok_or_else(|| StoreError("a report is not there".to_owned()))
+    record.map(|record| record.items).ok_or(StoreError::NotVisible)
 }
 
 /// The advocate's earlier orders that came with this one in a day or from its click, where their
@@ -509,7 +517,7 @@ async fn pace<H: Host>(
     }
     for (_, other, facts) in candidates.into_iter().take(PACED) {
         if !orders::has_room_aside(cx) {
-            return Err(StoreError::no_room());
+            return Err(StoreError::OutOfBudget);
         }
         let reports = orders::reports(cx, program, other).await?;
         let own: Vec<Report> =

@@ -9,9 +9,9 @@ use passalong_core::seal::Sealed;
 use passalong_core::settlement::Known;
 use passalong_core::status::View;
 use passalong_core::time::{Instant, Minute};
-use serde_json::{Value, json};
 
 use crate::keys::{CustomerKey, Field};
+use crate::metadata::{self, Hints, Nothing, OrderedOn, Segment};
 use crate::programs::Loaded;
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
@@ -44,24 +44,20 @@ impl Customer {
         for entry in entries {
             match entry.key.parse().map(|key: CustomerKey| key.field) {
                 Ok(Field::Id) => {
-                    customer.sealed =
-                        entry.metadata.get("s").and_then(Value::as_str).map(str::to_owned);
+                    customer.sealed = entry.read().map(|it: metadata::Sealed| it.sealed);
                 }
                 Ok(Field::Hints(since, _)) => {
-                    let hints =
-                        entry.metadata.get("h").and_then(Value::as_array).into_iter().flatten();
-                    let hints = hints.filter_map(|hint| hint.as_str()?.parse().ok());
-                    let hints = hints.map(|hint| (since, Identity::Hint(hint)));
+                    let hints = entry.read().map(|it: Hints| it.hints).unwrap_or_default();
+                    let hints = hints.into_iter().map(|hint| (since, Identity::Hint(hint)));
                     customer.known.identities.extend(hints);
                 }
                 Ok(Field::Segment(since, _)) => {
-                    let segment = entry.metadata.get("g").and_then(Value::as_str);
-                    let segment = segment.map(|segment| (since, segment.to_owned()));
+                    let segment = entry.read().map(|it: Segment| (since, it.segment));
                     customer.known.segments.extend(segment);
                 }
                 Ok(Field::Claim(filed, order)) => {
-                    let day = entry.metadata.get("d").and_then(Value::as_str).unwrap_or_default();
-                    let ordered_on = day.to_owned();
+                    let day = entry.read().map(|OrderedOn { day }| day.dashed());
+                    let ordered_on = day.unwrap_or_default();
                     customer.claims.push(Claimed { order, ordered_on, filed_at: filed.start() });
                 }
                 Ok(Field::Alias(at, alias)) => customer.aliases.push((at, alias)),
@@ -138,7 +134,7 @@ fn id_put(program: &Loaded, id: &CustomerId) -> Put {
     let customer = program.keys.customer(id);
     let sealed = program.keys.seal(Sealed::Customer, id.as_str());
     let key = CustomerKey { program: program.id().clone(), customer, field: Field::Id };
-    Put::listed(&key, json!({ "s": sealed })).value(sealed)
+    Put::listed(&key, &metadata::Sealed { sealed: sealed.clone() }).value(sealed)
 }
 
 /// The keys that a contact with this customer still has to write: none for a known one.
@@ -165,7 +161,7 @@ pub fn missing<H: Host>(
         let field = Field::Hints(cx.accepted(), digest);
         let customer = program.keys.customer(id);
         let key = CustomerKey { program: program.id().clone(), customer, field };
-        puts.push(Put::listed(&key, json!({ "h": texts })));
+        puts.push(Put::listed(&key, &Hints { hints }));
     }
     puts
 }
@@ -184,7 +180,8 @@ pub fn moved<H: Host>(
     let field = Field::Segment(cx.accepted(), digest);
     let customer = program.keys.customer(id);
     let key = CustomerKey { program: program.id().clone(), customer, field };
-    (last != Some(segment)).then(|| Put::listed(&key, json!({ "g": segment })))
+    let metadata = Segment { segment: segment.to_owned() };
+    (last != Some(segment)).then(|| Put::listed(&key, &metadata))
 }
 
 /// What stands for an erased customer until then: later writes are dropped.
@@ -195,5 +192,5 @@ pub fn tombstone<H: Host>(
     until: Instant,
 ) -> Put {
     let key = CustomerKey { program: program.clone(), customer, field: Field::Erased };
-    Put::listed(&key, json!({})).until(until, cx.now)
+    Put::listed(&key, &Nothing {}).until(until, cx.now)
 }

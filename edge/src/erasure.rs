@@ -5,10 +5,10 @@ use passalong_core::alias::{Alias, AliasClaim};
 use passalong_core::ids::{CustomerPseudonym, ProgramId};
 use passalong_core::seal::Sealed;
 use passalong_core::time::{DAY, HOUR, Instant, Minute};
-use serde_json::{Value, json};
 
 use crate::customers;
 use crate::keys::{AliasKey, CustomerKey, ErasedAliasKey, ErasedKey, Field};
+use crate::metadata;
 use crate::programs::{self, Loaded};
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
@@ -27,7 +27,7 @@ pub async fn erase<H: Host>(
     let until = cx.now.plus(REPEATED_DAYS * DAY);
     let kept = customers::kept(cx, program.id(), customer).await?;
     let key = ErasedKey { program: program.id().clone(), customer };
-    let note = Put::listed(&key, json!({ "until": until.seconds() }));
+    let note = Put::listed(&key, &metadata::Erased { until });
     cx.put(&note.until(until, cx.now)).await?;
     cx.put(&customers::tombstone(cx, program.id(), customer, until)).await?;
     delete(cx, program, customer, &kept).await?;
@@ -42,15 +42,14 @@ pub fn is_note(key: &str) -> bool {
 /// Does again what a note says; whether it was about a customer.
 pub async fn again<H: Host>(cx: &Context<'_, H>, note: &Entry) -> Result<bool, StoreError> {
     if let Ok(key) = note.key.parse::<ErasedAliasKey>() {
-        alias_again(cx, &key, &note.metadata).await?;
+        alias_again(cx, &key, note).await?;
         return Ok(false);
     }
     let Ok(key) = note.key.parse::<ErasedKey>() else { return Ok(false) };
     let Some(program) = programs::load(cx, &key.program).await? else { return Ok(false) };
     let kept = customers::kept(cx, &key.program, key.customer).await?;
     let stands = delete(cx, &program, key.customer, &kept).await?;
-    let until = note.metadata.get("until").and_then(Value::as_i64).map(Instant::from_seconds);
-    if let (false, Some(until)) = (stands, until) {
+    if let (false, Some(metadata::Erased { until })) = (stands, note.read()) {
         cx.put(&customers::tombstone(cx, &key.program, key.customer, until)).await?;
     }
     Ok(true)
@@ -104,7 +103,8 @@ fn alias_note<H: Host>(
     let text = format!("{at}.{alias}");
     let claim = program.keys.digest(text.as_bytes());
     let key = ErasedAliasKey { program: program.id().clone(), customer, claim };
-    let note = Put::listed(&key, json!({ "s": program.keys.seal(Sealed::Alias, &text) }));
+    let sealed = program.keys.seal(Sealed::Alias, &text);
+    let note = Put::listed(&key, &metadata::Sealed { sealed });
     note.until(cx.now.plus(REPEATED_DAYS * DAY), cx.now)
 }
 
@@ -112,11 +112,11 @@ fn alias_note<H: Host>(
 async fn alias_again<H: Host>(
     cx: &Context<'_, H>,
     key: &ErasedAliasKey,
-    metadata: &Value,
+    note: &Entry,
 ) -> Result<(), StoreError> {
     let Some(program) = programs::load(cx, &key.program).await? else { return Ok(()) };
-    let sealed = metadata.get("s").and_then(Value::as_str).unwrap_or_default();
-    let text = program.keys.open(Sealed::Alias, sealed).unwrap_or_default();
+    let Some(metadata::Sealed { sealed }) = note.read() else { return Ok(()) };
+    let text = program.keys.open(Sealed::Alias, &sealed).unwrap_or_default();
     let claim = text
         .split_once('.')
         .and_then(|(at, alias)| Some((at.parse::<Minute>().ok()?, alias.parse::<Alias>().ok()?)));

@@ -5,9 +5,10 @@
 use passalong_core::fact::{Conversion, Fact, FactKey, FactKind, Order, Via};
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
 use passalong_core::settlement::bound_to;
-use passalong_core::time::{Day, HOUR, Minute, SETTLE};
+use passalong_core::time::{HOUR, Minute, SETTLE};
 
 use crate::keys::{HandKey, Ledger, OrderKey};
+use crate::metadata::OrderedOn;
 use crate::news;
 use crate::orders::{
     self, Record, Report, claim_puts, claims, conversion_put, ledger_put, log_put, order_put,
@@ -20,6 +21,8 @@ use crate::store::{Context, Entry, Host, StoreError};
 pub const JOINED_AFTER: i64 = HOUR + SETTLE;
 /// Earlier claims on a friend that are looked into.
 const RIVALS: usize = 100;
+/// People who say that one order is theirs, of whom the first counts.
+const SAID: usize = 1_000;
 
 /// What became of an order without proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +81,7 @@ async fn read<H: Host>(
 ) -> Result<Option<Record>, StoreError> {
     let key = OrderKey { program: program.id().clone(), order, fact: report.key };
     let value = cx.get(&key.to_string()).await?;
-    let value = value.ok_or_else(|| StoreError("a report is not there yet".to_owned()))?;
+    let value = value.ok_or(StoreError::NotVisible)?;
     Ok(serde_json::from_str(&value).ok())
 }
 
@@ -109,11 +112,12 @@ async fn by_hand<H: Host>(
 ) -> Result<Option<CustomerPseudonym>, StoreError> {
     let said = |entry: &Entry| {
         let key: HandKey = entry.key.parse().ok()?;
-        let day: Day = entry.metadata.get("d")?.as_str()?.parse().ok()?;
+        let OrderedOn { day } = entry.read()?;
         let near = (-1..=1).any(|days| day.plus(days) == record.occurred_at.day());
         let is_sure = key.filed.at.plus(SETTLE).start() <= cx.now;
         (near && is_sure).then_some((key.filed.at, key.filed.customer))
     };
-    let entries = cx.list(&HandKey::prefix(&[program.id(), &order]), 1).await?;
+    // However many people say so, the first in time are looked at.
+    let (entries, _) = cx.first(&HandKey::prefix(&[program.id(), &order]), SAID).await?;
     Ok(entries.iter().filter_map(said).min().map(|(_, customer)| customer))
 }

@@ -41,6 +41,7 @@ pub mod join;
 pub mod keys;
 pub mod limits;
 pub mod me;
+pub mod metadata;
 pub mod news;
 pub mod offer;
 pub mod operate;

@@ -17,6 +17,7 @@ use crate::erasure;
 use crate::http::{Request, Response};
 use crate::keys::{ClaimKey, ShareKey};
 use crate::me;
+use crate::metadata::Shared;
 use crate::orders::{open_order, record, reports};
 use crate::problem::Problem;
 use crate::programs::Loaded;
@@ -25,6 +26,10 @@ use crate::store::{Context, Host, StoreError};
 
 /// Orders as a friend in one export.
 const MOST_ORDERS: usize = 100;
+/// Claims under each of a customer's identities that are looked at for them.
+const MOST_CLAIMS: usize = 1_000;
+/// Pages of one customer's taps on one day; more than 5,000 are an error.
+const TAPS: usize = 5;
 
 fn customer_id(request: &Request) -> Result<CustomerId, Problem> {
     let mut fields = Fields::parse(body(request)?)?;
@@ -75,12 +80,11 @@ async fn shares_of<H: Host>(
     let today = cx.now.day();
     let days = (0..me::SHARES_KEPT_DAYS).map(|back| today.plus(-back));
     let lists = days.map(|day| async move {
-        let entries = cx.list(&ShareKey::prefix(&[program.id(), &day, &customer]), 1).await?;
+        let entries = cx.list(&ShareKey::prefix(&[program.id(), &day, &customer]), TAPS).await?;
         let mut taps: BTreeMap<Channel, u32> = BTreeMap::new();
         for entry in entries {
-            let channel =
-                entry.metadata.get("ch").and_then(|channel| channel.as_str()?.parse().ok());
-            *taps.entry(channel.unwrap_or(Channel::Direct)).or_default() += 1;
+            let channel = entry.read().map_or(Channel::Direct, |shared: Shared| shared.channel);
+            *taps.entry(channel).or_default() += 1;
         }
         let shares = |(channel, count)| ExportedShares { day: dashed(day), channel, count };
         Ok(taps.into_iter().map(shares).collect::<Vec<_>>())
@@ -99,7 +103,9 @@ async fn orders_of<H: Host>(
     let mut orders = Vec::new();
     let hints = customer.known.identities.iter().map(|(_, identity)| *identity);
     for identity in std::iter::once(identity).chain(hints) {
-        for entry in cx.list(&ClaimKey::prefix(&[program.id(), &identity]), 1).await? {
+        // Anybody can name an address at a till; of the orders that do so the first are told.
+        let prefix = ClaimKey::prefix(&[program.id(), &identity]);
+        for entry in cx.first(&prefix, MOST_CLAIMS).await?.0 {
             orders.extend(entry.key.parse().map(|key: ClaimKey| key.order));
         }
     }

@@ -13,14 +13,13 @@ use passalong_core::time::{DAY, SETTLE};
 use passalong_core::webhook::WebhookType;
 use passalong_core::wire::{ConversionAnswer, EventKept};
 
-use serde_json::json;
-
 use crate::authenticate::merchant;
 use crate::customers;
 use crate::http::{Request, Response};
-use crate::keys::{EventKey, Ledger};
+use crate::keys::{EventKey, Ledger, Why};
+use crate::metadata::Due;
 use crate::news;
-use crate::orders::{self, Promise, Report, due_put, ledger_put, record, reports};
+use crate::orders::{self, Promise, Report, due_for, ledger_put, record, reports};
 use crate::outbox::is_wanted;
 use crate::problem::Problem;
 use crate::programs::Loaded;
@@ -124,12 +123,12 @@ pub async fn take_refund<H: Host>(
     let may_join = program.versions.all().any(binds);
     if known.is_empty() || !advocates.is_empty() || may_join {
         let ledger = Ledger(known.iter().find_map(|report| report.advocate));
-        let due = due_put(program, key.accepted.plus(SETTLE), ledger, order);
-        cx.put(&Put { metadata: Some(json!({ "again": true })), ..due }).await?;
+        let why = (Why::Event, Due::default());
+        cx.put(&due_for(program, key.accepted.plus(SETTLE), ledger, order, why)).await?;
     }
     tell(cx, program, (order, known.first(), &advocates), (key, &fact)).await?;
     let own = EventKey { program: program.id().clone(), order, fact: key };
-    let kept = Put::listed(&own, fact.to_json()).until(cx.now.plus(KEPT), cx.now);
+    let kept = Put::listed(&own, &fact.to_json()).until(cx.now.plus(KEPT), cx.now);
     cx.put(&kept).await?;
     let copy = |advocate: &_| ledger_put(program, *advocate, order, (key, &fact));
     cx.put_all(&advocates.iter().map(copy).collect::<Vec<_>>()).await?;

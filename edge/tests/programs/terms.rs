@@ -1,11 +1,14 @@
 //! Versions of the terms: which of them counts, from when, and how many on one day.
 
-use passalong_core::time::{DAY, HOUR, Instant, SETTLE};
+use passalong_core::time::{DAY, HOUR, Instant, MINUTE, SETTLE};
 use passalong_edge::http::Request;
 use passalong_edge::isolate::Isolate;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, World, at, get, post, start};
+
+/// From a save to its validity.
+const VALID_AFTER: i64 = MINUTE + SETTLE;
 
 fn noon() -> Instant {
     at("2026-11-05T12:00:00Z")
@@ -43,11 +46,13 @@ fn of_two_saves_within_one_second_the_later_counts() {
         assert_eq!([&earlier.body["version"], &later.body["version"]], [2, 3]);
         assert_eq!(later.body["name"], second["name"], "what was saved is what is answered");
         let valid_from: Instant = later.body["valid_from"].as_str().unwrap().parse().unwrap();
-        assert!(valid_from >= noon().plus(SETTLE) && valid_from <= noon().plus(SETTLE + 1));
+        assert!(
+            valid_from >= noon().plus(VALID_AFTER) && valid_from <= noon().plus(VALID_AFTER + 1)
+        );
         let now = world.send(noon(), &get("/v1/program")).body;
         assert_eq!([&now["version"], &now["upcoming"]["version"]], [1, 3]);
         for isolate in [&world.isolate, &Isolate::default()] {
-            assert_eq!(name_at(&world, isolate, noon().plus(SETTLE - 1)), "Teehaus Nord");
+            assert_eq!(name_at(&world, isolate, noon().plus(VALID_AFTER - 1)), "Teehaus Nord");
             assert_eq!(name_at(&world, isolate, valid_from), second["name"]);
         }
     }
@@ -81,7 +86,7 @@ fn what_is_saved_is_answered_with_what_takes_over_from_it() {
     assert!(saved.body.get("upcoming").is_none(), "nothing takes over from it");
     let again = world.send(noon().plus(30), &put(&terms));
     assert_eq!((again.status, &again.body), (200, &saved.body), "the same again changes nothing");
-    assert_eq!(world.memory.keys("program/teehaus/").len(), 2);
+    assert_eq!(world.memory.keys("settings/teehaus/terms.").len(), 2);
 }
 
 #[test]
@@ -104,7 +109,7 @@ fn the_21st_version_of_a_day_is_refused_and_changes_nothing() {
     // What is saved so long later becomes valid tomorrow.
     let seconds: i64 = refused.header("retry-after").unwrap().parse().unwrap();
     let tomorrow = noon().plus(seconds);
-    assert_eq!(tomorrow, noon().day().plus(1).start().plus(-SETTLE));
+    assert_eq!(tomorrow, noon().day().plus(1).start().plus(-VALID_AFTER));
     let early = world.send(tomorrow.plus(-1), &put(&named(&world, "zu früh")));
     assert_eq!(early.status, 429);
     assert_eq!(world.send(tomorrow, &put(&named(&world, "morgen"))).status, 200);

@@ -31,8 +31,8 @@ use passalong_edge::days::Cursor;
 use passalong_edge::keys::{
     AliasKey, AttemptKey, ClaimKey, ClickKey, ClicksKey, CustomerKey, DayKey, DeliveryKey,
     DrawnKey, DueKey, DuePoolKey, EndpointKey, ErasedAliasKey, ErasedKey, EventKey, FoldedKey,
-    LedgerKey, LogKey, MessageKey, OrderKey, ProgramKey, QueueKey, ShareKey, StatsKey, TotalsKey,
-    UploadKey,
+    LedgerKey, LogKey, MessageKey, OrderKey, ProgramKey, QueueKey, RevokedKey, ShareKey, StatsKey,
+    TermsKey, TotalsKey, UploadKey,
 };
 use passalong_edge::orders::Record;
 use passalong_edge::store::Entry;
@@ -292,6 +292,8 @@ fn store_keys() -> Vec<Parser> {
     const KEYS: &str = include_str!("../corpus/store_keys.txt");
     vec![
         reads_back::<ProgramKey>("key program", KEYS),
+        reads_back::<TermsKey>("key settings, terms", KEYS),
+        reads_back::<RevokedKey>("key settings, revoked", KEYS),
         reads_back::<CustomerKey>("key customer", KEYS),
         reads_back::<ClickKey>("key click", KEYS),
         reads_back::<ClicksKey>("key clicks", KEYS),
@@ -314,7 +316,7 @@ fn store_keys() -> Vec<Parser> {
         reads_back::<StatsKey>("key stats", KEYS),
         reads_back::<TotalsKey>("key totals", KEYS),
         reads_back::<Cursor>("cursor of a list", KEYS),
-        reads_back::<EndpointKey>("key program, endpoints", KEYS),
+        reads_back::<EndpointKey>("key settings, endpoints", KEYS),
         reads_back::<MessageKey>("key outbox", KEYS),
         reads_back::<AttemptKey>("key todo.outbox", KEYS),
         reads_back::<DeliveryKey>("key delivery", KEYS),
@@ -472,7 +474,7 @@ fn stored() -> Vec<Parser> {
             let Ok(metadata) = serde_json::from_slice::<Value>(input) else { return Ok(false) };
             let (visitors, more) = clicks::listed(&[Entry { key: String::new(), metadata }]);
             let folded = clicks::folded(&visitors);
-            same(&folded.get("n"), &Some(&json!(visitors.len())), "visitors")?;
+            same(&folded.clicks, &(visitors.len() as u64), "visitors")?;
             Ok(more || !visitors.is_empty())
         }),
     ]

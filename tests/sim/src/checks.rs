@@ -11,7 +11,7 @@ use passalong_core::seal::Sealed;
 use passalong_core::time::{Day, Minute, Moment, SETTLE};
 use passalong_edge::keys::{
     ClaimKey, ClickKey, CustomerKey, EventKey, Field, HandKey, Ledger, LedgerKey, LogKey, OrderKey,
-    ProgramKey,
+    Saved, TermsKey,
 };
 use serde_json::Value;
 
@@ -151,9 +151,9 @@ impl Story {
         let mut oracle = Oracle::default();
         let mut unknown = Vec::new();
         let mut terms: Vec<(Moment, Digest, Program)> = Vec::new();
-        for (key, put) in kv.ever(&ProgramKey::prefix(&[&id])) {
-            let key: ProgramKey = key.parse().unwrap();
-            terms.push((key.valid_from, key.digest, Program::parse(put.value.as_bytes()).unwrap()));
+        for (key, put) in kv.ever(&TermsKey::prefix(&[&id])) {
+            let Ok(TermsKey { version: Saved(from, digest), .. }) = key.parse() else { continue };
+            terms.push((from, digest, Program::parse(put.value.as_bytes()).unwrap()));
         }
         terms.sort_by_key(|(from, digest, _)| (*from, *digest));
         oracle.terms =

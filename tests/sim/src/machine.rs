@@ -299,7 +299,7 @@ impl Machine {
 }
 
 fn failed() -> StoreError {
-    StoreError("the store is in a bad mood".to_owned())
+    StoreError::failed("the store is in a bad mood")
 }
 
 /// The store and the clock, as one isolate has them.

@@ -11,12 +11,13 @@ use passalong_core::reward::Status;
 use passalong_core::status;
 use passalong_core::webhook::WebhookType;
 use passalong_core::wire::CronReport;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::cron::has_room;
 use crate::customers::Customer;
 use crate::keys::{DrawnKey, DuePoolKey};
-use crate::metadata::{Nothing, PoolName};
+use crate::metadata::PoolName;
 use crate::news;
 use crate::orders::{self, ledger_put};
 use crate::outbox::{Body, announce};
@@ -75,23 +76,18 @@ fn goes_on<H: Host>(cx: &Context<'_, H>) -> bool {
 }
 
 /// How far a pool has been served. An old state costs a second look, and nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct Drawn {
     /// Draws that were made or, where there was nothing to hand over any more, passed.
+    #[serde(rename = "n")]
     count: usize,
     low: bool,
 }
 
 impl Drawn {
-    fn read(text: &str) -> Option<Self> {
-        let json: Value = serde_json::from_str(text).ok()?;
-        let count = usize::try_from(json.get("n")?.as_u64()?).ok()?;
-        Some(Self { count, low: json.get("low")?.as_bool()? })
-    }
-
     fn put(self, key: &DrawnKey) -> Put {
-        let value = json!({ "n": self.count, "low": self.low });
-        Put { metadata: None, ..Put::listed(key, &Nothing {}) }.value(value.to_string())
+        let value = serde_json::to_string(&self).unwrap_or_default();
+        Put { key: key.to_string(), value, metadata: None, ttl: None }
     }
 }
 
@@ -115,8 +111,9 @@ async fn draw<H: Host>(
     let queue = places(cx, &program, due.pool, uploaded + 1).await?;
     let draws = pool::draws(&uploads, &queue, cx.now);
     let mark = DrawnKey { program: due.program.clone(), pool: due.pool };
-    let before = cx.get(&mark.to_string()).await?.as_deref().and_then(Drawn::read);
-    let before = before.unwrap_or_default();
+    let before = cx.get(&mark.to_string()).await?;
+    let before = before.and_then(|text| serde_json::from_str(&text).ok());
+    let before: Drawn = before.unwrap_or_default();
     let mut after = before;
     for draw in draws.iter().skip(before.count) {
         if !goes_on(cx) {

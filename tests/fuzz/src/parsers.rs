@@ -36,7 +36,7 @@ use passalong_edge::keys::{
 };
 use passalong_edge::orders::Record;
 use passalong_edge::store::Entry;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{Parser, identities, requests, shops, tokens};
 

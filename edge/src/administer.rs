@@ -9,11 +9,11 @@ use passalong_core::wire::{CodeLink, Codes, ProgramCreated};
 use url::Url;
 
 use crate::authenticate::{merchant, operator};
-use crate::customers;
 use crate::http::{Request, Response};
 use crate::keys::{Saved, TermsKey};
+use crate::listed_coupons::{at_rest, remember, told};
 use crate::problem::{Code, Problem};
-use crate::programs::{self, Loaded, message};
+use crate::programs::{self, Loaded};
 use crate::requests::{body, link};
 use crate::rotate_keys::handed_out;
 use crate::store::{Context, Host, StoreError};
@@ -40,17 +40,17 @@ pub async fn create_program<H: Host>(
     // 2
     let terms = servable(Program::from_preset(body(request)?)?)?;
     // 3
+    let keys = cx.config.secrets.program(&terms.id);
+    let (terms, named) = at_rest(terms, &keys)?;
     if let Some(program) = programs::load(cx, &terms.id).await? {
         let known = [program.versions.first(), program.versions.current(cx.now)];
         let same = known.into_iter().flatten().find(|version| version.terms == terms);
-        return match same {
-            Some(same) => Ok(Response::json(200, &created(cx, &program, same))),
-            None => Err(Problem::conflict("a program of this id exists, with other terms")),
-        };
+        let taken = || Problem::conflict("a program of this id exists, with other terms");
+        let body = created(cx, &program, same.ok_or_else(taken)?, &named).await?;
+        return Ok(Response::json(200, &body));
     }
     // 4
-    let text = serde_json::to_string(&terms).unwrap_or_default();
-    let digest = cx.config.secrets.program(&terms.id).digest(text.as_bytes());
+    let digest = keys.digest(serde_json::to_string(&terms).unwrap_or_default().as_bytes());
     // What a request left behind that was cut off counts for nothing.
     let left = programs::stored_from(cx, &terms.id).map(|left| left.plus_millis(1));
     let now = Moment::from(cx.now.minute().start());
@@ -60,12 +60,18 @@ pub async fn create_program<H: Host>(
     // 5
     let program = programs::load(cx, &terms.id).await?.ok_or(StoreError::NotVisible)?;
     let made = program.versions.stored_under((version.0, digest)).ok_or(StoreError::NotVisible)?;
-    Ok(Response::json(201, &created(cx, &program, made)))
+    Ok(Response::json(201, &created(cx, &program, made, &named).await?))
 }
 
-fn created<H: Host>(cx: &Context<'_, H>, program: &Loaded, version: &Version) -> ProgramCreated {
+async fn created<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    version: &Version,
+    named: &[CustomerId],
+) -> Result<ProgramCreated, Problem> {
+    remember(cx, program, named).await?;
     let keys = handed_out(cx, program, program.generations.current());
-    ProgramCreated { program: message(version), keys }
+    Ok(ProgramCreated { program: told(cx, program, version).await?, keys })
 }
 
 /// `GET /v1/program`: the terms that apply now, and those that take over.
@@ -75,9 +81,11 @@ pub async fn read_program<H: Host>(
 ) -> Result<Response, Problem> {
     let program = merchant(cx, request).await?;
     let current = programs::current(cx, &program)?;
-    let mut answer = message(current);
+    let mut answer = told(cx, &program, current).await?;
     let latest = program.versions.latest().filter(|latest| latest.number > current.number);
-    answer.upcoming = latest.map(|latest| Box::new(message(latest)));
+    if let Some(latest) = latest {
+        answer.upcoming = Some(Box::new(told(cx, &program, latest).await?));
+    }
     Ok(Response::json(200, &answer))
 }
 
@@ -92,7 +100,7 @@ pub async fn change_program<H: Host>(
     // 1
     let program = merchant(cx, request).await?;
     // 2
-    let terms = servable(Program::parse(body(request)?)?)?;
+    let (terms, named) = at_rest(servable(Program::parse(body(request)?)?)?, &program.keys)?;
     if terms.id != *program.id() {
         let detail =
             format!("this key belongs to the program {}, not to {}", program.id(), terms.id);
@@ -104,7 +112,8 @@ pub async fn change_program<H: Host>(
     // 3
     let versions = &program.versions;
     if let Some(latest) = versions.latest().filter(|latest| latest.terms == terms) {
-        return Ok(Response::json(200, &message(latest)));
+        remember(cx, &program, &named).await?;
+        return Ok(Response::json(200, &told(cx, &program, latest).await?));
     }
     let text = serde_json::to_string(&terms).unwrap_or_default();
     // Surely visible by then: an isolate keeps its list for a minute. Of two versions the later save
@@ -116,19 +125,20 @@ pub async fn change_program<H: Host>(
         return Err(too_many_versions(cx, valid_from.day()));
     }
     // 4
+    remember(cx, &program, &named).await?;
     let digest = program.keys.digest(text.as_bytes());
     let key = TermsKey { program: program.id().clone(), version: Saved(valid_from, digest) };
     programs::save(cx, &key, &terms).await?;
     // 5
-    let program = programs::load(cx, program.id()).await?;
-    let versions = program.as_deref().map(|program| &program.versions);
-    let saved = versions.and_then(|versions| versions.stored_under((valid_from, digest)));
+    let program = programs::load(cx, program.id()).await?.ok_or(StoreError::NotVisible)?;
+    let versions = &program.versions;
+    let saved = versions.stored_under((valid_from, digest));
     // Elsewhere others were saved, and came first.
     let saved = saved.ok_or_else(|| too_many_versions(cx, valid_from.day()))?;
-    let mut answer = message(saved);
-    let latest = versions.and_then(Versions::latest);
-    let latest = latest.filter(|latest| latest.number > saved.number);
-    answer.upcoming = latest.map(|latest| Box::new(message(latest)));
+    let mut answer = told(cx, &program, saved).await?;
+    if let Some(latest) = versions.latest().filter(|latest| latest.number > saved.number) {
+        answer.upcoming = Some(Box::new(told(cx, &program, latest).await?));
+    }
     Ok(Response::json(200, &answer))
 }
 
@@ -157,20 +167,8 @@ pub async fn issue_codes<H: Host>(
         fields.required("customer_ids", None::<()>, "1 to 200 of the shop's customer ids")?;
     }
     fields.finish()?;
-    let pseudonyms: Vec<_> = ids.iter().map(|id| program.keys.customer(id)).collect();
-    let known = customers::open_all(cx, &program, &pseudonyms).await?;
-    let unknown = ids.iter().zip(&known).filter(|(_, known)| known.is_none());
-    let mut unknown: Vec<_> = unknown.map(|(id, _)| id).collect();
-    unknown.sort();
-    unknown.dedup();
-    for some in unknown.chunks(25) {
-        let loads = some.iter().map(|id| async {
-            let record = customers::load(cx, &program, program.keys.customer(id)).await?;
-            cx.put_all(&customers::missing(cx, &program, &record, id, &[])).await
-        });
-        let all = futures_util::future::join_all(loads).await;
-        all.into_iter().collect::<Result<(), _>>()?;
-    }
+    remember(cx, &program, &ids).await?;
+    let pseudonyms = ids.iter().map(|id| program.keys.customer(id));
     let links = ids.iter().zip(pseudonyms).map(|(id, customer)| {
         let code = code::issue(&program.keys, customer);
         CodeLink {

@@ -6,31 +6,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use passalong_core::fact::{
-    Accepted, Conversion, Decided, Fact, FactKey, FactKind, Order, Verdict,
+    Accepted, Conversion, Decided, Fact, FactKey, FactKind, Order, Verdict, Via,
 };
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
+use passalong_core::orders::claims::{Weighed, horizon};
 use passalong_core::program::{Excluded, Program, Version};
 use passalong_core::report::Item;
 use passalong_core::reward::Rule;
-use passalong_core::settlement::{Case, Earned, Pace, settle, settling};
+use passalong_core::settlement::{Case, Earned, Pace, Reported, settle, settling};
 use passalong_core::time::{DAY, HOUR, Instant, MINUTE, Minute, SETTLE};
 use passalong_core::wire::CronReport;
 
-use crate::claim::WAITS_DAYS;
 use crate::coupons;
-use crate::customers::{self, Customer};
+use crate::customers::Customer;
 use crate::erasure;
 use crate::fold::fold_clicks;
 use crate::join::{Joined, join};
-use crate::keys::{AttemptKey, DueKey, DuePoolKey, Ledger, LedgerKey, TODO, Why};
+use crate::keys::{AttemptKey, DueKey, DueMissingKey, DuePoolKey, Ledger, LedgerKey, TODO, Why};
 use crate::metadata::Due;
+use crate::missing_referral::{decide, found};
 use crate::news;
 use crate::orders::{
-    self, Report, claim_puts, claims, conversion_put, due_for, due_put, ledger_put, log_put,
-    order_put, ranks,
+    self, Report, conversion_put, due_for, due_put, ledger_put, log_put, order_put, ranks,
 };
 use crate::outbox;
+use crate::people::{self, Computed, Depth, Question, person_puts};
 use crate::programs::{self, Loaded};
+use crate::record_event;
 use crate::remind;
 use crate::store::{Context, Entry, Host, StoreError};
 
@@ -46,9 +48,7 @@ const FOR_ERASURES: u32 = 200;
 const INTERVAL: u64 = 300;
 /// A copy that is made later than this after its original counts as accepted when it is made: by
 /// then others may have been decided without it. An hour, less a margin for the clock and the put.
-const COPY_WITHIN: i64 = 50 * MINUTE;
-/// Earlier claims on a friend that count, the first ones first.
-const RIVALS: usize = 100;
+pub const COPY_WITHIN: i64 = 50 * MINUTE;
 /// A verdict is looked at again so long after its instant.
 const AUDITED: i64 = DAY;
 /// What a pointer points to is waited for so long; an event without its order is then reported.
@@ -63,6 +63,7 @@ pub async fn run<H: Host>(cx: &Context<'_, H>) -> Result<CronReport, StoreError>
     let todo = read_todo(cx).await?;
     repeat_erasures(cx, &todo, &mut report).await;
     coupons::draw_due(cx, &todo.pools, &mut report).await;
+    found::look_due(cx, &todo.missing, &mut report).await;
     let marks = todo.marks;
     look_at_due(cx, todo.orders, todo.cursor, &mut report).await?;
     // After all that is money: a slow receiver keeps no reward waiting.
@@ -89,6 +90,8 @@ struct Todo {
     erased: Vec<Entry>,
     /// Pools to draw from, by time.
     pools: Vec<Entry>,
+    /// Missing referrals whose orders are to be looked for, by time.
+    missing: Vec<Entry>,
     /// The first orders by time; the list goes on at `cursor`.
     orders: Vec<Entry>,
     cursor: Option<String>,
@@ -110,6 +113,8 @@ async fn read_todo<H: Host>(cx: &Context<'_, H>) -> Result<Todo, StoreError> {
                 todo.erased.push(entry);
             } else if entry.key.parse::<DuePoolKey>().is_ok() {
                 todo.pools.push(entry);
+            } else if entry.key.parse::<DueMissingKey>().is_ok() {
+                todo.missing.push(entry);
             } else if entry.key.parse::<AttemptKey>().is_ok() {
                 outbox.push(entry);
             } else {
@@ -222,7 +227,12 @@ async fn look<H: Host>(
         cx.host.log("an order is due whose program is not there");
         return Ok(());
     };
-    let mut reports = orders::reports(cx, &program, key.order).await?;
+    let listed = orders::listed(cx, &program, key.order).await?;
+    for advocate in decide::tend(cx, &program, key, &listed).await? {
+        // What was read of the ledger before does not have it.
+        ledgers.remove(&(program.id().clone(), advocate));
+    }
+    let mut reports = listed.reports;
     if key.why == Why::Expiring {
         if let (Some(advocate), Some(report)) = (key.ledger.0, reports.first()) {
             remind::remind(cx, &program, (advocate, key.order), report).await?;
@@ -277,18 +287,15 @@ async fn look<H: Host>(
 }
 
 /// An event came before its order, or a request was cut off, or the store is later than we assume:
-/// look again every hour for a day. What is claimed by hand may be reported weeks later.
+/// look again every hour for a day.
 async fn wait<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     (key, since): (&DueKey, Instant),
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
-    let is_fresh = cx.now < since.plus(ORPHANED);
-    let is_missed = key.why == Why::Missing && cx.now < since.plus(WAITS_DAYS * DAY);
-    if is_fresh || is_missed {
-        let step = if is_fresh { HOUR } else { DAY };
-        let next = cx.now.plus(step).minute_up();
+    if cx.now < since.plus(ORPHANED) {
+        let next = cx.now.plus(HOUR).minute_up();
         let why = (key.why, Due { since: Some(since) });
         return cx.put(&due_for(program, next, key.ledger, key.order, why)).await;
     }
@@ -350,7 +357,7 @@ async fn audit<H: Host>(
     reports: &[Report],
     ledger: &BTreeMap<OrderPseudonym, Order>,
 ) -> Result<bool, StoreError> {
-    let customer = customers::load(cx, program, advocate).await?;
+    let customer = people::known(cx, program, advocate).await?;
     let Some(decided) = ledger.get(&order) else { return Ok(false) };
     let mut facts = decided.undecided();
     facts.stand(&ranks(reports));
@@ -393,7 +400,7 @@ async fn heal<H: Host>(
         let accepted = if first { copied_at(cx, conversion.at) } else { cx.accepted() };
         let key = FactKey { accepted, ..original };
         let ledger = Ledger(Some(advocate));
-        let mut puts = claim_puts(program, advocate, order, (key, &conversion.fact));
+        let mut puts = person_puts(cx, program, ledger, order, (key, &conversion.fact));
         puts.push(conversion_put(program, advocate, order, (key, &conversion.fact), &record));
         puts.push(log_put(program, ledger, order, &record));
         cx.put_all(&puts).await?;
@@ -403,8 +410,7 @@ async fn heal<H: Host>(
         healed += 1;
     }
     for (key, fact) in orders::events(cx, program, order).await? {
-        let Fact::Event(_, event) = &fact else { continue };
-        if facts.event(event.event).is_some_and(|known| known.at <= key.accepted) {
+        if !facts.lacks(key, &fact) {
             continue;
         }
         cx.put(&ledger_put(program, advocate, order, (key, &fact))).await?;
@@ -415,7 +421,8 @@ async fn heal<H: Host>(
     Ok(healed)
 }
 
-fn copied_at<H: Host>(cx: &Context<'_, H>, original: Minute) -> Minute {
+/// The minute from which a copy counts.
+pub fn copied_at<H: Host>(cx: &Context<'_, H>, original: Minute) -> Minute {
     if cx.now < original.start().plus(COPY_WITHIN) { original } else { cx.accepted() }
 }
 
@@ -447,8 +454,26 @@ async fn decide<H: Host>(
 ) -> Result<Option<(Minute, Verdict)>, StoreError> {
     let Some(conversion) = facts.conversion.as_ref() else { return Ok(None) };
     let Some(version) = version_of(program, facts) else { return Ok(None) };
-    let mine = (order, Some(conversion.at));
-    let claims = claims(cx, program, mine, &conversion.fact.identities, RIVALS).await?;
+    let ranked = ranks(reports);
+    let settled = settling(facts, conversion, &version.terms).at;
+    let weighed = Weighed {
+        order,
+        advocate,
+        conversion,
+        facts,
+        known: &customer.known,
+        versions: &program.versions,
+        settled,
+    };
+    let question = Question {
+        weighed,
+        reported: people::reported(&ranked, conversion),
+        up_to: horizon(settled),
+        depth: Depth::Final,
+        binding: conversion.fact.via == Via::Bound,
+        ledger: Some(ledger),
+    };
+    let standing = people::standing(cx, program, &question, &mut Computed::new()).await?;
     let items = if version.terms.excluded == Excluded::default() {
         Vec::new()
     } else {
@@ -462,15 +487,15 @@ async fn decide<H: Host>(
         facts,
         items: &items,
         versions: &program.versions,
-        reports: &ranks(reports),
-        own: &claims.own,
-        claims: &claims.others,
+        reports: &ranked,
+        standing: &standing,
         earned: &earned(ledger),
         pace: &pace,
     }))
 }
 
-/// What was ordered: the report in full is the value of its key in the ledger.
+/// What was ordered: the report in full is the value of its key in the ledger. Lines that were told
+/// again until the order settles are the value of their event.
 async fn items<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
@@ -478,9 +503,17 @@ async fn items<H: Host>(
     order: OrderPseudonym,
     facts: &Order,
 ) -> Result<Vec<Item>, StoreError> {
-    let digest = facts.conversion.as_ref().map(|conversion| conversion.digest);
-    let kept = digest.and_then(|digest| facts.report(digest));
-    let Some(kept) = kept else { return Ok(Vec::new()) };
+    let Some(conversion) = facts.conversion.as_ref() else { return Ok(Vec::new()) };
+    let version = version_of(program, facts);
+    let told = version.and_then(|version| {
+        let settles = settling(facts, conversion, &version.terms).at;
+        Reported::from(conversion).lines(facts, settles)
+    });
+    if let Some(told) = told {
+        let lines = record_event::lines(cx, program, order, told).await?;
+        return lines.ok_or(StoreError::NotVisible);
+    }
+    let Some(kept) = facts.report(conversion.digest) else { return Ok(Vec::new()) };
     let key = FactKey { accepted: kept.at, kind: FactKind::Conversion, digest: kept.digest };
     let record = orders::record_in_ledger(cx, program, advocate, order, key).await?;
     record.map(|record| record.items).ok_or(StoreError::NotVisible)
@@ -576,7 +609,7 @@ async fn settle_due<H: Host>(
     });
     let mut due: Vec<(Minute, OrderPseudonym)> = due.collect();
     due.sort_unstable();
-    let customer = customers::load(cx, program, advocate).await?;
+    let customer = people::known(cx, program, advocate).await?;
     let mut settled = 0;
     for (_, order) in due {
         if !has_room(cx) {

@@ -9,7 +9,7 @@ use passalong_core::figures::Reach;
 use passalong_core::ids::{CustomerPseudonym, HintPseudonym, OrderPseudonym};
 use passalong_core::program::Program;
 use passalong_core::reward::Label;
-use passalong_core::time::{Day, Instant, Moment};
+use passalong_core::time::{Instant, Minute, Moment};
 use passalong_core::webhook::{SendProblem, WebhookType};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -96,14 +96,7 @@ pub struct Segment {
     pub segment: String,
 }
 
-/// Of a `HandKey`, and of a `CustomerKey` with a claim: the day of the order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OrderedOn {
-    #[serde(rename = "d", with = "dashed")]
-    pub day: Day,
-}
-
-/// Of an `OrderKey`, and of a `ClaimKey`: whose order it is.
+/// Of an `OrderKey`: whose order it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Advocate {
     #[serde(rename = "c", with = "some_text", skip_serializing_if = "Option::is_none", default)]
@@ -153,11 +146,17 @@ pub struct Shared {
     pub channel: Channel,
 }
 
-/// Of an `ErasedKey`: until when the erasure is repeated.
+/// Of an `ErasedKey`: how far an erasure has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erased {
+    /// Until when it is repeated.
     #[serde(with = "seconds")]
     pub until: Instant,
+    #[serde(with = "text")]
+    pub since: Minute,
+    /// When what decides orders was copied into them last.
+    #[serde(with = "some_text", skip_serializing_if = "Option::is_none", default)]
+    pub copied: Option<Minute>,
 }
 
 /// Of a `MessageKey`.
@@ -313,21 +312,6 @@ mod texts {
     }
 }
 
-/// A day as people write it: `2026-11-22`.
-mod dashed {
-    use passalong_core::time::Day;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
-    pub fn serialize<S: Serializer>(day: &Day, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&day.dashed())
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Day, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fmt::Debug;
@@ -370,7 +354,6 @@ mod tests {
         let hints = vec!["0123456789abcdef".parse().unwrap()];
         pinned(&Hints { hints }, &json!({ "h": ["0123456789abcdef"] }));
         pinned(&Segment { segment: "vip".to_owned() }, &json!({ "g": "vip" }));
-        pinned(&OrderedOn { day: at().day() }, &json!({ "d": "2026-11-22" }));
         pinned(&Advocate { advocate: Some(customer) }, &json!({ "c": "0123456789a0" }));
         pinned(&Advocate::default(), &json!({}));
         pinned(&Clicks { visitors: "AQ".to_owned(), more: None }, &json!({ "v": "AQ" }));
@@ -390,7 +373,13 @@ mod tests {
         pinned(&Due { since: Some(at()) }, &json!({ "since": seconds }));
         pinned(&Due::default(), &json!({}));
         pinned(&Shared { channel: Channel::Email }, &json!({ "ch": "email" }));
-        pinned(&Erased { until: at() }, &json!({ "until": seconds }));
+        let erased = Erased { until: at(), since: at().minute(), copied: None };
+        pinned(&erased, &json!({ "until": seconds, "since": "202611220800" }));
+        let copied = Erased { copied: Some(at().minute()), ..erased };
+        let written = json!({
+            "until": seconds, "since": "202611220800", "copied": "202611220800",
+        });
+        pinned(&copied, &written);
         let kind = WebhookType::PoolLow;
         pinned(&Message { kind, at: at() }, &json!({ "y": "pool.low", "at": seconds }));
         let answer = Answered::Status(204);

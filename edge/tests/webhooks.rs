@@ -120,13 +120,13 @@ fn without_an_endpoint_that_wants_it_nothing_is_spent() {
         spent.push((order.operations, refund.operations, report.operations, paid.operations));
     }
     // As the design says, without webhooks.
-    assert_eq!(spent[0].0, (0, 5, 3));
+    assert_eq!(spent[0].0, (0, 5, 4));
     assert_eq!(spent[0], spent[1]);
     let (order, refund, cron, paid) = spent[2];
     // Two writes before the answer; the refund, of an undecided reward, is looked at; approved, the
     // reward takes a read of the order, two writes, and what its delivery takes: a read, the
     // request, the log, the pointer; fulfilled, it takes a read and two writes.
-    assert_eq!(order, (0, 7, 3));
+    assert_eq!(order, (0, 7, 4));
     assert_eq!((refund.0, refund.1), (spent[0].1.0, spent[0].1.1));
     assert_eq!(refund.2, spent[0].1.2 + 1);
     assert_eq!(cron, spent[0].2 + 7);

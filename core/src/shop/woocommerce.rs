@@ -77,9 +77,10 @@ fn purchase(body: &Value, order: OrderId) -> Result<Purchase<'_>, Invalid> {
         let category = category.filter(|name| !name.is_empty()).map(str::to_owned);
         Line { sku, category, amount: with_tax(line) }
     };
-    let mut coupons = list(body, "coupon_lines").iter().map(|coupon| text(coupon, "code"));
+    let coupons = list(body, "coupon_lines").iter().map(|coupon| text(coupon, "code"));
     Ok(Purchase {
         order,
+        number: id(body, "number"),
         currency: currency(body, "currency")?,
         lines: list(body, "line_items").iter().map(line).collect(),
         discount,
@@ -89,7 +90,7 @@ fn purchase(body: &Value, order: OrderId) -> Result<Purchase<'_>, Invalid> {
         first_order: more.get("first_order").and_then(Value::as_bool),
         at: time(body, "date_created_gmt")?,
         token: meta(body, TOKEN),
-        coupon: coupons.find(|code| !code.is_empty()).unwrap_or_default(),
+        coupons: coupons.collect(),
     })
 }
 

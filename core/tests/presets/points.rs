@@ -1,6 +1,7 @@
 //! `points`: points for a friend's sign-up, first purchase, reviews and newsletter, each with its own
 //! number and limit.
 
+use passalong_core::orders::claims::Admission;
 use passalong_core::reward::{Reason, Role, Value};
 
 use crate::support::{Scene, customer, day, points};
@@ -25,7 +26,7 @@ fn one_friend_earns_points_with_each_step() {
     assert_eq!(next(action("points", "newsletter")), newsletter, "nothing for the friend");
     assert_eq!(next(action("points", "survey")), [], "no rule, no points");
     let mut again = scene("points");
-    again.conversion.again = true;
+    again.conversion.admission = Admission::Again;
     assert_eq!(again.pending(day(1).start())[0].reason, Some(Reason::FriendAlreadyReferred));
     let sum = |wanted: Role| -> i64 {
         let of_role = ledger.earned.iter().filter(|earned| earned.decided.role == wanted);

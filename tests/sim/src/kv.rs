@@ -197,6 +197,18 @@ impl Kv {
         writes.map(|write| write.at).filter(|at| *at <= now).max().unwrap_or(0)
     }
 
+    /// When this key was written first.
+    pub fn first_written_at(&self, key: &str) -> u64 {
+        let writes = self.keys.get(key).into_iter().flatten();
+        writes.filter(|write| write.put.is_some()).map(|write| write.at).min().unwrap_or(0)
+    }
+
+    /// When this key was deleted, if it is not there any more.
+    pub fn gone_at(&self, key: &str, now: u64) -> Option<u64> {
+        let last = self.keys.get(key)?.iter().rev().find(|write| write.at <= now)?;
+        last.put.is_none().then_some(last.at)
+    }
+
     /// Everything that was ever written, deleted or not.
     pub fn ever<'k>(&'k self, prefix: &'k str) -> impl Iterator<Item = (&'k str, &'k Put)> {
         self.range(prefix)

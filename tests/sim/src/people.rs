@@ -213,7 +213,7 @@ impl Story {
         let of = &self.programs[program];
         let far = Instant::from_seconds(i64::MAX);
         let parsed = ConversionReport::parse(body.to_string().as_bytes(), far).unwrap();
-        let digest = of.keys.digest(parsed.content().as_bytes());
+        let plain = of.keys.digest(parsed.content().as_bytes());
         let order = of.keys.order(&order_id.parse::<OrderId>().unwrap());
         let token = body.get("token").and_then(Value::as_str);
         let clicked = token.and_then(|token| {
@@ -222,6 +222,9 @@ impl Story {
         });
         let is_bad = body.get("code").is_some_and(|code| code == "8f3k2m7q8f3k2m7q8f3k2m7q8f");
         let proves = !is_bad && (clicked.is_some() || body.get("code").is_some());
+        let advocate = advocate.filter(|_| proves).map(|advocate| of.pseudonym(advocate));
+        let counted = advocate.map(|advocate| (0, advocate));
+        let digest = of.keys.digest(parsed.content_as(counted).as_bytes());
         let ids = parsed
             .customer
             .iter()
@@ -233,7 +236,8 @@ impl Story {
             digest,
             accepted: far.minute(),
             joined: None,
-            advocate: advocate.filter(|_| proves).map(|advocate| of.pseudonym(advocate)),
+            reported: far.minute(),
+            advocate,
             clicked,
             identities: ids.chain(hints).collect(),
             kind: parsed.kind,
@@ -258,11 +262,24 @@ impl Story {
             order_id,
             order,
             report,
+            unproven: None,
             sent: false,
             acked: None,
         });
-        self.by_digest.insert((program, digest), self.reports.len() - 1);
-        self.reports.len() - 1
+        let index = self.reports.len() - 1;
+        self.by_digest.insert((program, digest), index);
+        // A token may be outside its window by the terms of then; it proves nothing where an earlier
+        // order can bind the friend.
+        if clicked.is_some() && proves {
+            self.reports[index].unproven = Some(plain);
+            let mut reading = SentReport { sent: true, ..self.reports[index].clone() };
+            reading.report.advocate = None;
+            reading.report.clicked = None;
+            reading.report.digest = plain;
+            self.reports.push(reading);
+            self.by_digest.insert((program, plain), self.reports.len() - 1);
+        }
+        index
     }
 
     /// Something happens to an order; sometimes to one that is only about to be reported.

@@ -76,6 +76,8 @@ pub struct SentReport {
     pub order_id: String,
     pub order: OrderPseudonym,
     pub report: oracle::Report,
+    /// Its digest if it proves nothing, where that depends on the terms.
+    pub unproven: Option<Digest>,
     pub sent: bool,
     pub acked: Option<Value>,
 }
@@ -295,6 +297,7 @@ pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
     json!({
         "id": id, "preset": "20-10", "name": "Teehaus Nord",
         "landing_url": "https://shop.example/willkommen", "hold": hold,
+        "coupon": { "code": "FREUND10" },
         "paused": random.permille(30),
         "attribution": { "model": "last_click", "window_days": random.pick(&[1, 30]),
                          "new_customers_only": random.permille(500),
@@ -312,6 +315,7 @@ fn of_preset(random: &mut Random, id: &str, hold: &Value) -> Value {
     json!({
         "id": id, "preset": random.pick(&presets), "name": "Teehaus Nord",
         "landing_url": "https://shop.example/willkommen", "hold": hold,
+        "coupon": { "code": "FREUND10" },
         "attribution": { "model": "last_click", "window_days": 30,
                          "new_customers_only": random.permille(500), "bound_days": 0 },
     })

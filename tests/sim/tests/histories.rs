@@ -24,10 +24,8 @@ fn lived(seeds: u64, mode: Mode) -> (Vec<Outcome>, BTreeMap<String, u32>) {
     found.into_inner().unwrap()
 }
 
-const DECISIONS: [&str; 38] = [
+const DECISIONS: [&str; 36] = [
     "joined Bound",
-    "joined Hand",
-    "review claimed_by_hand",
     "value credit",
     "value points",
     "value gift",

@@ -18,7 +18,7 @@ use crate::money::{BasisPoints, Currency};
 use crate::orders::claims::{Admission, Purchase};
 use crate::orders::state::State;
 use crate::report::EventType;
-use crate::reward::{ConversionKind, Label, Part, Reason, Role, Trigger, Value};
+use crate::reward::{ConversionKind, Expires, Label, Part, Reason, Role, Trigger, Value};
 use crate::time::{Day, Instant, Minute};
 use crate::words::words;
 
@@ -217,9 +217,9 @@ pub struct Decided {
     /// Of a share of the order: the rate that applied.
     #[serde(rename = "b", skip_serializing_if = "Option::is_none", default)]
     pub rate: Option<BasisPoints>,
-    /// How many days it can be had.
+    /// How long it can be used once it is handed over.
     #[serde(rename = "u", skip_serializing_if = "Option::is_none", default)]
-    pub expires_days: Option<u32>,
+    pub expires: Option<Expires>,
     /// Where its coupon comes from.
     #[serde(rename = "p", skip_serializing_if = "Option::is_none", default)]
     pub pool: Option<Label>,
@@ -236,7 +236,7 @@ impl Decided {
             milestone: None,
             review: None,
             rate: None,
-            expires_days: None,
+            expires: None,
             pool: None,
         }
     }

@@ -181,7 +181,8 @@ impl Orders {
     }
 
     fn earned(&self) -> impl Iterator<Item = &Sum> {
-        [Status::Approved, Status::Fulfilled].iter().filter_map(|status| self.rewards.get(status))
+        let is_earned = |status: &Status| *status == Status::Approved || status.is_handed_over();
+        self.rewards.iter().filter(move |(status, _)| is_earned(status)).map(|(_, sum)| sum)
     }
 }
 

@@ -28,10 +28,10 @@ words!(
 );
 
 words!(
-    /// Which click earns.
+    /// Which click earns: always the last one before the order, because its token is what the shop
+    /// sends along.
     Model {
         LastClick = "last_click",
-        FirstClick = "first_click",
     }
 );
 
@@ -86,6 +86,10 @@ pub struct Hold {
     /// After the order, where no delivery is reported.
     pub fallback_days: u32,
 }
+
+/// The category under which shops report gift cards: every preset excludes it, because who buys one
+/// pays in advance, and what is bought with it later would earn a second time.
+pub const GIFT_CARDS: &str = "gift_card";
 
 /// Goods that earn nothing: rewards on some, as medicines, are unlawful.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -379,7 +383,11 @@ fn attribution(fields: Option<Fields>) -> Result<Attribution, Invalid> {
         remember_days: REMEMBERED,
     };
     if let Some(mut f) = fields {
-        result.model = f.read("model")?.unwrap_or(result.model);
+        let model = f.any_text("model")?;
+        if model.is_some_and(|model| model.parse() != Ok(result.model)) {
+            let right = "must be last_click: the last click before the order earns, and there is no other model";
+            return Err(f.invalid("model", right));
+        }
         result.window_days = days(&mut f, "window_days", 1)?.unwrap_or(result.window_days);
         result.new_customers_only = f.flag("new_customers_only")?.unwrap_or(true);
         result.bound_days = days(&mut f, "bound_days", 0)?.unwrap_or(0);

@@ -7,13 +7,14 @@
 
 use crate::fact::{Conversion, Decided, Order, Verdict, Via};
 use crate::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
+use crate::orders::account::Paced;
 use crate::orders::claims::{Admission, Standing, Weighed, admit, decided, is_unknown_buyer};
 use crate::program::{Program, Versions};
 use crate::report::Item;
 use crate::reward::{
     CapPeriod, ConversionKind, Delivery, Part, Reason, Role, Rule, Trigger, Value, When,
 };
-use crate::time::{DAY, Instant, Minute};
+use crate::time::{Instant, Minute};
 
 pub use crate::orders::events::{Remaining, Reported, Settling, remaining, settling};
 
@@ -214,22 +215,9 @@ fn suspicion(
     if fact.via == Via::Hand {
         return None;
     }
-    // Whatever came later counts against itself.
-    let earlier = |other: &&Pace| {
-        other.kind == fact.kind && (other.accepted, other.order) < (conversion.at, case.order)
-    };
-    let is_beyond =
-        |most: Option<u32>, count: usize| most.is_some_and(|most| count >= most as usize);
-    let earlier = case.pace.iter().filter(earlier);
-    let same_click = |other: &&Pace| matches!(fact.via, Via::Click { .. }) && other.via == fact.via;
-    if is_beyond(terms.review.orders_per_click, earlier.clone().filter(same_click).count()) {
-        return Some(Reason::ManyOrdersOneClick);
-    }
-    let until = fact.occurred_at;
-    let same_day =
-        |other: &&Pace| other.occurred_at > until.plus(-DAY) && other.occurred_at <= until;
-    if is_beyond(terms.review.orders_per_day, earlier.filter(same_day).count()) {
-        return Some(Reason::Velocity);
+    let paced = Paced { order: case.order, conversion, limits: terms.review };
+    if let Some(reason) = paced.suspicion(case.pace) {
+        return Some(reason);
     }
     if fact.browser_only && left.confirmed.is_none() {
         return Some(Reason::Unpaid);
@@ -321,7 +309,7 @@ impl Bench<'_> {
             milestone: rule.milestone,
             review: waits,
             rate: value_of_rule.rate().filter(|_| value.is_ok()),
-            expires_days: rule.expires_days.filter(|_| value.is_ok()),
+            expires: rule.end().filter(|_| value.is_ok()),
             pool: rule.pool.filter(|_| value.is_ok() && rule.delivery == Delivery::Coupon),
             ..Decided::plain(rule.role, rule.trigger, value)
         }

@@ -1,6 +1,6 @@
 //! Where a reward is now, why, since when and until when: computed from facts and `now`, never
 //! stored. Before the verdict everything here is provisional; after it only reversals, fulfilment
-//! and expiry change what is shown.
+//! and, once it is fulfilled, its end change what is shown.
 
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ impl Reward {
     /// What whoever earned it has for good, entries taken off. A percentage or a gift is taken back
     /// as a whole.
     pub fn net(&self) -> Option<Value> {
-        if !matches!(self.status, Status::Approved | Status::Fulfilled) {
+        if self.status != Status::Approved && !self.status.is_handed_over() {
             return None;
         }
         let taken = self.entries.iter().filter_map(|entry| entry.value.amount());
@@ -72,7 +72,7 @@ impl Reward {
     pub fn owed(&self) -> Vec<Value> {
         match self.status {
             Status::Approved => vec![self.value],
-            Status::Fulfilled => {
+            Status::Fulfilled | Status::Expired => {
                 let open = self.entries.iter().filter(|entry| entry.settled.is_none());
                 open.map(|entry| entry.value).filter(|value| value.amount().is_some()).collect()
             }
@@ -267,6 +267,7 @@ impl Looked<'_> {
             reward.value = paid.fact.value;
             reward.since = paid.at.start();
             reward.entries = takes.entries(paid.fact.value);
+            self.ends(&mut reward, decided);
             return reward;
         }
         let left = remaining(self.order, self.conversion, None);
@@ -296,17 +297,6 @@ impl Looked<'_> {
             reward.status = Status::Review;
             reward.reason = Some(disputed);
         }
-        if reward.status == Status::Approved
-            && let Some(days) = decided.expires_days
-        {
-            let end = reward.since.plus_days(days);
-            if end <= self.view.now {
-                reward.status = Status::Expired;
-                reward.since = end;
-                return reward;
-            }
-            reward.until = Some(end);
-        }
         let Some(loss) = takes.loss() else { return reward };
         reward.value = loss.value;
         if reward.status != Status::Review || loss.gone {
@@ -315,9 +305,29 @@ impl Looked<'_> {
         if loss.gone {
             reward.status = Status::Reversed;
             reward.since = loss.since;
-            reward.until = None;
         }
         reward
+    }
+
+    /// The end of a reward that was handed over: until when it can be used, or that this is over.
+    /// What was taken back as a whole before has none.
+    fn ends(&self, reward: &mut Reward, decided: &Decided) {
+        let Some(end) = decided.expires.map(|expires| expires.end(reward.since)) else { return };
+        let before = reward.entries.iter().filter(|entry| entry.since <= end);
+        let taken: Vec<_> = before.map(|entry| entry.value.amount()).collect();
+        let is_left = match reward.value.amount() {
+            Some(amount) => taken.into_iter().flatten().fold(amount, i64::saturating_add) > 0,
+            None => taken.is_empty(),
+        };
+        if !is_left {
+            return;
+        }
+        if end < self.view.now {
+            reward.status = Status::Expired;
+            reward.since = end;
+        } else {
+            reward.until = Some(end);
+        }
     }
 }
 
@@ -359,7 +369,7 @@ impl Totals {
         let Some(reward) = reward else { return };
         match reward.status {
             Status::Pending | Status::Review => self.pending += 1,
-            Status::Approved | Status::Fulfilled => self.approved += 1,
+            Status::Approved | Status::Fulfilled | Status::Expired => self.approved += 1,
             _ => {}
         }
         self.sum(reward);

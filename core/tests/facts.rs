@@ -18,7 +18,7 @@ use passalong_core::money::BasisPoints;
 use passalong_core::orders::claims::{Admission, Purchase};
 use passalong_core::orders::state::{Standing, State};
 use passalong_core::report::EventType;
-use passalong_core::reward::{ConversionKind, Reason, Role, Trigger, Value};
+use passalong_core::reward::{ConversionKind, Expires, Reason, Role, Trigger, Value};
 use passalong_core::time::Instant;
 use support::{at, credit, customer, digest, fold, hint, order, points};
 
@@ -63,7 +63,7 @@ fn everything() -> Fact {
             milestone: Some(5),
             review: Some(Reason::Velocity),
             rate: Some(BasisPoints(2000)),
-            expires_days: Some(90),
+            expires: Some(Expires::Days(90)),
             pool: Some("gutschein-10".parse().unwrap()),
             ..Decided::plain(Role::Advocate, Trigger::FirstPurchase, Ok(gift))
         }],
@@ -313,7 +313,7 @@ fn the_longest_facts_fit_into_the_metadata_of_a_key() {
         milestone: Some(1_000_000),
         review: Some(Reason::ManyOrdersOneClick),
         rate: Some(BasisPoints(10_000)),
-        expires_days: Some(730),
+        expires: Some(Expires::EndOfYear(10)),
         pool: Some(label),
         ..Decided::plain(
             Role::Advocate,

@@ -9,6 +9,7 @@ use passalong_core::fact::{
     Accepted, Conversion, Decided, Fact, FactKey, FactKind, Order, Verdict, Via,
 };
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
+use passalong_core::orders::account::Paced;
 use passalong_core::orders::claims::{Weighed, horizon};
 use passalong_core::program::{Excluded, Program, Version};
 use passalong_core::report::Item;
@@ -208,7 +209,7 @@ fn left_behind(error: &StoreError) -> Option<&'static str> {
 enum Next {
     Nothing,
     LookAt(Minute),
-    /// It is settled, and somebody wants to know before it expires.
+    /// It was handed over, and somebody wants to know before it ends.
     Remind(Minute),
     /// Nothing of it is visible.
     Wait,
@@ -519,8 +520,8 @@ async fn items<H: Host>(
     record.map(|record| record.items).ok_or(StoreError::NotVisible)
 }
 
-/// The advocate's earlier orders that came with this one in a day or from its click, where their
-/// number counts. Each counts from when it was recorded, and not at all before.
+/// The advocate's earlier orders that came with this one in a day or from its click, as far as they
+/// are needed. Each counts from when it was recorded, and not at all before.
 async fn pace<H: Host>(
     cx: &Context<'_, H>,
     (program, advocate, order): (&Loaded, CustomerPseudonym, OrderPseudonym),
@@ -528,27 +529,14 @@ async fn pace<H: Host>(
     conversion: &Accepted<Conversion>,
     ledger: &BTreeMap<OrderPseudonym, Order>,
 ) -> Result<Vec<Pace>, StoreError> {
-    let limits = [terms.review.orders_per_day, terms.review.orders_per_click];
-    let Some(least) = limits.into_iter().flatten().min() else { return Ok(Vec::new()) };
-    let fact = &conversion.fact;
-    let (from, until) = (fact.occurred_at.plus(-DAY), fact.occurred_at);
-    let until_minute = conversion.at;
-    let is_near = |conversion: &Accepted<Conversion>| {
-        let Conversion { occurred_at, via, .. } = conversion.fact;
-        conversion.at <= until_minute
-            && ((occurred_at > from && occurred_at <= until) || via == fact.via)
-    };
-    let mut candidates: Vec<_> = ledger
-        .iter()
-        .filter(|(other, facts)| **other != order && facts.reports().any(is_near))
-        .filter_map(|(other, facts)| Some((facts.conversion.as_ref()?.at, *other, facts)))
-        .collect();
-    candidates.sort_by_key(|(at, order, _)| (*at, *order));
+    let paced = Paced { order, conversion, limits: terms.review };
     let mut pace = Vec::new();
-    if candidates.len() < least as usize {
-        return Ok(pace);
-    }
-    for (_, other, facts) in candidates.into_iter().take(PACED) {
+    for near in paced.near(ledger).into_iter().take(PACED) {
+        if paced.is_decided(&pace, near) {
+            break;
+        }
+        let other = near.order;
+        let Some(facts) = ledger.get(&other) else { continue };
         if !orders::has_room_aside(cx) {
             return Err(StoreError::OutOfBudget);
         }

@@ -118,8 +118,8 @@ async fn forget<H: Host>(
     copies.dedup_by(|one, other| one.key == other.key);
     cx.put_all(&copies).await?;
     if age.is_none_or(|age| age > COPIES_LAST) {
-        let copied = Some(cx.accepted());
-        return cx.put(&note_put(key, Erased { copied, ..progress }, cx.now)).await;
+        let next = Erased { copied: Some(cx.accepted()), ..progress };
+        return cx.put(&note_put(key, next, cx.now)).await;
     }
     let is_theirs = |one: &&Listed| {
         let by = one.meta.customer.as_ref();

@@ -133,8 +133,7 @@ key!(
     MissingKey "missing" { program: ProgramId, number: OrderPseudonym, filed: Filed }
 );
 key!(
-    /// That a customer reported a missing referral, and not which: how many there may be in a month
-    /// outlives an erasure.
+    /// That a customer reported a missing referral, and not which: it outlives an erasure.
     FiledKey "filed" { program: ProgramId, customer: CustomerPseudonym, filed: Posted }
 );
 key!(
@@ -152,8 +151,7 @@ key!(
     }
 );
 key!(
-    /// The merchant's decision on a missing referral. Listed with the order's reports, so that no
-    /// request pays for it.
+    /// The merchant's decision on a missing referral, listed with the reports of its order.
     DecisionKey "order" { program: ProgramId, order: OrderPseudonym, decision: Decision }
 );
 key!(
@@ -439,10 +437,7 @@ part!(
     Decision,
     self,
     f,
-    {
-        let missing_referral::Decision { at, customer, outcome } = self.0;
-        write!(f, "{at}.{outcome}.{customer}")
-    },
+    write!(f, "{}.{}.{}", self.0.at, self.0.outcome, self.0.customer),
     text,
     {
         let mut parts = text.split('.');
@@ -560,9 +555,8 @@ mod tests {
         check::<FiledKey>("filed/teehaus/0123456789a0/202611220800.0123456789abcdef");
         check::<NumberKey>("number/teehaus/0123456789abcdef/0123456789abcdef");
         check::<FoundKey>("found/teehaus/202611220800.0123456789a0.20261120/0123456789abcdef");
-        check::<DueMissingKey>(
-            "todo.missing/202611220800/teehaus/0123456789abcdef/202611220800.0123456789a0.20261120",
-        );
+        let due = "202611220800/teehaus/0123456789abcdef/202611220800.0123456789a0.20261120";
+        check::<DueMissingKey>(&format!("todo.missing/{due}"));
         check::<DecisionKey>("order/teehaus/0123456789abcdef/202611220800.approved.0123456789a0");
         check::<CustomerKey>("customer/teehaus/0123456789a0/missing.202611220800.0123456789abcdef");
         check::<CustomerKey>(

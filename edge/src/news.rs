@@ -177,8 +177,11 @@ fn turn(was: Option<&Reward>, now: &Reward) -> Option<WebhookType> {
     if was == Some(now) {
         return None;
     }
-    if let Some(was) = was.filter(|was| was.status == now.status) {
-        // It still waits, for another reason; or it is still approved or fulfilled, but less.
+    let handed_over = now.status.is_handed_over();
+    let same =
+        |was: &&Reward| was.status == now.status || (handed_over && was.status.is_handed_over());
+    if let Some(was) = was.filter(same) {
+        // It still waits, for another reason; or it is still approved or handed over, but less.
         let waits = now.status == Status::Review && was.value == now.value;
         return Some(if waits {
             WebhookType::ReviewRequested

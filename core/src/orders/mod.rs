@@ -1,5 +1,6 @@
-//! What becomes of an order, from its report to its rewards.
+//! What becomes of an order, from its report to its rewards, and of an advocate's orders together.
 
+pub mod account;
 pub mod claims;
 pub mod events;
 mod fold;

@@ -6,6 +6,7 @@ use super::amount::Decimal;
 use super::{Report, Told};
 use crate::ids::{Hint, OrderId};
 use crate::money::Currency;
+use crate::program::GIFT_CARDS;
 use crate::report::{CLOCK_LEEWAY, ConversionReport, Item, PROOFS, Proof, ProofKind};
 use crate::reward::ConversionKind;
 use crate::time::Instant;
@@ -18,6 +19,13 @@ pub(super) struct Line {
     pub sku: String,
     pub category: Option<String>,
     pub amount: Decimal,
+}
+
+impl Line {
+    /// The category of a line: that of gift cards, whatever else the shop says of one.
+    pub fn category(is_gift_card: bool, other: Option<&str>) -> Option<String> {
+        if is_gift_card { Some(GIFT_CARDS.to_owned()) } else { other.map(str::to_owned) }
+    }
 }
 
 pub(super) struct Purchase<'p> {

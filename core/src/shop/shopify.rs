@@ -78,7 +78,7 @@ fn line(line: &Value, taxes_included: bool) -> Line {
     let is_gift_card = line.get("gift_card").and_then(Value::as_bool) == Some(true);
     Line {
         sku: if sku.is_empty() { id(line, "product_id") } else { sku },
-        category: is_gift_card.then(|| "gift_card".to_owned()),
+        category: Line::category(is_gift_card, None),
         amount: money(line, "price").times(quantity) - sum("discount_allocations", "amount") + tax,
     }
 }

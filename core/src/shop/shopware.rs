@@ -141,9 +141,16 @@ fn line(line: &Value, is_net: bool) -> Line {
     };
     Line {
         sku: sku.to_owned(),
-        category: categories.map(str::to_owned),
+        category: Line::category(is_gift_card(line), categories),
         amount: amount(line, is_net),
     }
+}
+
+/// Shopware has no gift cards of its own: the merchant marks them by a custom field of the product,
+/// which the line brings along.
+fn is_gift_card(line: &Value) -> bool {
+    let fields = payload(line).get("customFields").unwrap_or(&Value::Null);
+    fields.get("passalong_gift_card").and_then(Value::as_bool) == Some(true)
 }
 
 /// Shopware counts a customer's completed orders. One before this says that this is not the first;

@@ -190,6 +190,7 @@ fn a_purchase_accepted_after_the_order_binds_it_not() {
     let binder = &mut late.rivals[0];
     binder.accepted = minutes(late.accepted, 1);
     binder.conversion.occurred_at = day(-3).start();
-    assert!(late.rivals[0].settled() < day(30));
+    binder.conversion.first_order = Some(true);
+    assert_eq!((binder.settled(), binder.admitted()), (day(27), Some(Admission::First)));
     assert_eq!((late.settled(), late.advocates()), (day(30), UNBOUND));
 }

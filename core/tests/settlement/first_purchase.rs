@@ -77,12 +77,13 @@ fn a_friends_first_purchase_is_rewarded_once_whichever_order_settles_first() {
 #[test]
 fn a_later_order_that_settled_as_the_first_leaves_none_for_an_earlier_one() {
     // While the later one settles, the earlier one is nobody's: its advocate is only known by hand
-    // once the merchant has approved it.
+    // once the merchant has approved it. Nor does the shop know of it when the later one comes.
     let mut earlier = nth(1);
     earlier.conversion.via = passalong_core::fact::Via::Hand;
     earlier.reports = vec![(earlier.accepted, earlier.digest)];
     earlier.accepted = day(25);
-    let later = nth(2).delivered(day(2));
+    let mut later = nth(2).delivered(day(2));
+    later.conversion.first_order = Some(true);
     assert_eq!(later.clone().with_rivals(&[&earlier]).admitted(), Some(Admission::First));
     let earlier = earlier.with_rivals(&[&later]);
     assert_eq!(earlier.admitted(), Some(Admission::Again));
@@ -109,6 +110,13 @@ fn a_sign_up_or_an_action_makes_no_old_customer_new() {
         bought.versions = versions(&open);
         bought.conversion.first_order = Some(false);
         assert_eq!((bought.admitted(), bought.advocates()), (Some(Admission::Old), Ok(points(5))));
+        // That one bought before says nothing about signing up.
+        let mut signed = without_money(kind).bought(9, day(-3));
+        signed.versions = versions(&open);
+        for first_order in [None, Some(false)] {
+            signed.conversion.first_order = first_order;
+            assert_eq!(signed.admitted(), Some(Admission::First), "{kind} {first_order:?}");
+        }
     }
 }
 
@@ -119,9 +127,11 @@ fn a_purchase_let_in_for_the_same_advocate_lifts_what_the_shop_says_of_later_one
     second.conversion.first_order = Some(false);
     assert_eq!((second.admitted(), second.advocates()), (Some(Admission::Again), Ok(points(5))));
     // Neither one that came later, though it was let in before, nor another advocate's is a reason.
-    let later = nth(3).delivered(day(2));
+    let mut later = nth(3).delivered(day(2));
+    later.conversion.first_order = Some(true);
+    assert_eq!(later.settled(), day(23));
+    assert_eq!(later.clone().with_rivals(&[&second]).admitted(), Some(Admission::First));
     second.rivals = vec![later];
-    assert_eq!(second.rivals[0].settled(), day(23));
     assert_eq!(second.advocates(), Err(Reason::ExistingCustomer));
     let mut other = first;
     other.advocate = crate::support::person(11);

@@ -171,6 +171,26 @@ fn a_first_conversion_let_in_before_leaves_none_even_for_an_order_accepted_earli
 }
 
 #[test]
+fn an_open_claim_of_an_old_customer_counts_only_beside_a_purchase_of_the_same_advocate() {
+    for (kind, expected) in [
+        (ConversionKind::Purchase, Admission::Again),
+        // It makes no old customer new, so the claim beside it is refused and counts for nothing.
+        (ConversionKind::Signup, Admission::First),
+    ] {
+        let mut beside = rival();
+        (beside.order, beside.advocate, beside.conversion.kind) = (order(2), person(10), kind);
+        let mut old = rival();
+        (old.advocate, old.conversion.first_order) = (person(10), Some(false));
+        old.accepted = minutes(ordered().minute(), -5);
+        let mut claims = vec![beside.claim(customer(20)), old.claim(customer(20))];
+        assert_eq!(ours(claims.clone()).admitted(), Some(expected), "{kind}");
+        // By itself it counts for nothing.
+        claims.remove(0);
+        assert_eq!(ours(claims).admitted(), Some(Admission::First), "{kind}");
+    }
+}
+
+#[test]
 fn a_claim_is_found_only_under_identities_that_its_standing_report_names() {
     // The list still has a key of a report that was refused.
     let mut claim = rival().claim(customer(21));

@@ -169,3 +169,21 @@ fn a_refund_is_what_captures_or_credits_say_and_all_where_all_went_back() {
         ],
     );
 }
+
+#[test]
+fn a_product_marked_as_a_gift_card_is_of_the_category_that_presets_exclude() {
+    let paid = payload!("shopware_transaction_paid");
+    let fields = "/data/payload/order/lineItems/0/payload/customFields";
+    let usual = items(&told(Shop::Shopware, "", &paid).unwrap())[0].1.map(str::to_owned);
+    for (mark, category) in [
+        (json!({"passalong_gift_card": true}), Some("gift_card".to_owned())),
+        (json!({"passalong_gift_card": false}), usual.clone()),
+        (json!({"passalong_gift_card": null}), usual.clone()),
+        (json!([]), usual.clone()),
+        (Value::Null, usual.clone()),
+    ] {
+        let told =
+            told(Shop::Shopware, "", &with(paid.clone(), &[(fields, mark.clone())])).unwrap();
+        assert_eq!(items(&told)[0].1.map(str::to_owned), category, "{mark}");
+    }
+}

@@ -107,6 +107,25 @@ fn fees_below_zero_are_discounts_and_guests_have_no_id() {
 }
 
 #[test]
+fn a_gift_card_of_any_plugin_is_of_the_category_that_presets_exclude() {
+    let order = payload!("woocommerce_order_extended");
+    for (key, category) in [
+        ("wc_gc_giftcard_to_multiple", "gift_card"),
+        ("_wc_gc_giftcard_amount", "gift_card"),
+        ("pw_gift_card_amount", "gift_card"),
+        ("_ywgc_amount", "gift_card"),
+        ("pa_farbe", "tee"),
+        ("gift_message", "tee"),
+    ] {
+        let meta = json!([{"id": 1, "key": key, "value": "x"}]);
+        let order = with(order.clone(), &[("/line_items/0/meta_data", meta)]);
+        let told = told(Shop::WooCommerce, "order.updated", &order).unwrap();
+        let expected = [("TEE-ASSAM", Some(category), 2241), ("KANNE-1", Some("zubehoer"), 2749)];
+        assert_eq!(items(&told), expected, "{key}");
+    }
+}
+
+#[test]
 fn of_many_refunds_the_latest_are_taken() {
     let refunds: Vec<Value> =
         (0..50).rev().map(|n| json!({"id": 10_100 + n, "reason": "", "total": "-0.10"})).collect();

@@ -355,8 +355,12 @@ impl Scene {
 
     /// What is shown once the verdict is there.
     pub fn decided_rewards(&self) -> Vec<Reward> {
+        self.decided_rewards_at(self.settled().start().plus(100 * DAY))
+    }
+
+    /// What is shown then, with the verdict there.
+    pub fn decided_rewards_at(&self, now: Instant) -> Vec<Reward> {
         let (key, fact) = self.verdict_fact();
-        let now = key.accepted.start().plus(100 * DAY);
         let facts = self.facts().into_iter().chain([(key, fact)]);
         status::rewards(&fold(facts), &self.view(now))
     }

@@ -21,12 +21,12 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, World, conversion, get, me, post, post_as, start};
 
-pub fn begun() -> Instant {
+fn begun() -> Instant {
     start().plus(HOUR)
 }
 
 /// Two advocates and a friend are known.
-pub fn world(terms: &Value) -> World {
+fn world(terms: &Value) -> World {
     let world = World::with(terms);
     for customer in ["10023", "10024", "20871"] {
         assert_eq!(world.send(start(), &me(start(), customer)).status, 200);
@@ -35,52 +35,52 @@ pub fn world(terms: &Value) -> World {
 }
 
 /// Runs the cron every half hour from `from` for so many hours.
-pub fn live(world: &World, from: Instant, hours: i64) {
+fn live(world: &World, from: Instant, hours: i64) {
     for half in 0..=2 * hours {
         world.cron_until_done(from.plus(half * HOUR / 2));
     }
 }
 
 /// An order that brings no proof, by a new customer.
-pub fn order(now: Instant, id: &str, friend: &str) -> Request {
+fn order(now: Instant, id: &str, friend: &str) -> Request {
     conversion(now, id, friend, "", &json!({ "code": null }))
 }
 
 /// The same, with the number that people see.
-pub fn numbered(now: Instant, id: &str, number: &str) -> Request {
+fn numbered(now: Instant, id: &str, number: &str) -> Request {
     let change = json!({ "code": null, "order_number": number });
     conversion(now, id, "20871", "", &change)
 }
 
 /// A customer reports the order of that number, of 2 November.
-pub fn report(now: Instant, customer: &str, number: &str) -> Request {
+fn report(now: Instant, customer: &str, number: &str) -> Request {
     let body = json!({ "order_number": number, "ordered_on": "2026-11-02" });
     post_as(now, customer, "/v1/me/claims", &body)
 }
 
-pub fn ok(world: &World, now: Instant, request: &Request) -> Value {
+fn ok(world: &World, now: Instant, request: &Request) -> Value {
     let answer = world.send(now, request);
     assert!(matches!(answer.status, 200..=202), "{answer:?}");
     answer.body
 }
 
 /// The reports that the merchant is to decide on.
-pub fn found(world: &World, now: Instant) -> Vec<Value> {
+fn found(world: &World, now: Instant) -> Vec<Value> {
     ok(world, now, &get("/v1/claims"))["claims"].as_array().unwrap().clone()
 }
 
-pub fn decide(world: &World, now: Instant, claim: &Value, decision: &str) -> Answer {
+fn decide(world: &World, now: Instant, claim: &Value, decision: &str) -> Answer {
     let body = json!({ "decision": decision, "customer_id": claim["customer_id"] });
     decide_as(world, now, claim, &body)
 }
 
-pub fn decide_as(world: &World, now: Instant, claim: &Value, body: &Value) -> Answer {
+fn decide_as(world: &World, now: Instant, claim: &Value, body: &Value) -> Answer {
     let path = format!("/v1/rewards/{}/review", claim["id"].as_str().unwrap());
     world.send(now, &post(&path, body))
 }
 
 /// What a customer sees of the reports: number and status, newest first.
-pub fn claims(world: &World, now: Instant, customer: &str) -> Vec<(String, String)> {
+fn claims(world: &World, now: Instant, customer: &str) -> Vec<(String, String)> {
     let me = ok(world, now, &me(now, customer));
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let claim = |claim: &Value| (text(&claim["order_number"]), text(&claim["status"]));
@@ -88,10 +88,10 @@ pub fn claims(world: &World, now: Instant, customer: &str) -> Vec<(String, Strin
 }
 
 /// Status, reason and amount of a customer's latest referral.
-pub fn latest(world: &World, now: Instant, customer: &str) -> Value {
+fn latest(world: &World, now: Instant, customer: &str) -> Value {
     let me = ok(world, now, &me(now, customer));
     let reward = &me["referrals"][0]["reward"];
     json!([reward["status"], reward["reason"], reward["value"]["amount"]])
 }
 
-pub const LOOKED_AGAIN: i64 = 20 * MINUTE;
+const LOOKED_AGAIN: i64 = 20 * MINUTE;

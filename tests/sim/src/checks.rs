@@ -556,9 +556,11 @@ impl Story {
                         let Some(word) = field.as_str() else { continue };
                         *self.decided.entry(format!("{name} {word}")).or_default() += 1;
                     }
-                    for (name, field) in
-                        [("milestone", &one["m"]), ("rate", &one["b"]), ("expires", &one["u"])]
-                    {
+                    for (name, field) in [
+                        ("milestone", &one["m"]),
+                        ("rate", &one["b"]),
+                        ("expires", &one["u"]["days"]),
+                    ] {
                         if let Some(number) = field.as_i64() {
                             *self.decided.entry(format!("{name} {number}")).or_default() += 1;
                         }

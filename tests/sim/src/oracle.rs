@@ -710,7 +710,7 @@ impl Scales<'_> {
             milestone: rule.milestone,
             review: self.suspicion.filter(|_| good && decision.is_none()),
             rate: is_share(self.of_tier(rule)).filter(|_| good),
-            expires_days: rule.expires_days.filter(|_| good),
+            expires: rule.end().filter(|_| good),
             pool: rule.pool.filter(|_| good),
             ..Decided::plain(rule.role, rule.trigger, decided)
         }

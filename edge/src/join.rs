@@ -68,7 +68,7 @@ async fn read<H: Host>(
 ) -> Result<Option<Record>, StoreError> {
     let key = OrderKey { program: program.id().clone(), order, fact: report.key };
     let value = cx.get(&key.to_string()).await?;
-    let value = value.ok_or_else(|| StoreError("a report is not there yet".to_owned()))?;
+    let value = value.ok_or(StoreError::NotVisible)?;
     Ok(serde_json::from_str(&value).ok())
 }
 

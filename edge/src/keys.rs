@@ -9,7 +9,7 @@ use passalong_core::fact::FactKey;
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym, ProgramId};
 use passalong_core::missing_referral::{self, Outcome};
 use passalong_core::reward::RewardId;
-use passalong_core::time::{Day, Instant, Minute};
+use passalong_core::time::{Day, Instant, Minute, Moment};
 
 /// What all keys begin with that tell the cron what there is to do. In byte order: pools to draw
 /// from (`todo.coupons`) and what is done (`todo.days`, `todo.folded`) amid erasures (`todo.alias`,
@@ -62,13 +62,18 @@ macro_rules! key {
 }
 
 key!(
-    /// One version of a program's terms.
-    ProgramKey "program" { program: ProgramId, valid_from: Minute, digest: Digest }
+    /// That there is such a program: written once, after its first terms. All programs share this one
+    /// list, so it holds one small key for each.
+    ProgramKey "program" { program: ProgramId }
 );
 key!(
-    /// A generation of a program's keys that counts no more. Listed with the program, so that no
-    /// request pays for it.
-    RevokedKey "program" { program: ProgramId, generation: Revoked }
+    /// One version of a program's terms. All settings of a program are in one list: what is small and
+    /// what is revoked comes before the terms, of which there may be many.
+    TermsKey "settings" { program: ProgramId, version: Saved }
+);
+key!(
+    /// A generation of a program's keys that counts no more.
+    RevokedKey "settings" { program: ProgramId, generation: Revoked }
 );
 key!(
     /// One field of a customer: see [`Field`].
@@ -91,8 +96,11 @@ key!(
     DayKey "todo.days" { day: Day }
 );
 key!(
-    /// A pointer: look at this order then. By time first, so that one list serves all programs.
-    DueKey "todo.order" { at: Minute, program: ProgramId, ledger: Ledger, order: OrderPseudonym }
+    /// A pointer: look at this order then. By time first, so that one list serves all programs. Why is
+    /// part of it, so that two reasons in one minute are two keys.
+    DueKey "todo.order" {
+        at: Minute, program: ProgramId, ledger: Ledger, order: OrderPseudonym, why: Why
+    }
 );
 key!(
     /// A fact of an advocate's ledger.
@@ -159,9 +167,8 @@ key!(
     ErasedKey "todo.erased" { program: ProgramId, customer: CustomerPseudonym }
 );
 key!(
-    /// An endpoint of the merchant's webhooks, and what happened to it. Listed with the program, so
-    /// that no request pays for it.
-    EndpointKey "program" { program: ProgramId, endpoint: EndpointPart }
+    /// An endpoint of the merchant's webhooks, and what happened to it.
+    EndpointKey "settings" { program: ProgramId, endpoint: EndpointPart }
 );
 key!(
     /// A message to the merchant.
@@ -246,6 +253,45 @@ part!(
         text => text.parse().map(|customer| Self(Some(customer))).map_err(|_| ()),
     }
 );
+
+/// Why an order is looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// To complete what was cut off, to settle it, and to see a day later whether the verdict would
+    /// still be the same.
+    Look,
+    /// An event came: it is looked for once more a day later, in case that the store was late.
+    Event,
+    /// One of its rewards will expire.
+    Expiring,
+}
+
+part!(
+    Why,
+    self,
+    f,
+    f.write_str(match self {
+        Self::Look => "look",
+        Self::Event => "event",
+        Self::Expiring => "expiring",
+    }),
+    text,
+    match text {
+        "look" => Ok(Self::Look),
+        "event" => Ok(Self::Event),
+        "expiring" => Ok(Self::Expiring),
+        _ => Err(()),
+    }
+);
+
+/// From when a version of the terms is valid, and its digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Saved(pub Moment, pub Digest);
+
+part!(Saved, self, f, write!(f, "terms.{}.{}", self.0, self.1), text, {
+    let (from, digest) = text.strip_prefix("terms.").and_then(|it| it.split_once('.')).ok_or(())?;
+    Ok(Self(from.parse().map_err(|_| ())?, digest.parse().map_err(|_| ())?))
+});
 
 /// An order that a person placed: when it was accepted, whose referral it is, and by which report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -476,8 +522,9 @@ mod tests {
             }
         }
         let fact = "202611220800.conversion.0123456789abcdef";
-        check::<ProgramKey>("program/teehaus/202611220800/0123456789abcdef");
-        check::<RevokedKey>("program/teehaus/revoked.1");
+        check::<ProgramKey>("program/te");
+        check::<TermsKey>("settings/teehaus/terms.20261122080000123.0123456789abcdef");
+        check::<RevokedKey>("settings/teehaus/revoked.1");
         check::<CustomerKey>("customer/teehaus/0123456789a0/id");
         check::<CustomerKey>("customer/teehaus/0123456789a0/hints.202611220800.0123456789abcdef");
         check::<CustomerKey>("customer/teehaus/0123456789a0/segment.202611220800.0123456789abcdef");
@@ -488,8 +535,9 @@ mod tests {
         check::<ClicksKey>("clicks/teehaus/0123456789a0/20261122");
         check::<DayKey>("todo.days/20261122");
         check::<FoldedKey>("todo.folded/teehaus/20261122");
-        check::<DueKey>("todo.order/202611220800/teehaus/0123456789a0/0123456789abcdef");
-        check::<DueKey>("todo.order/202611220800/teehaus/-/0123456789abcdef");
+        check::<DueKey>("todo.order/202611220800/teehaus/0123456789a0/0123456789abcdef/look");
+        check::<DueKey>("todo.order/202611220800/teehaus/-/0123456789abcdef/event");
+        check::<DueKey>("todo.order/202611220800/teehaus/0123456789a0/0123456789abcdef/expiring");
         check::<LedgerKey>(&format!("ledger/teehaus/0123456789a0/0123456789abcdef/{fact}"));
         let seen = "202611220800.0123456789abcdef.0123456789a0.0123456789abcdef";
         check::<PersonKey>(&format!("person/teehaus/c.0123456789a0/{seen}"));
@@ -518,9 +566,9 @@ mod tests {
         check::<TotalsKey>("totals/teehaus/20261122/202611220800.0123456789abcdef");
         check::<ErasedAliasKey>("todo.alias/teehaus/0123456789a0/0123456789abcdef");
         check::<ErasedKey>("todo.erased/teehaus/0123456789a0");
-        check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef");
-        check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef.disabled");
-        check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef.rotated.2");
+        check::<EndpointKey>("settings/teehaus/endpoint.0123456789abcdef");
+        check::<EndpointKey>("settings/teehaus/endpoint.0123456789abcdef.disabled");
+        check::<EndpointKey>("settings/teehaus/endpoint.0123456789abcdef.rotated.2");
         check::<MessageKey>("outbox/teehaus/0123456789abcdef");
         check::<AttemptKey>("todo.outbox/teehaus/0123456789abcdef/202611220800/0123456789abcdef/2");
         check::<DeliveryKey>("delivery/teehaus/0123456789abcdef/8204665599/0123456789abcdef/2");

@@ -18,7 +18,6 @@ use passalong_core::wire::{
     AliasReserved, Clicks, EarnedSum, FriendReward, Me, MeClaim, MeOffer, MeReward, MeTotals, Next,
     ProgramHead, Referral, Stage, YearTotal, promised,
 };
-use serde_json::{Value, json};
 
 use crate::aliases;
 use crate::authenticate::customer;
@@ -26,6 +25,7 @@ use crate::clicks;
 use crate::customers::{self, Customer};
 use crate::http::{Request, Response};
 use crate::keys::{Batch, ClickKey, ClicksKey, LedgerKey, ShareKey};
+use crate::metadata::{self, Shared};
 use crate::orders;
 use crate::people;
 use crate::problem::Problem;
@@ -42,6 +42,10 @@ const LEDGER_PAGES: usize = 5;
 /// Batches of the open day that are counted: a hundred seconds in which somebody clicked, or 8,000
 /// visitors of a link that many follow. Beyond it there are "more than" so many until the day is folded.
 const OPEN_BATCHES: usize = 100;
+/// Pages of closed days: 1,000 days are kept.
+pub const CLICKS_PAGES: usize = 2;
+/// Batches of yesterday that are counted before it is folded.
+const YESTERDAYS_BATCHES: usize = 1_000;
 /// Batches of yesterday whose values are read: one operation.
 const LONG_BATCHES: usize = 100;
 /// Shares are kept so long, for statistics.
@@ -392,7 +396,7 @@ pub async fn count_clicks<H: Host>(
         if first_contact {
             return Ok(Vec::new());
         }
-        cx.list(&ClicksKey::prefix(&[program.id(), &customer]), 1).await
+        cx.list(&ClicksKey::prefix(&[program.id(), &customer]), CLICKS_PAGES).await
     };
     let (page, days) = join(cx.first(&raw(today), OPEN_BATCHES), closed).await;
     let ((batches, goes_on), days) = (page?, days?);
@@ -406,12 +410,13 @@ pub async fn count_clicks<H: Host>(
     if first_contact {
         return Ok(Counted { closed: 0, today: open });
     }
-    let sum = |entry: &Entry| entry.metadata.get("n").and_then(Value::as_u64);
+    let sum = |entry: &Entry| Some(entry.read::<metadata::Counted>()?.clicks);
     let mut closed: u64 = days.iter().filter_map(sum).sum();
     let yesterday = today.plus(-1);
     let folded = ClicksKey { program: program.id().clone(), customer, day: yesterday }.to_string();
     if !days.iter().any(|entry| entry.key == folded) {
-        let batches = cx.list(&raw(yesterday), 1).await?;
+        // Of a link that very many follow, the first of yesterday, until it is folded.
+        let (batches, _) = cx.first(&raw(yesterday), YESTERDAYS_BATCHES).await?;
         closed += clicks::read(cx, &batches, LONG_BATCHES).await?.len() as u64;
     }
     Ok(Counted { closed, today: open })
@@ -445,7 +450,7 @@ pub async fn share<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Re
     let day = cx.now.day();
     let batch = Batch(cx.host.random());
     let key = ShareKey { program: program.id().clone(), day, customer, batch };
-    let put = Put::listed(&key, json!({ "ch": channel }));
+    let put = Put::listed(&key, &Shared { channel });
     cx.put(&put.until(day.plus(SHARES_KEPT_DAYS).start(), cx.now)).await?;
     Ok(Response::empty(204))
 }

@@ -55,7 +55,7 @@ pub struct Listed {
 impl Listed {
     pub fn read(entry: &Entry) -> Option<Self> {
         let key: PersonKey = entry.key.parse().ok()?;
-        let meta = PersonMeta::deserialize(&entry.metadata).ok()?;
+        let meta: PersonMeta = entry.read()?;
         Some(Self { identity: key.identity, seen: key.seen, meta })
     }
 
@@ -102,7 +102,7 @@ pub fn person_puts<H: Host>(
         };
         let seen = Seen { accepted: key.accepted, order, ledger, digest: key.digest };
         let key = PersonKey { program: program.id().clone(), identity: *identity, seen };
-        let put = Put::listed(&key, serde_json::to_value(&meta).unwrap_or_default());
+        let put = Put::listed(&key, &meta);
         match ledger.0 {
             Some(_) => put,
             None => put.until(until.start().plus((1 + LONGEST_HOLD) * DAY), cx.now),
@@ -264,7 +264,7 @@ pub async fn others<H: Host>(
     for ((order, advocate), found) in found.into_iter().take(most) {
         // A run that has come so far leaves this order to the next, which can read them all.
         if !has_room_aside(cx) {
-            return Err(StoreError::no_room());
+            return Err(StoreError::OutOfBudget);
         }
         let claim = claim(cx, program, question, (order, advocate), found).await?;
         let Some(mut claim) = claim else { continue };
@@ -417,7 +417,7 @@ async fn is_known<H: Host>(
     let is_cut = counting.len() > most;
     for purchase in counting.into_iter().take(most) {
         if !has_room_aside(cx) {
-            return Err(StoreError::no_room());
+            return Err(StoreError::OutOfBudget);
         }
         let mut facts = Order::default();
         for (key, fact) in orders::events(cx, program, purchase.order).await? {

@@ -282,8 +282,8 @@ async fn save<H: Host>(
             puts.extend(customers::missing(cx, program, &friend, id, &[]));
         }
     }
-    let named = decision.proven.as_ref().map(|(_, conversion)| conversion);
-    if let Some(conversion) = named.or(decision.record.unproven.as_ref()) {
+    let proven = decision.proven.as_ref().map(|(_, conversion)| conversion);
+    if let Some(conversion) = proven.or(decision.record.unproven.as_ref()) {
         puts.extend(person_puts(cx, program, ledger, order, (key, conversion)));
     }
     let version = program.versions.at(decision.record.occurred_at);

@@ -9,10 +9,10 @@ use passalong_core::program::Program;
 use passalong_core::report::EventType;
 use passalong_core::reward::{ConversionKind, RewardId};
 use passalong_core::seal::Sealed;
-use passalong_core::time::{Instant, Minute, SETTLE};
+use passalong_core::time::{Instant, Minute, Moment, SETTLE};
 use passalong_edge::keys::{
     ClickKey, CustomerKey, DecisionKey, DueKey, EventKey, Field, Ledger, LedgerKey, LogKey,
-    MissingKey, OrderKey, PersonKey, ProgramKey,
+    MissingKey, OrderKey, PersonKey, Saved, TermsKey,
 };
 use passalong_edge::people::PersonMeta;
 use serde::Deserialize as _;
@@ -186,13 +186,14 @@ impl Story {
         let kv = self.machine.kv.borrow();
         let mut oracle = Oracle::default();
         let mut unknown = Vec::new();
-        let mut terms: Vec<(Minute, Digest, Program)> = Vec::new();
-        for (key, put) in kv.ever(&ProgramKey::prefix(&[&id])) {
-            let key: ProgramKey = key.parse().unwrap();
-            terms.push((key.valid_from, key.digest, Program::parse(put.value.as_bytes()).unwrap()));
+        let mut terms: Vec<(Moment, Digest, Program)> = Vec::new();
+        for (key, put) in kv.ever(&TermsKey::prefix(&[&id])) {
+            let Ok(TermsKey { version: Saved(from, digest), .. }) = key.parse() else { continue };
+            terms.push((from, digest, Program::parse(put.value.as_bytes()).unwrap()));
         }
         terms.sort_by_key(|(from, digest, _)| (*from, *digest));
-        oracle.terms = terms.into_iter().map(|(from, _, terms)| (from.start(), terms)).collect();
+        oracle.terms =
+            terms.into_iter().map(|(from, _, terms)| (from.instant_up(), terms)).collect();
         let mut reports: BTreeMap<(OrderPseudonym, Digest), Report> = BTreeMap::new();
         for (key, _) in kv.ever(&OrderKey::prefix(&[&id])) {
             // Decisions on missing referrals stand there, too.

@@ -417,7 +417,7 @@ struct Fate {
 }
 
 fn failed() -> StoreError {
-    StoreError("the store is in a bad mood".to_owned())
+    StoreError::failed("the store is in a bad mood")
 }
 
 /// The store and the clock, as one isolate has them.

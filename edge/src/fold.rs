@@ -128,8 +128,8 @@ async fn open_days<H: Host>(
     Ok(keys)
 }
 
-/// Nothing was clicked before there was a program.
-fn before(program: &Loaded, day: Day) -> bool {
+/// Whether a day is before the program's first: nothing was clicked then, so it is never folded.
+pub fn before(program: &Loaded, day: Day) -> bool {
     program.versions.first().is_some_and(|first| day < first.valid_from.day())
 }
 

@@ -1,4 +1,5 @@
-//! What an advocate's orders come to when they are looked at together: how fast they came.
+//! How fast an advocate's orders came: whether one of them waits for the merchant, and what of the others has
+//! to be known to say so.
 
 use std::collections::BTreeMap;
 

@@ -14,7 +14,7 @@ use crate::clicks;
 use crate::cron::has_room;
 use crate::keys::{ClickKey, ClicksKey, DayKey, FoldedKey};
 use crate::metadata::{Counted, Folded, Nothing};
-use crate::programs;
+use crate::programs::{self, Loaded};
 use crate::reach;
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
@@ -127,6 +127,11 @@ async fn open_days<H: Host>(
     keys.sort_by_key(|key| key.day);
     keys.dedup();
     Ok(keys)
+}
+
+/// Whether a day is before the program's first: nothing was clicked then, so it is never folded.
+pub fn before(program: &Loaded, day: Day) -> bool {
+    program.versions.first().is_some_and(|first| day < first.valid_from.day())
 }
 
 /// Folds one day, advocate by advocate, from where it stopped; where it stops again, if it does.

@@ -10,7 +10,7 @@ use passalong_core::time::Day;
 
 use crate::clicks;
 use crate::days::months;
-use crate::fold::LATE_DAYS;
+use crate::fold::{LATE_DAYS, before};
 use crate::keys::{ClickKey, FoldedKey, ShareKey, StatsKey};
 use crate::metadata::{Folded, Shared};
 use crate::programs::Loaded;
@@ -59,7 +59,7 @@ pub struct OfDay {
 }
 
 /// The reach of each day of a period on which there was any: a list for each month, one for what is
-/// folded, and at least two for each day that is not.
+/// folded, and at least two for each day that is not. Before its first day a program has no reach.
 pub async fn read<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
@@ -90,7 +90,8 @@ pub async fn read<H: Host>(
     };
     let mut day = oldest;
     while day <= to.min(today) {
-        if !is_done(day) && !days.contains_key(&day) {
+        let is_open = !before(program, day) && !is_done(day);
+        if is_open && !days.contains_key(&day) {
             days.insert(day, count_open(cx, program, day).await?);
         }
         day = day.plus(1);

@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 
+mod accountant;
 mod aliases;
 mod checks;
 mod coupons;

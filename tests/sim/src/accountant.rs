@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use books::{Asked, Books};
 use bound::{advocate_of, amount, readings};
+pub use rest::fortnights;
 use shown::Reward;
 pub use shown::Shown;
 use totals::Earned;

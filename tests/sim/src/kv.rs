@@ -60,11 +60,23 @@ pub struct Kv {
     keys: BTreeMap<String, Vec<Write>>,
     writes: u64,
     answers: u64,
+    /// Writes that a told history holds back: keys that begin so, at which location, until when.
+    pub held: Vec<(String, usize, u64)>,
+    /// How late such a write is at a location, in milliseconds.
+    late: BTreeMap<(usize, u64), u64>,
 }
 
 impl Kv {
     pub fn new(seed: u64, staleness: Staleness) -> Self {
-        Self { seed, staleness, keys: BTreeMap::new(), writes: 0, answers: 0 }
+        Self {
+            seed,
+            staleness,
+            keys: BTreeMap::new(),
+            writes: 0,
+            answers: 0,
+            held: Vec::new(),
+            late: BTreeMap::new(),
+        }
     }
 
     /// Whether the platform refuses a write of this key now.
@@ -76,6 +88,11 @@ impl Kv {
     /// Commits a write, or with `None` a delete, at that instant; its name, to take it back.
     pub fn write(&mut self, key: &str, put: Option<Put>, at: u64) -> u64 {
         self.writes += 1;
+        for (prefix, location, until) in &self.held {
+            if key.starts_with(prefix.as_str()) {
+                self.late.insert((*location, self.writes), until.saturating_sub(at));
+            }
+        }
         let write = Write { at, id: self.writes, put };
         let writes = self.keys.entry(key.to_owned()).or_default();
         let place = writes.partition_point(|other| (other.at, other.id) < (at, write.id));
@@ -92,6 +109,9 @@ impl Kv {
 
     /// When this write is visible at that location, at the latest.
     fn delay(&self, location: usize, by: By, id: u64) -> u64 {
+        if let Some(late) = self.late.get(&(location, id)) {
+            return *late;
+        }
         let chance =
             mix(self.seed ^ mix(id ^ mix((location as u64) << 1 | u64::from(by == By::Read))));
         if chance % 1_000 >= self.staleness.late {

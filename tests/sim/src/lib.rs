@@ -24,10 +24,12 @@ mod people;
 mod random;
 mod requests;
 mod story;
+mod told;
 
 pub use many::many;
 pub use passalong_core::mutation::Mutation;
 pub use story::Mode;
+pub use told::{Heard, Order, Told};
 
 /// What came of a history.
 #[derive(Debug, Clone, PartialEq, Eq)]

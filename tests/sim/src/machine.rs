@@ -209,7 +209,7 @@ impl Machine {
         self.forget(id);
     }
 
-    fn kill_isolate(&self, isolate: usize) {
+    pub fn kill_isolate(&self, isolate: usize) {
         self.isolates.borrow_mut()[isolate] = Rc::default();
         self.died.borrow_mut()[isolate].push(self.now.get());
         let on_it =

@@ -159,9 +159,11 @@ impl<'b> Order<'b> {
     }
 }
 
-/// Whether a restoration can undo a reversal. After the settlement nothing comes back, but what was
-/// said in the same breath.
+/// Whether a restoration can undo a reversal. After the settlement what was paid back in part stays
+/// taken, unless both were said in the same breath.
 fn undoes(restored: &Event, reversal: &Event, settled: i64) -> bool {
     let at_once = restored.tries.earliest <= reversal.tries.latest.saturating_add(2 * MINUTE);
-    at_once || restored.tries.earliest <= settled && reversal.tries.earliest <= settled
+    reversal.undoes_all()
+        || at_once
+        || restored.tries.earliest <= settled && reversal.tries.earliest <= settled
 }

@@ -7,7 +7,7 @@ use crate::requests::identity_token;
 use crate::story::{Mode, Story};
 
 /// The ten weeks until that day.
-pub(crate) fn fortnights(today: Day) -> Vec<(String, String)> {
+pub fn fortnights(today: Day) -> Vec<(String, String)> {
     let begins = (0..5).map(|n| today.plus(14 * n - 69));
     begins.map(|day| (day.dashed(), day.plus(13).dashed())).collect()
 }

@@ -156,7 +156,8 @@ pub fn of_code(text: &str) -> Option<Pseudonym> {
 
 /// Whose link was clicked, and when.
 pub fn of_token(text: &str) -> Option<(Pseudonym, i64)> {
-    let bytes = base64url(text)?;
+    let text: String = text.chars().filter(char::is_ascii_graphic).collect();
+    let bytes = base64url(&text)?;
     let whose = framed(&bytes, 26)?;
     Some((whose, bytes[8..13].iter().fold(0, |at, byte| at << 8 | i64::from(*byte))))
 }

@@ -173,6 +173,7 @@ impl Story {
             self.check_erasures(program);
             self.check_aliases(program);
             self.check_answers(program, &oracle);
+            self.check_money(program);
             self.check_clicks(program);
             self.check_coupons(program);
             self.check_coupons_shown(program);

@@ -69,11 +69,13 @@ pub struct Kv {
     keys: BTreeMap<String, Vec<Write>>,
     writes: u64,
     answers: u64,
+    /// Writes that a told history holds back: keys that begin so, at which location, until when.
+    pub held: Vec<(String, usize, u64)>,
 }
 
 impl Kv {
     pub fn new(seed: u64, staleness: Staleness) -> Self {
-        Self { seed, staleness, keys: BTreeMap::new(), writes: 0, answers: 0 }
+        Self { seed, staleness, keys: BTreeMap::new(), writes: 0, answers: 0, held: Vec::new() }
     }
 
     /// Whether the platform refuses a write of this key now.
@@ -92,6 +94,12 @@ impl Kv {
     /// Commits a write, or with `None` a delete, at that instant; its name, to take it back.
     pub fn write(&mut self, key: &str, put: Option<Put>, at: u64, late: Late) -> u64 {
         self.writes += 1;
+        let mut late = late;
+        for (prefix, location, until) in &self.held {
+            if key.starts_with(prefix.as_str()) {
+                late[*location] = [until.saturating_sub(at); 2];
+            }
+        }
         let write = Write { at, id: self.writes, late, put };
         let writes = self.keys.entry(key.to_owned()).or_default();
         let place = writes.partition_point(|other| (other.at, other.id) < (at, write.id));

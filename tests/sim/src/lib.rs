@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 
+mod accountant;
 mod aliases;
 mod checks;
 mod coupons;
@@ -28,12 +29,14 @@ mod script;
 mod shrink;
 mod story;
 mod tape;
+mod told;
 
 pub use many::many;
 pub use passalong_core::mutation::Mutation;
 pub use script::Script;
 pub use shrink::shrink;
 pub use story::Mode;
+pub use told::{Heard, Order, Told};
 
 /// What came of a history.
 #[derive(Debug, Clone, PartialEq, Eq)]

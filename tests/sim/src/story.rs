@@ -19,6 +19,7 @@ use passalong_edge::store::Context;
 use passalong_edge::{clicks, respond};
 use serde_json::{Value, json};
 
+use crate::accountant::Ledgerbook;
 use crate::aliases::Aliases;
 use crate::coupons;
 use crate::kv::{Kv, Staleness};
@@ -185,6 +186,7 @@ pub struct Story {
     pub fulfilled: BTreeMap<(usize, String), Vec<Value>>,
     /// Ids of rewards, and of entries of them, that somebody has seen.
     pub seen: Vec<(usize, String)>,
+    pub(crate) ledgerbook: Rc<RefCell<Ledgerbook>>,
     pub(crate) aliases: Aliases,
     pub uploads: Vec<coupons::Upload>,
     /// Different codes so far.
@@ -362,6 +364,12 @@ fn of_preset(random: &mut Random, id: &str, hold: &Value) -> Value {
     })
 }
 
+/// The body of an answer: a text where it is no JSON.
+fn read(body: &[u8]) -> Value {
+    let text = || Value::String(String::from_utf8_lossy(body).into_owned());
+    serde_json::from_slice(body).unwrap_or_else(|_| text())
+}
+
 impl Story {
     pub fn new(seed: u64, mode: Mode) -> Self {
         let mut random = Random::new(seed);
@@ -390,7 +398,7 @@ impl Story {
         mode: Mode,
         random: Random,
     ) -> Self {
-        Self {
+        let story = Self {
             began: machine.now.get(),
             machine: Rc::new(machine),
             mode,
@@ -401,6 +409,7 @@ impl Story {
             erased: BTreeMap::new(),
             fulfilled: BTreeMap::new(),
             seen: Vec::new(),
+            ledgerbook: Rc::default(),
             aliases: Aliases::default(),
             uploads: Vec::new(),
             codes: 0,
@@ -421,7 +430,13 @@ impl Story {
             folded_day: 0,
             draining: false,
             serial: 0,
+        };
+        for of in &story.programs {
+            for customer in of.advocates.iter().chain(&of.friends) {
+                story.ledgerbook.borrow_mut().introduce(customer, &of.code(customer));
+            }
         }
+        story
     }
 
     /// Programs are made in peace and known everywhere when the story begins.
@@ -476,17 +491,20 @@ impl Story {
         let memory = machine.isolate(isolate);
         let now = machine.instant(isolate);
         let inner = Rc::clone(&machine);
+        let ledgerbook = Rc::clone(&self.ledgerbook);
+        let slip = ledgerbook.borrow_mut().send(&request, machine.now.get());
         machine.spawn(isolate, async move {
             let place = Place { machine: Rc::clone(&inner), isolate };
             let cx = Context::new(&place, &memory, &inner.config, now);
             let (response, after) = respond(&cx, &request).await;
+            ledgerbook.borrow_mut().hear(slip, response.status, &response.body);
             let location = response.headers.iter().find(|(name, _)| *name == "location");
             let task = inner.current();
             outbox.borrow_mut().answers.push(Answer {
                 task,
                 status: response.status,
                 has_pa: location.is_some_and(|(_, url)| url.contains("pa=")),
-                body: serde_json::from_slice(&response.body).unwrap_or_default(),
+                body: read(&response.body),
                 isolate,
                 minute: now.minute_up(),
                 day: now.day(),

@@ -11,6 +11,8 @@
 
 use std::collections::BTreeMap;
 
+use mimalloc::MiMalloc;
+
 mod aliases;
 mod checks;
 mod coupons;
@@ -34,6 +36,10 @@ pub use passalong_core::mutation::Mutation;
 pub use script::Script;
 pub use shrink::shrink;
 pub use story::Mode;
+
+/// A history is made of millions of short texts.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What came of a history.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -75,13 +75,15 @@ pub struct Machine {
     isolates: RefCell<Vec<Rc<Isolate>>>,
     queue: RefCell<BinaryHeap<Reverse<(u64, u64, Next)>>>,
     order: Cell<u64>,
-    tasks: RefCell<BTreeMap<TaskId, Running>>,
+    /// By id; those that have ended are none.
+    tasks: RefCell<Vec<Option<Running>>>,
+    running: Cell<usize>,
+    /// Of those that there is something to say of.
     records: RefCell<BTreeMap<TaskId, Record>>,
     in_flight: RefCell<Vec<InFlight>>,
     /// Failures in a row of one task's write.
     failures: RefCell<BTreeMap<(TaskId, String), u32>>,
     current: Cell<TaskId>,
-    last_task: Cell<TaskId>,
     /// When an operation last failed hard, or was slow: others on the isolate wait for it.
     trouble: Cell<u64>,
     /// Tasks that were cut off and not asked for yet.
@@ -109,11 +111,11 @@ impl Machine {
             queue: RefCell::default(),
             order: Cell::new(0),
             tasks: RefCell::default(),
+            running: Cell::new(0),
             records: RefCell::default(),
             in_flight: RefCell::default(),
             failures: RefCell::default(),
             current: Cell::new(0),
-            last_task: Cell::new(0),
             trouble: Cell::new(0),
             cut: RefCell::default(),
             died: RefCell::new(vec![Vec::new(); isolates]),
@@ -142,10 +144,13 @@ impl Machine {
 
     /// Starts a task on an isolate; it runs from now on.
     pub fn spawn(&self, isolate: usize, future: impl Future<Output = ()> + 'static) -> TaskId {
-        let id = self.last_task.get() + 1;
-        self.last_task.set(id);
-        self.tasks.borrow_mut().insert(id, Running { future: Box::pin(future), isolate });
-        self.records.borrow_mut().insert(id, Record::default());
+        let running = Some(Running { future: Box::pin(future), isolate });
+        let id = {
+            let mut tasks = self.tasks.borrow_mut();
+            tasks.push(running);
+            tasks.len() as TaskId
+        };
+        self.running.set(self.running.get() + 1);
         self.schedule(self.now.get(), Next::Wake(id));
         id
     }
@@ -159,7 +164,7 @@ impl Machine {
     }
 
     pub fn is_idle(&self) -> bool {
-        self.tasks.borrow().is_empty()
+        self.running.get() == 0
     }
 
     /// Goes on to what happens next, and says what that was. None where nothing is left.
@@ -173,7 +178,7 @@ impl Machine {
     }
 
     fn wake(&self, id: TaskId) {
-        let Some(mut running) = self.tasks.borrow_mut().remove(&id) else { return };
+        let Some(mut running) = self.take(id) else { return };
         let (kills, isolates) = {
             let faults = self.faults.borrow();
             (faults.kills, faults.isolates)
@@ -194,9 +199,16 @@ impl Machine {
         match running.future.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
             Poll::Ready(()) => self.forget(id),
             Poll::Pending => {
-                self.tasks.borrow_mut().insert(id, running);
+                self.tasks.borrow_mut()[place(id)] = Some(running);
+                self.running.set(self.running.get() + 1);
             }
         }
+    }
+
+    fn take(&self, id: TaskId) -> Option<Running> {
+        let running = self.tasks.borrow_mut().get_mut(place(id))?.take()?;
+        self.running.set(self.running.get() - 1);
+        Some(running)
     }
 
     fn forget(&self, id: TaskId) {
@@ -239,12 +251,15 @@ impl Machine {
     pub fn kill_isolate(&self, isolate: usize) {
         self.isolates.borrow_mut()[isolate] = Rc::default();
         self.died.borrow_mut()[isolate].push(self.now.get());
-        let on_it =
-            |(id, running): (&TaskId, &Running)| (running.isolate == isolate).then_some(*id);
-        let dead: Vec<TaskId> = self.tasks.borrow().iter().filter_map(on_it).collect();
+        let dead: Vec<TaskId> = {
+            let tasks = self.tasks.borrow();
+            let on_it = |task: &Option<Running>| {
+                task.as_ref().is_some_and(|running| running.isolate == isolate)
+            };
+            (1..).zip(tasks.iter()).filter(|(_, task)| on_it(task)).map(|(id, _)| id).collect()
+        };
         for id in dead {
-            let gone = self.tasks.borrow_mut().remove(&id);
-            drop(gone);
+            drop(self.take(id));
             self.cut_off(id);
         }
     }
@@ -256,9 +271,7 @@ impl Machine {
 
     fn excuse(&self) {
         self.trouble.set(self.now.get());
-        if let Some(record) = self.records.borrow_mut().get_mut(&self.current.get()) {
-            record.excused = true;
-        }
+        self.records.borrow_mut().insert(self.current.get(), Record { excused: true });
     }
 
     /// How long an operation takes.
@@ -365,7 +378,11 @@ impl Machine {
             let fails = hard || soft || refused;
             (fails, !refused && (!fails || random.permille(500)))
         };
-        self.failures.borrow_mut().insert(slot, if fails { in_a_row + 1 } else { 0 });
+        if fails {
+            self.failures.borrow_mut().insert(slot, in_a_row + 1);
+        } else if in_a_row > 0 {
+            self.failures.borrow_mut().remove(&slot);
+        }
         if refused && fails && in_a_row >= 2 {
             self.excuse();
         }
@@ -414,6 +431,25 @@ struct Fate {
     fails: bool,
     /// When, and how late it is.
     commits: Option<(u64, Late)>,
+}
+
+/// How long a text would be.
+struct Length(usize);
+
+impl std::io::Write for Length {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0 += text.len();
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Where a task is kept.
+fn place(id: TaskId) -> usize {
+    usize::try_from(id - 1).unwrap()
 }
 
 fn failed() -> StoreError {
@@ -466,7 +502,9 @@ impl Store for Place {
     }
 
     async fn put(&self, put: &Put) -> Result<(), StoreError> {
-        let metadata = put.metadata.as_ref().map_or(0, |metadata| metadata.to_string().len());
+        let mut metadata = Length(0);
+        serde_json::to_writer(&mut metadata, &put.metadata).unwrap();
+        let Length(metadata) = metadata;
         assert!(metadata <= 1_024, "{}: metadata of {metadata} bytes", put.key);
         assert!(put.key.len() <= 512 && put.ttl.is_none_or(|ttl| ttl >= 60), "{put:?}");
         self.machine.write(Op::Put, &put.key, Some(put)).await

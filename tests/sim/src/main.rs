@@ -107,9 +107,11 @@ fn tell(name: &str, outcome: &Outcome) -> ExitCode {
 fn all(from: u64, histories: u64, mode: Mode) -> ExitCode {
     let zero = || AtomicU64::new(0);
     let (lived, failed, steps, breached) = (zero(), zero(), zero(), zero());
+    let digest = zero();
     let began = Instant::now();
     many(from..=from + histories - 1, mode, None, |outcome| {
         steps.fetch_add(outcome.steps.into(), Ordering::Relaxed);
+        digest.fetch_xor(outcome.digest, Ordering::Relaxed);
         breached.fetch_add(u64::from(outcome.breaches > 0), Ordering::Relaxed);
         if let Some(first) = outcome.violations.first() {
             failed.fetch_add(1, Ordering::Relaxed);
@@ -123,7 +125,7 @@ fn all(from: u64, histories: u64, mode: Mode) -> ExitCode {
     });
     let seconds = began.elapsed().as_secs();
     let (failed, steps) = (failed.into_inner(), steps.into_inner());
-    println!("{histories} histories, {steps} steps, {failed} failed, {seconds} s");
+    println!("{histories} histories, {steps} steps, {failed} failed, {seconds} s, digest {:016x}", digest.into_inner());
     if mode == Mode::Beyond {
         println!("{} with a breach that was reported", breached.into_inner());
     }

@@ -157,6 +157,12 @@ pub(crate) struct Outbox {
     pub lost_batches: Vec<(TaskId, clicks::Target)>,
 }
 
+impl Outbox {
+    pub fn is_empty(&self) -> bool {
+        self.answers.is_empty() && self.violations.is_empty() && self.lost_batches.is_empty()
+    }
+}
+
 /// A visitor's click that was answered with `pa`.
 #[derive(Debug, Clone)]
 pub struct Clicked {

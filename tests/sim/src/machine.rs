@@ -11,7 +11,7 @@ use std::task::{Context as Task, Poll, Waker};
 
 use passalong_core::time::Instant;
 use passalong_edge::isolate::{Config, Isolate};
-use passalong_edge::store::{Host, Page, Put, Store, StoreError};
+use passalong_edge::store::{Put, StoreError};
 
 use crate::direction::{Direction, Named};
 use crate::kv::{Kv, Late};
@@ -287,7 +287,7 @@ impl Machine {
     }
 
     /// Waits until then; the task is woken for it.
-    async fn until(&self, at: u64, named: Option<&Named>) {
+    pub(crate) async fn until(&self, at: u64, named: Option<&Named>) {
         self.direction.lasts(named, at);
         self.schedule(at, Next::Wake(self.current.get()));
         poll_fn(|_| if self.now.get() >= at { Poll::Ready(()) } else { Poll::Pending }).await;
@@ -320,14 +320,14 @@ impl Machine {
         (fails, takes)
     }
 
-    async fn read(&self, named: Option<&Named>) -> Result<(), StoreError> {
+    pub(crate) async fn read(&self, named: Option<&Named>) -> Result<(), StoreError> {
         let (fails, takes) = self.fate_of_read(named);
         self.until(self.now.get() + takes, named).await;
         if fails { Err(failed()) } else { Ok(()) }
     }
 
     /// How much older than what the location knows an answer is.
-    fn back(&self, named: Option<&Named>) -> u64 {
+    pub(crate) fn back(&self, named: Option<&Named>) -> u64 {
         if self.direction.is_scripted() {
             return self.direction.back(named);
         }
@@ -338,7 +338,7 @@ impl Machine {
         back
     }
 
-    fn is_empty_page(&self, named: Option<&Named>) -> bool {
+    pub(crate) fn is_empty_page(&self, named: Option<&Named>) -> bool {
         if self.direction.is_scripted() {
             return named.is_some_and(|named| self.direction.is(named, Effect::EmptyPage));
         }
@@ -408,7 +408,12 @@ impl Machine {
         (at, late)
     }
 
-    async fn write(&self, op: Op, key: &str, put: Option<&Put>) -> Result<(), StoreError> {
+    pub(crate) async fn write(
+        &self,
+        op: Op,
+        key: &str,
+        put: Option<&Put>,
+    ) -> Result<(), StoreError> {
         let task = self.current.get();
         let named = self.direction.name(task, op, key);
         let fate = self.fate_of_write(key, named.as_ref());
@@ -433,20 +438,6 @@ struct Fate {
     commits: Option<(u64, Late)>,
 }
 
-/// How long a text would be.
-struct Length(usize);
-
-impl std::io::Write for Length {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0 += text.len();
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Where a task is kept.
 fn place(id: TaskId) -> usize {
     usize::try_from(id - 1).unwrap()
@@ -454,89 +445,4 @@ fn place(id: TaskId) -> usize {
 
 fn failed() -> StoreError {
     StoreError("the store is in a bad mood".to_owned())
-}
-
-/// The store and the clock, as one isolate has them.
-pub struct Place {
-    pub machine: Rc<Machine>,
-    pub isolate: usize,
-}
-
-impl Place {
-    const fn location(&self) -> usize {
-        self.isolate / ISOLATES
-    }
-
-    fn name(&self, op: Op, key: &str) -> Option<Named> {
-        self.machine.direction.name(self.machine.current(), op, key)
-    }
-}
-
-impl Store for Place {
-    async fn get(&self, key: &str) -> Result<Option<String>, StoreError> {
-        let named = self.name(Op::Get, key);
-        self.machine.read(named.as_ref()).await?;
-        let back = self.machine.back(named.as_ref());
-        let now = self.machine.now.get();
-        Ok(self.machine.kv.borrow().get(key, self.location(), (now, back)))
-    }
-
-    async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<String>>, StoreError> {
-        let first = keys.first().map(String::as_str).unwrap_or_default();
-        self.machine.read(self.name(Op::Get, first).as_ref()).await?;
-        let now = self.machine.now.get();
-        let get = |key: &String| {
-            let back = self.machine.back(self.name(Op::Get, key).as_ref());
-            self.machine.kv.borrow().get(key, self.location(), (now, back))
-        };
-        Ok(keys.iter().map(get).collect())
-    }
-
-    async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<Page, StoreError> {
-        let named = self.name(Op::List, prefix);
-        self.machine.read(named.as_ref()).await?;
-        let back = self.machine.back(named.as_ref());
-        let is_empty = self.machine.is_empty_page(named.as_ref());
-        let view = (self.machine.now.get(), back);
-        Ok(self.machine.kv.borrow().list((prefix, cursor), self.location(), view, is_empty))
-    }
-
-    async fn put(&self, put: &Put) -> Result<(), StoreError> {
-        let mut metadata = Length(0);
-        serde_json::to_writer(&mut metadata, &put.metadata).unwrap();
-        let Length(metadata) = metadata;
-        assert!(metadata <= 1_024, "{}: metadata of {metadata} bytes", put.key);
-        assert!(put.key.len() <= 512 && put.ttl.is_none_or(|ttl| ttl >= 60), "{put:?}");
-        self.machine.write(Op::Put, &put.key, Some(put)).await
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.machine.write(Op::Delete, key, None).await
-    }
-}
-
-impl Host for Place {
-    async fn sleep(&self, millis: u32) {
-        let named = self.name(Op::Sleep, "");
-        self.machine.until(self.machine.now.get() + u64::from(millis), named.as_ref()).await;
-    }
-
-    fn random(&self) -> [u8; 8] {
-        let named = self.name(Op::Random, "");
-        let direction = &self.machine.direction;
-        if direction.is_scripted() {
-            return direction.number(named.as_ref()).to_be_bytes();
-        }
-        let number = self.machine.random.borrow_mut().next();
-        direction.note(named.as_ref(), Effect::Number(number));
-        number.to_be_bytes()
-    }
-
-    fn millis(&self) -> u64 {
-        self.machine.clock(self.isolate)
-    }
-
-    fn log(&self, line: &str) {
-        self.machine.log.borrow_mut().push(line.to_owned());
-    }
 }

@@ -243,7 +243,6 @@ async fn delete<H: Host>(
 ) -> Result<(), StoreError> {
     for entry in kept {
         match entry.key.parse().map(|key: CustomerKey| key.field) {
-            Ok(Field::Erased) => continue,
             Ok(Field::Alias(at, alias)) => {
                 // Whoever chose it this moment may still be about to write the claim.
                 if cx.now < at.start().plus(WRITTEN_WITHIN) {
@@ -251,7 +250,7 @@ async fn delete<H: Host>(
                 }
                 bury(cx, program.id(), alias, (at, customer)).await?;
             }
-            Ok(Field::Hints(..) | Field::Segment(..)) => continue,
+            Ok(Field::Erased | Field::Hints(..) | Field::Segment(..)) => continue,
             _ => {}
         }
         cx.delete(&entry.key).await?;

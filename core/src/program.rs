@@ -2,6 +2,7 @@
 //! the version that applies to an order.
 
 mod rules;
+mod shop_words;
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,10 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::decode::{Fields, Invalid};
 use crate::ids::{Digest, ProgramId};
 use crate::money::{Currency, MAX_AMOUNT};
-use crate::report::Item;
-use crate::reward::{Role, Rule};
-use crate::time::Instant;
+use crate::report::{CLOCK_LEEWAY, Item};
+use crate::reward::{Reason, Role, Rule};
+use crate::time::{DAY, Day, Instant, Moment};
 use crate::words::words;
+
+pub use shop_words::{ListedCoupon, Meaning, StandsFor};
 
 words!(
     /// How the program speaks to people in German.
@@ -29,6 +32,15 @@ words!(
     /// sends along.
     Model {
         LastClick = "last_click",
+    }
+);
+
+words!(
+    /// What becomes of an order whose buyer nobody knows, where the terms promise rewards for new
+    /// customers only.
+    Unknown {
+        Accept = "accept",
+        Review = "review",
     }
 );
 
@@ -49,6 +61,22 @@ pub struct Attribution {
     /// How long after an order that brought its proof the friend's orders need none; 0: each needs
     /// its own.
     pub bound_days: u32,
+    /// How long a purchase makes whoever bought a known customer, where the shop does not say.
+    pub remember_days: u32,
+}
+
+impl Attribution {
+    /// Whether a click can have brought what occurred then, and why not.
+    pub fn window(&self, click: Instant, occurred_at: Instant) -> Result<(), Reason> {
+        let age = occurred_at.seconds() - click.seconds();
+        if age < -CLOCK_LEEWAY {
+            Err(Reason::ClickedLater)
+        } else if age > i64::from(self.window_days) * DAY {
+            Err(Reason::OutsideWindow)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +130,9 @@ pub struct Coupon {
     pub link: Option<String>,
 }
 
+/// How many days a purchase is remembered, where the terms say nothing: two years.
+const REMEMBERED: u32 = 730;
+
 /// The most a private person can earn by recommendations in a year so that nothing of it is taxed in
 /// Germany (§ 22 Nr. 3 `EStG`: from 256 EUR on all of it is).
 const TAX_FREE_DE: i64 = 25_599;
@@ -138,6 +169,13 @@ pub struct Program {
     pub review: Review,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coupon: Option<Coupon>,
+    pub unknown_buyers: Unknown,
+    /// The merchant's own codes that prove a referral.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub coupons: Vec<ListedCoupon>,
+    /// Words that no customer can take for an alias.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reserved: Vec<String>,
     pub preview: Preview,
     pub paused: bool,
 }
@@ -287,6 +325,8 @@ impl Program {
         let attribution = attribution(f.object("attribution")?)?;
         let hold = hold(f.object("hold")?)?;
         let coupon = f.object("coupon")?.map(coupon).transpose()?;
+        let coupons = shop_words::coupons(&mut f, coupon.as_ref())?;
+        let reserved = shop_words::reserved(&mut f)?;
         let rewards = rules::read(&mut f, currency, coupon.is_some())?;
         let excluded = excluded(f.object("excluded")?)?;
         let yearly_ceiling = yearly_ceiling(&mut f, currency)?;
@@ -294,6 +334,7 @@ impl Program {
         let review = review(f.object("review")?)?;
         let preview = preview(f.object("preview")?, &name)?;
         let paused = f.flag("paused")?.unwrap_or(false);
+        let unknown_buyers = f.read("unknown_buyers")?.unwrap_or(Unknown::Accept);
         f.integer("version", (0, i64::MAX), "must be a number, or left out")?;
         f.read::<Instant>("valid_from")?;
         f.ignore("plain_terms");
@@ -314,6 +355,9 @@ impl Program {
             yearly_ceiling,
             review,
             coupon,
+            unknown_buyers,
+            coupons,
+            reserved,
             preview,
             paused,
         })
@@ -336,6 +380,7 @@ fn attribution(fields: Option<Fields>) -> Result<Attribution, Invalid> {
         window_days: 30,
         new_customers_only: true,
         bound_days: 0,
+        remember_days: REMEMBERED,
     };
     if let Some(mut f) = fields {
         let model = f.any_text("model")?;
@@ -346,6 +391,7 @@ fn attribution(fields: Option<Fields>) -> Result<Attribution, Invalid> {
         result.window_days = days(&mut f, "window_days", 1)?.unwrap_or(result.window_days);
         result.new_customers_only = f.flag("new_customers_only")?.unwrap_or(true);
         result.bound_days = days(&mut f, "bound_days", 0)?.unwrap_or(0);
+        result.remember_days = days(&mut f, "remember_days", 1)?.unwrap_or(REMEMBERED);
         f.finish()?;
     }
     Ok(result)
@@ -493,46 +539,80 @@ checked!(TimeZone, "must be an IANA time zone, for example Europe/Berlin", |text
 pub struct Version {
     /// From 1, in the order in which versions became valid.
     pub number: u32,
+    /// The first second in which it applies.
     pub valid_from: Instant,
     pub terms: Program,
 }
 
 /// All versions of one program, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Versions(Vec<Version>);
+pub struct Versions {
+    all: Vec<Version>,
+    /// What each is stored under, in the same order.
+    stored: Vec<(Moment, Digest)>,
+}
 
 impl Versions {
-    /// Numbers versions by `(valid_from, digest)`, so that every reader counts alike.
-    pub fn new(mut stored: Vec<(Instant, Digest, Program)>) -> Self {
+    /// Of the versions that become valid on one day (UTC), so many count: the first ones.
+    pub const A_DAY: usize = 20;
+
+    /// Numbers the versions that count by `(valid_from, digest)`, so that every reader counts alike.
+    pub fn new<T: Into<Moment>>(stored: Vec<(T, Digest, Program)>) -> Self {
+        let mut stored: Vec<(Moment, Digest, Program)> = stored
+            .into_iter()
+            .map(|(valid_from, digest, terms)| (valid_from.into(), digest, terms))
+            .collect();
         stored.sort_by_key(|(valid_from, digest, _)| (*valid_from, *digest));
-        let number = |(index, (valid_from, _, terms))| Version {
-            number: u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1),
-            valid_from,
-            terms,
-        };
-        Self(stored.into_iter().enumerate().map(number).collect())
+        let mut versions = Self::default();
+        for (valid_from, digest, terms) in stored {
+            if versions.of_day(valid_from.day()) >= Self::A_DAY {
+                continue;
+            }
+            let number = u32::try_from(versions.all.len()).unwrap_or(u32::MAX).saturating_add(1);
+            let valid_from_second = valid_from.instant_up();
+            versions.all.push(Version { number, valid_from: valid_from_second, terms });
+            versions.stored.push((valid_from, digest));
+        }
+        versions
+    }
+
+    /// How many versions become valid on a day.
+    pub fn of_day(&self, day: Day) -> usize {
+        let later = self.stored.iter().rev().skip_while(|(from, _)| from.day() > day);
+        later.take_while(|(from, _)| from.day() == day).count()
+    }
+
+    /// The version stored under these.
+    pub fn stored_under(&self, key: (Moment, Digest)) -> Option<&Version> {
+        let place = self.stored.iter().position(|stored| *stored == key)?;
+        self.all.get(place)
+    }
+
+    /// When the latest version becomes valid.
+    pub fn latest_from(&self) -> Option<Moment> {
+        self.stored.last().map(|(from, _)| *from)
     }
 
     /// The terms that apply to what occurred then; none before the program began.
     pub fn at(&self, occurred_at: Instant) -> Option<&Version> {
-        self.0.iter().rev().find(|version| version.valid_from <= occurred_at)
+        self.all.iter().rev().find(|version| version.valid_from <= occurred_at)
     }
 
     /// What applies now, or, before it began, the first version.
     pub fn current(&self, now: Instant) -> Option<&Version> {
-        self.at(now).or_else(|| self.0.first())
+        self.at(now).or_else(|| self.all.first())
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Version> {
-        self.0.iter()
+        self.all.iter()
     }
 
     pub fn first(&self) -> Option<&Version> {
-        self.0.first()
+        self.all.first()
     }
 
     pub fn latest(&self) -> Option<&Version> {
-        self.0.last()
+        self.all.last()
     }
 }
 

@@ -63,6 +63,16 @@ words!(
         Velocity = "velocity",
         ManyOrdersOneClick = "many_orders_one_click",
         ClaimedByHand = "claimed_by_hand",
+        /// Only the buyer's browser reported the order; nobody has said that it is paid.
+        Unpaid = "unpaid",
+        /// The buyer's bank asks for the money back; it is not decided yet.
+        Disputed = "disputed",
+        /// The code is a word that the program keeps for itself.
+        ReservedCode = "reserved_code",
+        /// The click came after the order.
+        ClickedLater = "clicked_later",
+        /// A missing referral that the merchant has not approved.
+        NotApprovedYet = "not_approved_yet",
         Refunded = "refunded",
         Withdrawn = "withdrawn",
         Cancelled = "cancelled",

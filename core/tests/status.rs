@@ -4,6 +4,7 @@
 mod support;
 
 use passalong_core::fact::Via;
+use passalong_core::orders::claims::Admission;
 use passalong_core::report::EventType;
 use passalong_core::reward::{ConversionKind, Reason, Role, Status, Trigger, Value};
 use passalong_core::status::{Entry, Reward, Totals};
@@ -104,7 +105,7 @@ fn what_is_refused_says_why_at_once() {
     refused(&scene, ordered(), Reason::FriendAlreadyReferred);
 
     let mut scene = Scene::plain();
-    scene.conversion.again = true;
+    scene.conversion.admission = Admission::Again;
     refused(&scene, ordered(), Reason::FriendAlreadyReferred);
 
     let rule = json!({"minimum_order": 5001, "value": {"kind": "credit", "amount": 700}});
@@ -199,7 +200,7 @@ fn a_refund_after_settlement_shrinks_an_approved_share() {
 fn an_order_undone_after_settlement_takes_the_whole_reward() {
     let nothing = with_value(&credit(1));
     let mut worthless = Scene::plain();
-    worthless.conversion.amount = Some(0);
+    worthless.conversion.amount = Some(2);
     for (scene, zero) in [
         (Scene::plain(), credit(0)),
         (nothing, credit(0)),
@@ -270,7 +271,7 @@ fn a_fulfilled_percentage_is_taken_back_once() {
 #[test]
 fn an_entry_is_below_zero() {
     let mut worthless = Scene::plain().fulfilled(Role::Advocate, credit(0), day(31));
-    worthless.conversion.amount = Some(0);
+    worthless.conversion.amount = Some(2);
     let undone = worthless.event(EventType::Chargeback, day(40), None);
     assert_eq!(decided(&undone), shown(credit(0), Status::Fulfilled, None, start(31)));
 }

@@ -5,14 +5,17 @@ use futures_util::future::join_all;
 use passalong_core::alias::{Alias, AliasClaim, owner};
 use passalong_core::ids::{CustomerPseudonym, ProgramId};
 use passalong_core::time::Minute;
-use serde_json::json;
 
 use crate::customers::Customer;
 use crate::keys::{AliasKey, CustomerKey, Field};
+use crate::metadata::Nothing;
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
 /// Aliases of one customer that are looked at: of two chosen at once one may be lost, and then another.
 const LOOKED_AT: usize = 4;
+/// Claims on one alias that are looked at: the first in time, one of which owns it. However many
+/// choose it later, an order by it is taken in.
+const CLAIMS: usize = 1_000;
 
 /// The claims on an alias that this location shows, the first in front.
 pub async fn claims<H: Host>(
@@ -20,20 +23,20 @@ pub async fn claims<H: Host>(
     program: &ProgramId,
     alias: Alias,
 ) -> Result<Vec<AliasClaim>, StoreError> {
-    let entries = cx.list(&AliasKey::prefix(&[program, &alias]), 1).await?;
+    let entries = cx.first(&AliasKey::prefix(&[program, &alias]), CLAIMS).await?.0;
     let claim = |entry: &Entry| entry.key.parse().ok().map(|key: AliasKey| key.claim);
     let mut claims: Vec<AliasClaim> = entries.iter().filter_map(claim).collect();
     claims.sort_unstable();
     Ok(claims)
 }
 
-/// Whose an alias is, for an order that is accepted in that minute.
+/// Whose an alias is, for an order that is accepted in that minute, and since when.
 pub async fn owner_of<H: Host>(
     cx: &Context<'_, H>,
     program: &ProgramId,
     alias: Alias,
     minute: Minute,
-) -> Result<Option<CustomerPseudonym>, StoreError> {
+) -> Result<Option<(CustomerPseudonym, Minute)>, StoreError> {
     Ok(owner(&claims(cx, program, alias).await?, minute))
 }
 
@@ -65,10 +68,10 @@ pub async fn chosen<H: Host>(
         let mut claims = claims?;
         // What was written a moment ago may not be listed yet.
         let own = record.aliases.iter().filter(|(_, own)| own == alias);
-        let fresh = own.clone().map(|(at, _)| AliasClaim { at: *at, customer });
+        let fresh = own.clone().map(|(at, _)| AliasClaim::of(*at, customer));
         claims.extend(fresh.filter(|claim| cx.now < claim.reserved_until().start()));
         match claims.into_iter().min() {
-            Some(first) if first.customer == customer => {
+            Some(first) if first.is_of(customer) => {
                 result.held = result.held.or(Some((*alias, first)));
             }
             _ => result.lost.extend(own),
@@ -77,22 +80,54 @@ pub async fn chosen<H: Host>(
     Ok(result)
 }
 
-/// The keys that claim an alias: the customer's first, so that an erasure finds the other.
-pub fn claim_puts(program: &ProgramId, alias: Alias, claim: AliasClaim) -> [Put; 2] {
-    [field_key(program, alias, claim), alias_key(program, alias, claim)]
-        .map(|key| Put::listed(&key, json!({})))
+/// The keys by which a customer claims an alias: the customer's own first, so that an erasure finds
+/// the other.
+pub fn claim_puts(
+    program: &ProgramId,
+    alias: Alias,
+    (at, customer): (Minute, CustomerPseudonym),
+) -> [Put; 2] {
+    let claim = AliasClaim::of(at, customer);
+    [field_key(program, customer, (at, alias)), alias_key(program, alias, claim)]
+        .map(|key| Put::listed(&key, &Nothing {}))
 }
 
 /// The same keys, to be deleted: the customer's last.
-pub fn claim_keys(program: &ProgramId, alias: Alias, claim: AliasClaim) -> [String; 2] {
-    [alias_key(program, alias, claim), field_key(program, alias, claim)]
+pub fn claim_keys(
+    program: &ProgramId,
+    alias: Alias,
+    (at, customer): (Minute, CustomerPseudonym),
+) -> [String; 2] {
+    let claim = AliasClaim::of(at, customer);
+    [alias_key(program, alias, claim), field_key(program, customer, (at, alias))]
+}
+
+/// Takes an erased customer's name off a claim. Where it may be the one that owns the alias, a claim
+/// that names nobody is written in its place before: what is in print stays taken, and nobody earns by
+/// it. Two operations, and one list.
+pub async fn bury<H: Host>(
+    cx: &Context<'_, H>,
+    program: &ProgramId,
+    alias: Alias,
+    (at, customer): (Minute, CustomerPseudonym),
+) -> Result<(), StoreError> {
+    let claim = AliasClaim::of(at, customer);
+    let others = claims(cx, program, alias).await?;
+    if !others.iter().any(|other| *other < claim) {
+        let key = alias_key(program, alias, claim.of_nobody());
+        cx.put(&Put::listed(&key, &Nothing {})).await?;
+    }
+    cx.delete(&alias_key(program, alias, claim)).await
 }
 
 fn alias_key(program: &ProgramId, alias: Alias, claim: AliasClaim) -> String {
     AliasKey { program: program.clone(), alias, claim }.to_string()
 }
 
-fn field_key(program: &ProgramId, alias: Alias, claim: AliasClaim) -> String {
-    let field = Field::Alias(claim.at, alias);
-    CustomerKey { program: program.clone(), customer: claim.customer, field }.to_string()
+fn field_key(
+    program: &ProgramId,
+    customer: CustomerPseudonym,
+    (at, alias): (Minute, Alias),
+) -> String {
+    CustomerKey { program: program.clone(), customer, field: Field::Alias(at, alias) }.to_string()
 }

@@ -10,30 +10,32 @@ use passalong_core::fact::{
 };
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
 use passalong_core::orders::account::Paced;
+use passalong_core::orders::claims::{Weighed, horizon};
 use passalong_core::program::{Excluded, Program, Version};
 use passalong_core::report::Item;
 use passalong_core::reward::Rule;
-use passalong_core::settlement::{Case, Earned, Pace, settle, settling};
+use passalong_core::settlement::{Case, Earned, Pace, Reported, settle, settling};
 use passalong_core::time::{DAY, HOUR, Instant, MINUTE, Minute, SETTLE};
 use passalong_core::wire::CronReport;
-use serde_json::{Value, json};
 
-use crate::claim::WAITS_DAYS;
 use crate::coupons;
-use crate::customers::{self, Customer};
+use crate::customers::Customer;
 use crate::erasure;
 use crate::fold::fold_clicks;
 use crate::join::{Joined, join};
-use crate::keys::{AttemptKey, DueKey, DuePoolKey, Ledger, LedgerKey, TODO};
+use crate::keys::{AttemptKey, DueKey, DueMissingKey, DuePoolKey, Ledger, LedgerKey, TODO, Why};
+use crate::metadata::Due;
+use crate::missing_referral::{decide, found};
 use crate::news;
 use crate::orders::{
-    self, Report, claim_puts, claims, conversion_put, due_put, ledger_put, log_put, order_put,
-    ranks,
+    self, Report, conversion_put, due_for, due_put, ledger_put, log_put, order_put, ranks,
 };
 use crate::outbox;
+use crate::people::{self, Computed, Depth, Question, person_puts};
 use crate::programs::{self, Loaded};
+use crate::record_event;
 use crate::remind;
-use crate::store::{Context, Entry, Host, Put, StoreError};
+use crate::store::{Context, Entry, Host, StoreError};
 
 /// Operations a run may do; the platform allows 1,000.
 pub const BUDGET: u32 = 800;
@@ -47,9 +49,7 @@ const FOR_ERASURES: u32 = 200;
 const INTERVAL: u64 = 300;
 /// A copy that is made later than this after its original counts as accepted when it is made: by
 /// then others may have been decided without it. An hour, less a margin for the clock and the put.
-const COPY_WITHIN: i64 = 50 * MINUTE;
-/// Earlier claims on a friend that count, the first ones first.
-const RIVALS: usize = 100;
+pub const COPY_WITHIN: i64 = 50 * MINUTE;
 /// A verdict is looked at again so long after its instant.
 const AUDITED: i64 = DAY;
 /// What a pointer points to is waited for so long; an event without its order is then reported.
@@ -64,6 +64,7 @@ pub async fn run<H: Host>(cx: &Context<'_, H>) -> Result<CronReport, StoreError>
     let todo = read_todo(cx).await?;
     repeat_erasures(cx, &todo, &mut report).await;
     coupons::draw_due(cx, &todo.pools, &mut report).await;
+    found::look_due(cx, &todo.missing, &mut report).await;
     let marks = todo.marks;
     look_at_due(cx, todo.orders, todo.cursor, &mut report).await?;
     // After all that is money: a slow receiver keeps no reward waiting.
@@ -90,6 +91,8 @@ struct Todo {
     erased: Vec<Entry>,
     /// Pools to draw from, by time.
     pools: Vec<Entry>,
+    /// Missing referrals whose orders are to be looked for, by time.
+    missing: Vec<Entry>,
     /// The first orders by time; the list goes on at `cursor`.
     orders: Vec<Entry>,
     cursor: Option<String>,
@@ -111,6 +114,8 @@ async fn read_todo<H: Host>(cx: &Context<'_, H>) -> Result<Todo, StoreError> {
                 todo.erased.push(entry);
             } else if entry.key.parse::<DuePoolKey>().is_ok() {
                 todo.pools.push(entry);
+            } else if entry.key.parse::<DueMissingKey>().is_ok() {
+                todo.missing.push(entry);
             } else if entry.key.parse::<AttemptKey>().is_ok() {
                 outbox.push(entry);
             } else {
@@ -172,8 +177,12 @@ async fn look_at_due<H: Host>(
             }
             report.looked_at += 1;
             // One order that cannot be handled now must not keep the others waiting.
-            if look(cx, (&key, &entry.metadata), &mut ledgers, report).await.is_err() {
+            let due = entry.read().unwrap_or_default();
+            if let Err(error) = look(cx, (&key, due), &mut ledgers, report).await {
                 report.done = false;
+                if let Some(line) = left_behind(&error) {
+                    cx.host.log(line);
+                }
             }
         }
         let is_last = orders.last().is_some_and(|last| last.key.parse::<AttemptKey>().is_ok());
@@ -181,6 +190,18 @@ async fn look_at_due<H: Host>(
         let page = cx.page(TODO, Some(&more)).await?;
         orders = page.entries;
         cursor = page.cursor;
+    }
+}
+
+/// What the operator is told of an order that is left to a later run: nothing where a later run is
+/// bound to come further.
+fn left_behind(error: &StoreError) -> Option<&'static str> {
+    match error {
+        StoreError::OutOfBudget | StoreError::NotVisible => None,
+        StoreError::Failed(_) => Some("an order was left to the next run: the store failed"),
+        StoreError::Cut => {
+            Some("an order waits, because more belongs to it than can be read at once")
+        }
     }
 }
 
@@ -198,7 +219,7 @@ enum Next {
 /// looked for again a day later: if the store is later than we assume, it is not here yet.
 async fn look<H: Host>(
     cx: &Context<'_, H>,
-    (key, pointer): (&DueKey, &Value),
+    (key, due): (&DueKey, Due),
     ledgers: &mut Ledgers,
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
@@ -207,8 +228,13 @@ async fn look<H: Host>(
         cx.host.log("an order is due whose program is not there");
         return Ok(());
     };
-    let mut reports = orders::reports(cx, &program, key.order).await?;
-    if pointer.get("expiring").is_some() {
+    let listed = orders::listed(cx, &program, key.order).await?;
+    for advocate in decide::tend(cx, &program, key, &listed).await? {
+        // What was read of the ledger before does not have it.
+        ledgers.remove(&(program.id().clone(), advocate));
+    }
+    let mut reports = listed.reports;
+    if key.why == Why::Expiring {
         if let (Some(advocate), Some(report)) = (key.ledger.0, reports.first()) {
             remind::remind(cx, &program, (advocate, key.order), report).await?;
         }
@@ -220,8 +246,8 @@ async fn look<H: Host>(
         match join(cx, &program, key.order, first).await? {
             Joined::Nobody => {}
             Joined::NotBefore(next) => {
-                let due = due_put(&program, next, key.ledger, key.order);
-                cx.put(&Put { metadata: Some(pointer.clone()), ..due }).await?;
+                let next = due_for(&program, next, key.ledger, key.order, (key.why, due));
+                cx.put(&next).await?;
                 return cx.delete(&key.to_string()).await;
             }
             Joined::To(advocate) => {
@@ -245,19 +271,17 @@ async fn look<H: Host>(
         match next {
             Next::LookAt(next) => cx.put(&due_put(&program, next, ledger, key.order)).await?,
             Next::Remind(next) => {
-                let due = due_put(&program, next, ledger, key.order);
-                cx.put(&Put { metadata: Some(json!({ "expiring": true })), ..due }).await?;
+                let why = (Why::Expiring, Due::default());
+                cx.put(&due_for(&program, next, ledger, key.order, why)).await?;
             }
             Next::Nothing | Next::Wait => {}
         }
         is_visible |= !matches!(next, Next::Wait);
     }
     if !is_visible {
-        let since = pointer.get("since").and_then(Value::as_i64);
-        let since = since.map_or(key.at.start(), Instant::from_seconds);
-        let by_hand = pointer.get("hand").is_some();
-        wait(cx, &program, (key, since, by_hand), report).await?;
-    } else if pointer.get("again").is_some() {
+        // From the first look, not from when that was due: it may be days late.
+        wait(cx, &program, (key, due.since.unwrap_or(cx.now)), report).await?;
+    } else if key.why == Why::Event {
         let next = key.at.plus(AUDITED).max(cx.now.plus(MINUTE).minute_up());
         cx.put(&due_put(&program, next, key.ledger, key.order)).await?;
     }
@@ -265,25 +289,17 @@ async fn look<H: Host>(
 }
 
 /// An event came before its order, or a request was cut off, or the store is later than we assume:
-/// look again every hour for a day. What is claimed by hand may be reported weeks later.
+/// look again every hour for a day.
 async fn wait<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
-    (key, since, by_hand): (&DueKey, Instant, bool),
+    (key, since): (&DueKey, Instant),
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
-    let is_fresh = cx.now < since.plus(ORPHANED);
-    if is_fresh || (by_hand && cx.now < since.plus(WAITS_DAYS * DAY)) {
-        let step = if is_fresh { HOUR } else { DAY };
-        let next = due_put(program, cx.now.plus(step).minute_up(), key.ledger, key.order);
-        let since = since.seconds();
-        let metadata = if by_hand {
-            json!({ "hand": true, "since": since })
-        } else {
-            json!({ "since": since })
-        };
-        let metadata = Some(metadata);
-        return cx.put(&Put { metadata, ..next }).await;
+    if cx.now < since.plus(ORPHANED) {
+        let next = cx.now.plus(HOUR).minute_up();
+        let why = (key.why, Due { since: Some(since) });
+        return cx.put(&due_for(program, next, key.ledger, key.order, why)).await;
     }
     if !orders::events(cx, program, key.order).await?.is_empty() {
         report.orphans += 1;
@@ -343,14 +359,19 @@ async fn audit<H: Host>(
     reports: &[Report],
     ledger: &BTreeMap<OrderPseudonym, Order>,
 ) -> Result<bool, StoreError> {
-    let customer = customers::load(cx, program, advocate).await?;
+    let customer = people::known(cx, program, advocate).await?;
     let Some(decided) = ledger.get(&order) else { return Ok(false) };
     let mut facts = decided.undecided();
     facts.stand(&ranks(reports));
     let now = decide(cx, (program, advocate, order), &customer, &facts, reports, ledger).await?;
+    // Two runs that knew different claims gave it to two advocates.
+    let is_joined = facts.conversion.as_ref().is_some_and(|it| it.fact.via.is_joined());
+    let has_other = |report: &Report| report.advocate.is_some_and(|other| other != advocate);
+    let joined_twice = is_joined && reports.first().is_some_and(has_other);
     let then = decided.verdict.as_ref().map(|verdict| (verdict.at, verdict.fact.clone()));
     // What an erasure took away is not missed.
-    let breach = !customer.erased && (decided.differs || (now.is_some() && now != then));
+    let differs = decided.differs || joined_twice || (now.is_some() && now != then);
+    let breach = !customer.erased && differs;
     if breach {
         cx.host.log("a verdict was reached before all its facts were visible: the store was later than assumed");
     }
@@ -386,7 +407,7 @@ async fn heal<H: Host>(
         let accepted = if first { copied_at(cx, conversion.at) } else { cx.accepted() };
         let key = FactKey { accepted, ..original };
         let ledger = Ledger(Some(advocate));
-        let mut puts = claim_puts(program, advocate, order, (key, &conversion.fact));
+        let mut puts = person_puts(cx, program, ledger, order, (key, &conversion.fact));
         puts.push(conversion_put(program, advocate, order, (key, &conversion.fact), &record));
         puts.push(log_put(program, ledger, order, &record));
         cx.put_all(&puts).await?;
@@ -396,8 +417,7 @@ async fn heal<H: Host>(
         healed += 1;
     }
     for (key, fact) in orders::events(cx, program, order).await? {
-        let Fact::Event(_, event) = &fact else { continue };
-        if facts.event(event.event).is_some_and(|known| known.at <= key.accepted) {
+        if !facts.lacks(key, &fact) {
             continue;
         }
         cx.put(&ledger_put(program, advocate, order, (key, &fact))).await?;
@@ -408,7 +428,8 @@ async fn heal<H: Host>(
     Ok(healed)
 }
 
-fn copied_at<H: Host>(cx: &Context<'_, H>, original: Minute) -> Minute {
+/// The minute from which a copy counts.
+pub fn copied_at<H: Host>(cx: &Context<'_, H>, original: Minute) -> Minute {
     if cx.now < original.start().plus(COPY_WITHIN) { original } else { cx.accepted() }
 }
 
@@ -440,8 +461,26 @@ async fn decide<H: Host>(
 ) -> Result<Option<(Minute, Verdict)>, StoreError> {
     let Some(conversion) = facts.conversion.as_ref() else { return Ok(None) };
     let Some(version) = version_of(program, facts) else { return Ok(None) };
-    let mine = (order, Some(conversion.at));
-    let claims = claims(cx, program, mine, &conversion.fact.identities, RIVALS).await?;
+    let ranked = ranks(reports);
+    let settled = settling(facts, conversion, &version.terms).at;
+    let weighed = Weighed {
+        order,
+        advocate,
+        conversion,
+        facts,
+        known: &customer.known,
+        versions: &program.versions,
+        settled,
+    };
+    let question = Question {
+        weighed,
+        reported: people::reported(&ranked, conversion),
+        up_to: horizon(settled),
+        depth: Depth::Final,
+        binding: false,
+        ledger: Some(ledger),
+    };
+    let standing = people::standing(cx, program, &question, &mut Computed::new()).await?;
     let items = if version.terms.excluded == Excluded::default() {
         Vec::new()
     } else {
@@ -455,15 +494,15 @@ async fn decide<H: Host>(
         facts,
         items: &items,
         versions: &program.versions,
-        reports: &ranks(reports),
-        own: &claims.own,
-        claims: &claims.others,
+        reports: &ranked,
+        standing: &standing,
         earned: &earned(ledger),
         pace: &pace,
     }))
 }
 
-/// What was ordered: the report in full is the value of its key in the ledger.
+/// What was ordered: the report in full is the value of its key in the ledger. Lines that were told
+/// again until the order settles are the value of their event.
 async fn items<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
@@ -471,12 +510,20 @@ async fn items<H: Host>(
     order: OrderPseudonym,
     facts: &Order,
 ) -> Result<Vec<Item>, StoreError> {
-    let digest = facts.conversion.as_ref().map(|conversion| conversion.digest);
-    let kept = digest.and_then(|digest| facts.report(digest));
-    let Some(kept) = kept else { return Ok(Vec::new()) };
+    let Some(conversion) = facts.conversion.as_ref() else { return Ok(Vec::new()) };
+    let version = version_of(program, facts);
+    let told = version.and_then(|version| {
+        let settles = settling(facts, conversion, &version.terms).at;
+        Reported::from(conversion).lines(facts, settles)
+    });
+    if let Some(told) = told {
+        let lines = record_event::lines(cx, program, order, told).await?;
+        return lines.ok_or(StoreError::NotVisible);
+    }
+    let Some(kept) = facts.report(conversion.digest) else { return Ok(Vec::new()) };
     let key = FactKey { accepted: kept.at, kind: FactKind::Conversion, digest: kept.digest };
     let record = orders::record_in_ledger(cx, program, advocate, order, key).await?;
-    record.map(|record| record.items).ok_or_else(|| StoreError("a report is not there".to_owned()))
+    record.map(|record| record.items).ok_or(StoreError::NotVisible)
 }
 
 /// The advocate's earlier orders that came with this one in a day or from its click, as far as they
@@ -497,7 +544,7 @@ async fn pace<H: Host>(
         let other = near.order;
         let Some(facts) = ledger.get(&other) else { continue };
         if !orders::has_room_aside(cx) {
-            return Err(StoreError::no_room());
+            return Err(StoreError::OutOfBudget);
         }
         let reports = orders::reports(cx, program, other).await?;
         let own: Vec<Report> =
@@ -554,11 +601,10 @@ async fn settle_due<H: Host>(
         let at = settling(facts, conversion, &version_of(program, facts)?.terms).at;
         (at.plus(SETTLE).start() <= cx.now).then_some((at, *order))
     });
-    let mut due: Vec<(Minute, OrderPseudonym)> = due.collect();
-    due.sort_unstable();
-    let customer = customers::load(cx, program, advocate).await?;
+    let mut due: BTreeSet<(Minute, OrderPseudonym)> = due.collect();
+    let customer = people::known(cx, program, advocate).await?;
     let mut settled = 0;
-    for (_, order) in due {
+    while let Some((ranked, order)) = due.pop_first() {
         if !has_room(cx) {
             break;
         }
@@ -569,8 +615,12 @@ async fn settle_due<H: Host>(
         let facts = facts.clone();
         let decided = decide(cx, at, &customer, &facts, &reports, ledger).await?;
         let Some((settled_at, verdict)) = decided else { continue };
-        // Healing can have moved it.
+        // Healing can have moved it: what ranks before it now is decided before it.
         if settled_at.plus(SETTLE).start() > cx.now {
+            continue;
+        }
+        if settled_at > ranked && due.first().is_some_and(|next| *next < (settled_at, order)) {
+            due.insert((settled_at, order));
             continue;
         }
         let fact = Fact::Verdict(verdict);

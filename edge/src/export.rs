@@ -10,7 +10,6 @@ use passalong_core::export::{ColumnSet, Format, Layout, Row, Table};
 use passalong_core::fact::Order;
 use passalong_core::ids::CustomerPseudonym;
 use passalong_core::reward::{Role, Status};
-use passalong_core::settlement::{Remaining, after};
 use passalong_core::status;
 use passalong_core::time::Day;
 use passalong_core::wire::MerchantReward;
@@ -23,7 +22,7 @@ use crate::export_advocates::advocates;
 use crate::http::{Request, Response};
 use crate::keys::{LogKey, OrderKey};
 use crate::orders::{self, Record};
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::programs::{self, Loaded};
 use crate::read_rewards::logged;
 use crate::requests::{only, part, query};
@@ -328,8 +327,7 @@ async fn conversions<H: Host>(
     let mut rows = Vec::new();
     for ((key, order_id), record) in lines.iter().zip(records) {
         let record = record.and_then(|record| serde_json::from_str::<Record>(record).ok());
-        let late = || Problem::new(Code::Unavailable, "an order is on its way here; ask again");
-        let record = record.ok_or_else(|| late().retry_after(60))?;
+        let record = record.ok_or(StoreError::NotVisible)?;
         let order = if key.ledger.0.is_some() { referred.next() } else { None };
         let facts = match order {
             Some(order) => order.facts.clone(),
@@ -375,12 +373,8 @@ fn conversion_row(
     states: &[status::Reward],
     (advocate, friend): (Option<String>, Option<String>),
 ) -> Row {
-    let whole = record.amount.unwrap_or(0);
-    let mut left = Remaining { amount: whole, reversed: None };
-    for event in facts.events() {
-        left = after(left, whole, &event.fact);
-    }
-    let left_amount = if left.reversed.is_some() { 0 } else { left.amount };
+    // All that happened counts, whenever the order was accepted.
+    let left = record.reported(record.occurred_at.minute()).remaining(facts, None);
     let money = |amount: i64| {
         let currency = record.currency.filter(|_| record.amount.is_some());
         currency.map_or(Cell::Empty, |currency| Cell::Money(amount, currency))
@@ -400,8 +394,8 @@ fn conversion_row(
         ("kind", Cell::Word(record.kind.to_string())),
         ("occurred_at", Cell::Time(record.occurred_at)),
         ("day", Cell::Day(record.occurred_at.day())),
-        ("amount", money(whole)),
-        ("remaining", money(left_amount)),
+        ("amount", money(record.amount.unwrap_or(0))),
+        ("remaining", money(left.amount)),
         ("currency", Cell::word(record.currency)),
         ("customer_id", Cell::text(friend)),
         ("attributed", Cell::Word(record.attributed.to_string())),

@@ -7,13 +7,14 @@ use std::str::FromStr;
 use passalong_core::alias::{Alias, AliasClaim};
 use passalong_core::fact::FactKey;
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym, ProgramId};
+use passalong_core::missing_referral::{self, Outcome};
 use passalong_core::reward::RewardId;
-use passalong_core::time::{Day, Instant, Minute};
+use passalong_core::time::{Day, Instant, Minute, Moment};
 
 /// What all keys begin with that tell the cron what there is to do. In byte order: pools to draw
 /// from (`todo.coupons`) and what is done (`todo.days`, `todo.folded`) amid erasures (`todo.alias`,
-/// `todo.erased`), then orders by time (`todo.order`), then messages to deliver (`todo.outbox`). So
-/// the first page of one list says it all, as a rule.
+/// `todo.erased`), then missing referrals (`todo.missing`), orders by time (`todo.order`) and messages to
+/// deliver (`todo.outbox`). So the first page of one list says it all, as a rule.
 pub const TODO: &str = "todo.";
 
 /// Declares a key: its fields, in order, are the parts of its text.
@@ -61,13 +62,18 @@ macro_rules! key {
 }
 
 key!(
-    /// One version of a program's terms.
-    ProgramKey "program" { program: ProgramId, valid_from: Minute, digest: Digest }
+    /// That there is such a program: written once, after its first terms. All programs share this one
+    /// list, so it holds one small key for each.
+    ProgramKey "program" { program: ProgramId }
 );
 key!(
-    /// A generation of a program's keys that counts no more. Listed with the program, so that no
-    /// request pays for it.
-    RevokedKey "program" { program: ProgramId, generation: Revoked }
+    /// One version of a program's terms. All settings of a program are in one list: what is small and
+    /// what is revoked comes before the terms, of which there may be many.
+    TermsKey "settings" { program: ProgramId, version: Saved }
+);
+key!(
+    /// A generation of a program's keys that counts no more.
+    RevokedKey "settings" { program: ProgramId, generation: Revoked }
 );
 key!(
     /// One field of a customer: see [`Field`].
@@ -90,8 +96,11 @@ key!(
     DayKey "todo.days" { day: Day }
 );
 key!(
-    /// A pointer: look at this order then. By time first, so that one list serves all programs.
-    DueKey "todo.order" { at: Minute, program: ProgramId, ledger: Ledger, order: OrderPseudonym }
+    /// A pointer: look at this order then. By time first, so that one list serves all programs. Why is
+    /// part of it, so that two reasons in one minute are two keys.
+    DueKey "todo.order" {
+        at: Minute, program: ProgramId, ledger: Ledger, order: OrderPseudonym, why: Why
+    }
 );
 key!(
     /// A fact of an advocate's ledger.
@@ -100,10 +109,8 @@ key!(
     }
 );
 key!(
-    /// An order's claim on a friend, under one of the friend's identities.
-    ClaimKey "friend" {
-        program: ProgramId, identity: Identity, order: OrderPseudonym, fact: FactKey
-    }
+    /// An order under one of the identities of whoever placed it, by accepted minute.
+    PersonKey "person" { program: ProgramId, identity: Identity, seen: Seen }
 );
 key!(
     /// An event as it came, whether or not its order is known.
@@ -122,8 +129,30 @@ key!(
     ShareKey "share" { program: ProgramId, day: Day, customer: CustomerPseudonym, batch: Batch }
 );
 key!(
-    /// A customer says that an order came by a recommendation.
-    HandKey "hand" { program: ProgramId, order: OrderPseudonym, filed: Filed }
+    /// A customer says that an order came by a recommendation, under the number of that order.
+    MissingKey "missing" { program: ProgramId, number: OrderPseudonym, filed: Filed }
+);
+key!(
+    /// That a customer reported a missing referral, and not which: it outlives an erasure.
+    FiledKey "filed" { program: ProgramId, customer: CustomerPseudonym, filed: Posted }
+);
+key!(
+    /// The order that has a number, where the number is not its id.
+    NumberKey "number" { program: ProgramId, number: OrderPseudonym, order: OrderPseudonym }
+);
+key!(
+    /// The order that a report of a missing referral is about, for the merchant's list.
+    FoundKey "found" { program: ProgramId, filed: Filed, order: OrderPseudonym }
+);
+key!(
+    /// A pointer: look once more for the order of a missing referral.
+    DueMissingKey "todo.missing" {
+        at: Minute, program: ProgramId, number: OrderPseudonym, filed: Filed
+    }
+);
+key!(
+    /// The merchant's decision on a missing referral, listed with the reports of its order.
+    DecisionKey "order" { program: ProgramId, order: OrderPseudonym, decision: Decision }
 );
 key!(
     /// Clicks and shares of a closed day, of all advocates together.
@@ -138,9 +167,8 @@ key!(
     ErasedKey "todo.erased" { program: ProgramId, customer: CustomerPseudonym }
 );
 key!(
-    /// An endpoint of the merchant's webhooks, and what happened to it. Listed with the program, so
-    /// that no request pays for it.
-    EndpointKey "program" { program: ProgramId, endpoint: EndpointPart }
+    /// An endpoint of the merchant's webhooks, and what happened to it.
+    EndpointKey "settings" { program: ProgramId, endpoint: EndpointPart }
 );
 key!(
     /// A message to the merchant.
@@ -223,6 +251,73 @@ part!(
     match text {
         "-" => Ok(Self(None)),
         text => text.parse().map(|customer| Self(Some(customer))).map_err(|_| ()),
+    }
+);
+
+/// Why an order is looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// To complete what was cut off, to settle it, and to see a day later whether the verdict would
+    /// still be the same.
+    Look,
+    /// An event came: it is looked for once more a day later, in case that the store was late.
+    Event,
+    /// One of its rewards will expire.
+    Expiring,
+}
+
+part!(
+    Why,
+    self,
+    f,
+    f.write_str(match self {
+        Self::Look => "look",
+        Self::Event => "event",
+        Self::Expiring => "expiring",
+    }),
+    text,
+    match text {
+        "look" => Ok(Self::Look),
+        "event" => Ok(Self::Event),
+        "expiring" => Ok(Self::Expiring),
+        _ => Err(()),
+    }
+);
+
+/// From when a version of the terms is valid, and its digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Saved(pub Moment, pub Digest);
+
+part!(Saved, self, f, write!(f, "terms.{}.{}", self.0, self.1), text, {
+    let (from, digest) = text.strip_prefix("terms.").and_then(|it| it.split_once('.')).ok_or(())?;
+    Ok(Self(from.parse().map_err(|_| ())?, digest.parse().map_err(|_| ())?))
+});
+
+/// An order that a person placed: when it was accepted, whose referral it is, and by which report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
+    pub accepted: Minute,
+    pub order: OrderPseudonym,
+    pub ledger: Ledger,
+    pub digest: Digest,
+}
+
+part!(
+    Seen,
+    self,
+    f,
+    write!(f, "{}.{}.{}.{}", self.accepted, self.order, self.ledger, self.digest),
+    text,
+    {
+        let mut parts = text.split('.');
+        let mut part = || parts.next().ok_or(());
+        let seen = Self {
+            accepted: part()?.parse().map_err(|_| ())?,
+            order: part()?.parse().map_err(|_| ())?,
+            ledger: part()?.parse()?,
+            digest: part()?.parse().map_err(|_| ())?,
+        };
+        if parts.next().is_some() { Err(()) } else { Ok(seen) }
     }
 );
 
@@ -319,18 +414,39 @@ part!(
     passalong_core::text::from_base32(text).map(Self).ok_or(())
 );
 
-/// Who filed a claim, and when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Who reported a missing referral, when, and for which day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Filed {
     pub at: Minute,
     pub customer: CustomerPseudonym,
+    pub ordered_on: Day,
 }
 
-part!(Filed, self, f, write!(f, "{}.{}", self.at, self.customer), text, {
-    let (at, customer) = text.split_once('.').ok_or(())?;
-    let customer = customer.parse().map_err(|_| ())?;
-    Ok(Self { at: at.parse().map_err(|_| ())?, customer })
+part!(Filed, self, f, write!(f, "{}.{}.{}", self.at, self.customer, self.ordered_on), text, {
+    let mut parts = text.split('.');
+    let (at, customer) = since(&mut parts)?;
+    let ordered_on = parts.next().and_then(|day| day.parse().ok()).ok_or(())?;
+    if parts.next().is_some() { Err(()) } else { Ok(Self { at, customer, ordered_on }) }
 });
+
+/// A decision as a part of a key: when, what and about whom. No fact has such a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision(pub missing_referral::Decision);
+
+part!(
+    Decision,
+    self,
+    f,
+    write!(f, "{}.{}.{}", self.0.at, self.0.outcome, self.0.customer),
+    text,
+    {
+        let mut parts = text.split('.');
+        let (at, outcome) = since(&mut parts)?;
+        let customer = parts.next().and_then(|part| part.parse().ok()).ok_or(())?;
+        let decision = missing_referral::Decision { at, customer, outcome };
+        if parts.next().is_some() { Err(()) } else { Ok(Self(decision)) }
+    }
+);
 
 /// What is kept of a customer, each in a key of its own, so that each is erased by one delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -341,8 +457,10 @@ pub enum Field {
     Hints(Minute, Digest),
     /// The segment the shop put the customer into, and the minute from which it counts.
     Segment(Minute, Digest),
-    /// A claim that the customer filed, and when.
-    Claim(Minute, OrderPseudonym),
+    /// A missing referral that the customer reported, and when.
+    Missing(Minute, Digest),
+    /// What the merchant decided on it, and when.
+    Decided(Minute, Digest, Outcome),
     /// An alias, and the minute in which it was chosen: see [`AliasKey`].
     Alias(Minute, Alias),
     /// Erased: later writes are dropped while this stands.
@@ -357,7 +475,8 @@ part!(
         Self::Id => f.write_str("id"),
         Self::Hints(since, digest) => write!(f, "hints.{since}.{digest}"),
         Self::Segment(since, digest) => write!(f, "segment.{since}.{digest}"),
-        Self::Claim(filed, order) => write!(f, "claim.{filed}.{order}"),
+        Self::Missing(filed, digest) => write!(f, "missing.{filed}.{digest}"),
+        Self::Decided(at, digest, outcome) => write!(f, "decided.{at}.{digest}.{outcome}"),
         Self::Alias(at, alias) => write!(f, "alias.{at}.{alias}"),
         Self::Erased => f.write_str("erased"),
     },
@@ -371,8 +490,12 @@ part!(
             Some("hints") => since(&mut parts).map(|(at, digest)| Self::Hints(at, digest))?,
             Some("segment") => since(&mut parts).map(|(at, digest)| Self::Segment(at, digest))?,
             Some("alias") => since(&mut parts).map(|(at, alias)| Self::Alias(at, alias))?,
-            Some("claim") => since(&mut parts)
-                .map(|(at, Digest(order))| Self::Claim(at, OrderPseudonym(order)))?,
+            Some("missing") => since(&mut parts).map(|(at, digest)| Self::Missing(at, digest))?,
+            Some("decided") => {
+                let (at, digest) = since(&mut parts)?;
+                let outcome = parts.next().and_then(|part| part.parse().ok()).ok_or(())?;
+                Self::Decided(at, digest, outcome)
+            }
             _ => return Err(()),
         };
         if parts.next().is_some() { Err(()) } else { Ok(field) }
@@ -399,8 +522,9 @@ mod tests {
             }
         }
         let fact = "202611220800.conversion.0123456789abcdef";
-        check::<ProgramKey>("program/teehaus/202611220800/0123456789abcdef");
-        check::<RevokedKey>("program/teehaus/revoked.1");
+        check::<ProgramKey>("program/te");
+        check::<TermsKey>("settings/teehaus/terms.20261122080000123.0123456789abcdef");
+        check::<RevokedKey>("settings/teehaus/revoked.1");
         check::<CustomerKey>("customer/teehaus/0123456789a0/id");
         check::<CustomerKey>("customer/teehaus/0123456789a0/hints.202611220800.0123456789abcdef");
         check::<CustomerKey>("customer/teehaus/0123456789a0/segment.202611220800.0123456789abcdef");
@@ -411,11 +535,14 @@ mod tests {
         check::<ClicksKey>("clicks/teehaus/0123456789a0/20261122");
         check::<DayKey>("todo.days/20261122");
         check::<FoldedKey>("todo.folded/teehaus/20261122");
-        check::<DueKey>("todo.order/202611220800/teehaus/0123456789a0/0123456789abcdef");
-        check::<DueKey>("todo.order/202611220800/teehaus/-/0123456789abcdef");
+        check::<DueKey>("todo.order/202611220800/teehaus/0123456789a0/0123456789abcdef/look");
+        check::<DueKey>("todo.order/202611220800/teehaus/-/0123456789abcdef/event");
+        check::<DueKey>("todo.order/202611220800/teehaus/0123456789a0/0123456789abcdef/expiring");
         check::<LedgerKey>(&format!("ledger/teehaus/0123456789a0/0123456789abcdef/{fact}"));
-        check::<ClaimKey>(&format!("friend/teehaus/c.0123456789a0/0123456789abcdef/{fact}"));
-        check::<ClaimKey>(&format!("friend/teehaus/h.0123456789abcdef/0123456789abcdef/{fact}"));
+        let seen = "202611220800.0123456789abcdef.0123456789a0.0123456789abcdef";
+        check::<PersonKey>(&format!("person/teehaus/c.0123456789a0/{seen}"));
+        let nobodys = "202611220800.0123456789abcdef.-.0123456789abcdef";
+        check::<PersonKey>(&format!("person/teehaus/h.0123456789abcdef/{nobodys}"));
         check::<EventKey>(&format!("event/teehaus/0123456789abcdef/{fact}"));
         check::<OrderKey>(&format!("order/teehaus/0123456789abcdef/{fact}"));
         check::<LogKey>("log/teehaus/20261122/0123456789abcdef/0123456789a0");
@@ -424,15 +551,24 @@ mod tests {
         check::<QueueKey>("queue/teehaus/0123456789abcdef/202611220800/rw_0123456789abcdef04");
         check::<DrawnKey>("drawn/teehaus/0123456789abcdef");
         check::<DuePoolKey>("todo.coupons/202611220800/teehaus/0123456789abcdef");
-        check::<HandKey>("hand/teehaus/0123456789abcdef/202611220800.0123456789a0");
-        check::<CustomerKey>("customer/teehaus/0123456789a0/claim.202611220800.0123456789abcdef");
+        check::<MissingKey>("missing/teehaus/0123456789abcdef/202611220800.0123456789a0.20261120");
+        check::<FiledKey>("filed/teehaus/0123456789a0/202611220800.0123456789abcdef");
+        check::<NumberKey>("number/teehaus/0123456789abcdef/0123456789abcdef");
+        check::<FoundKey>("found/teehaus/202611220800.0123456789a0.20261120/0123456789abcdef");
+        let due = "202611220800/teehaus/0123456789abcdef/202611220800.0123456789a0.20261120";
+        check::<DueMissingKey>(&format!("todo.missing/{due}"));
+        check::<DecisionKey>("order/teehaus/0123456789abcdef/202611220800.approved.0123456789a0");
+        check::<CustomerKey>("customer/teehaus/0123456789a0/missing.202611220800.0123456789abcdef");
+        check::<CustomerKey>(
+            "customer/teehaus/0123456789a0/decided.202611220800.0123456789abcdef.declined",
+        );
         check::<StatsKey>("stats/teehaus/20261122");
         check::<TotalsKey>("totals/teehaus/20261122/202611220800.0123456789abcdef");
         check::<ErasedAliasKey>("todo.alias/teehaus/0123456789a0/0123456789abcdef");
         check::<ErasedKey>("todo.erased/teehaus/0123456789a0");
-        check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef");
-        check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef.disabled");
-        check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef.rotated.2");
+        check::<EndpointKey>("settings/teehaus/endpoint.0123456789abcdef");
+        check::<EndpointKey>("settings/teehaus/endpoint.0123456789abcdef.disabled");
+        check::<EndpointKey>("settings/teehaus/endpoint.0123456789abcdef.rotated.2");
         check::<MessageKey>("outbox/teehaus/0123456789abcdef");
         check::<AttemptKey>("todo.outbox/teehaus/0123456789abcdef/202611220800/0123456789abcdef/2");
         check::<DeliveryKey>("delivery/teehaus/0123456789abcdef/8204665599/0123456789abcdef/2");

@@ -14,20 +14,21 @@ use passalong_core::program::Version;
 use passalong_core::reward::{Role, Rule, When};
 use passalong_core::seal::Sealed;
 use passalong_core::status::{self, Reward, Totals, View};
-use passalong_core::time::Minute;
+use passalong_core::time::{Instant, Minute};
 use passalong_core::wire::{
     AliasReserved, Clicks, EarnedSum, FriendReward, Me, MeClaim, MeOffer, MeReward, MeTotals,
     ProgramHead, Referral, Stage, YearTotal, promised,
 };
-use serde_json::{Value, json};
 
 use crate::aliases;
 use crate::authenticate::customer;
 use crate::clicks;
 use crate::customers::{self, Customer};
 use crate::http::{Request, Response};
-use crate::keys::{Batch, ClaimKey, ClickKey, ClicksKey, LedgerKey, ShareKey};
+use crate::keys::{Batch, ClickKey, ClicksKey, LedgerKey, ShareKey};
+use crate::metadata::{self, Shared};
 use crate::orders;
+use crate::people;
 use crate::problem::Problem;
 use crate::programs::{self, Loaded};
 use crate::requests::{body, link, only, query};
@@ -42,6 +43,10 @@ const LEDGER_PAGES: usize = 5;
 /// Batches of the open day that are counted: a hundred seconds in which somebody clicked, or 8,000
 /// visitors of a link that many follow. Beyond it there are "more than" so many until the day is folded.
 const OPEN_BATCHES: usize = 100;
+/// Pages of closed days: 1,000 days are kept.
+pub const CLICKS_PAGES: usize = 2;
+/// Batches of yesterday that are counted before it is folded.
+const YESTERDAYS_BATCHES: usize = 1_000;
 /// Batches of yesterday whose values are read: one operation.
 const LONG_BATCHES: usize = 100;
 /// Shares are kept so long, for statistics.
@@ -112,7 +117,7 @@ pub async fn me<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Respo
         totals: message(totals, clicks, year),
         referrals,
         as_friend,
-        claims: open_claims(&record, &orders),
+        claims: missing_referrals(&program, &record, cx.now),
         next: account::next(&version.terms, &approved, segment),
         channels: CHANNELS.to_vec(),
         as_of: cx.now,
@@ -122,19 +127,18 @@ pub async fn me<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Respo
     Ok(Response::json(200, &me))
 }
 
-/// Claims that were filed and whose orders have not come into the ledger, newest first.
-fn open_claims(record: &Customer, orders: &BTreeMap<OrderPseudonym, Order>) -> Vec<MeClaim> {
-    let open = record.claims.iter().rev().filter(|claim| !orders.contains_key(&claim.order));
-    open.map(told_claim).collect()
-}
-
-/// All claims that are on record.
-pub fn told_claims(record: &Customer) -> Vec<MeClaim> {
-    record.claims.iter().map(told_claim).collect()
-}
-
-fn told_claim(claim: &customers::Claimed) -> MeClaim {
-    MeClaim { ordered_on: claim.ordered_on.clone(), filed_at: claim.filed_at }
+/// Missing referrals that a customer reported, newest first. Whether there is such an order is not told.
+pub fn missing_referrals(program: &Loaded, record: &Customer, now: Instant) -> Vec<MeClaim> {
+    let mut seen = BTreeSet::new();
+    let first = record.missing.iter().filter(|one| seen.insert(one.digest));
+    let claim = |one: &customers::Missing| {
+        let outcome = record.outcome(one.digest);
+        let number = program.keys.open(Sealed::OrderNumber, &one.number).unwrap_or_default();
+        MeClaim::new(number, one.ordered_on.clone(), one.filed, outcome, now)
+    };
+    let mut claims: Vec<MeClaim> = first.map(claim).collect();
+    claims.reverse();
+    claims
 }
 
 pub fn head(version: &Version) -> ProgramHead {
@@ -241,14 +245,10 @@ pub async fn claimed<H: Host>(
     if !program.versions.all().any(|version| version.terms.rules(Role::Friend).any(earns)) {
         return Ok(Vec::new());
     }
-    let prefix = ClaimKey::prefix(&[program.id(), &Identity::Customer(friend)]);
-    let claim = |entry: &Entry| {
-        let key: ClaimKey = entry.key.parse().ok()?;
-        Some((key.fact.accepted, key.order, entry.metadata.get("c")?.as_str()?.parse().ok()?))
-    };
-    let entries = cx.list(&prefix, 1).await?;
+    let (listed, _) = people::listed(cx, program, Identity::Customer(friend)).await?;
+    let claim = |one: people::Listed| Some((one.seen.accepted, one.seen.order, one.seen.ledger.0?));
     let mut claims: Vec<(Minute, OrderPseudonym, CustomerPseudonym)> =
-        entries.iter().filter_map(claim).collect();
+        listed.into_iter().filter_map(claim).collect();
     claims.sort_unstable();
     claims.reverse();
     let mut seen = BTreeSet::new();
@@ -307,7 +307,7 @@ pub async fn count_clicks<H: Host>(
         if first_contact {
             return Ok(Vec::new());
         }
-        cx.list(&ClicksKey::prefix(&[program.id(), &customer]), 1).await
+        cx.list(&ClicksKey::prefix(&[program.id(), &customer]), CLICKS_PAGES).await
     };
     let (page, days) = join(cx.first(&raw(today), OPEN_BATCHES), closed).await;
     let ((batches, goes_on), days) = (page?, days?);
@@ -321,12 +321,13 @@ pub async fn count_clicks<H: Host>(
     if first_contact {
         return Ok(Counted { closed: 0, today: open });
     }
-    let sum = |entry: &Entry| entry.metadata.get("n").and_then(Value::as_u64);
+    let sum = |entry: &Entry| Some(entry.read::<metadata::Counted>()?.clicks);
     let mut closed: u64 = days.iter().filter_map(sum).sum();
     let yesterday = today.plus(-1);
     let folded = ClicksKey { program: program.id().clone(), customer, day: yesterday }.to_string();
     if !days.iter().any(|entry| entry.key == folded) {
-        let batches = cx.list(&raw(yesterday), 1).await?;
+        // Of a link that very many follow, the first of yesterday, until it is folded.
+        let (batches, _) = cx.first(&raw(yesterday), YESTERDAYS_BATCHES).await?;
         closed += clicks::read(cx, &batches, LONG_BATCHES).await?.len() as u64;
     }
     Ok(Counted { closed, today: open })
@@ -360,7 +361,7 @@ pub async fn share<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Re
     let day = cx.now.day();
     let batch = Batch(cx.host.random());
     let key = ShareKey { program: program.id().clone(), day, customer, batch };
-    let put = Put::listed(&key, json!({ "ch": channel }));
+    let put = Put::listed(&key, &Shared { channel });
     cx.put(&put.until(day.plus(SHARES_KEPT_DAYS).start(), cx.now)).await?;
     Ok(Response::empty(204))
 }

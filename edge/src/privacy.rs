@@ -9,15 +9,18 @@ use passalong_core::code;
 use passalong_core::csv::dashed;
 use passalong_core::decode::Fields;
 use passalong_core::ids::{CustomerId, CustomerPseudonym, Identity};
+use passalong_core::settlement::Known;
 use passalong_core::wire::{Clicks, CustomerExport, Erased, ExportedOrder, ExportedShares};
 
 use crate::authenticate::merchant;
 use crate::customers::{self, Customer};
 use crate::erasure;
 use crate::http::{Request, Response};
-use crate::keys::{ClaimKey, ShareKey};
+use crate::keys::ShareKey;
 use crate::me;
+use crate::metadata::Shared;
 use crate::orders::{open_order, record, reports};
+use crate::people;
 use crate::problem::Problem;
 use crate::programs::Loaded;
 use crate::requests::{body, link};
@@ -25,6 +28,8 @@ use crate::store::{Context, Host, StoreError};
 
 /// Orders as a friend in one export.
 const MOST_ORDERS: usize = 100;
+/// Pages of one customer's taps on one day; more than 5,000 are an error.
+const TAPS: usize = 5;
 
 fn customer_id(request: &Request) -> Result<CustomerId, Problem> {
     let mut fields = Fields::parse(body(request)?)?;
@@ -39,7 +44,10 @@ pub async fn export<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<R
     let program = merchant(cx, request).await?;
     let id = customer_id(request)?;
     let customer = program.keys.customer(&id);
-    let record = customers::load(cx, &program, customer).await?;
+    let mut record = customers::load(cx, &program, customer).await?;
+    if record.erased {
+        record.known = Known::default();
+    }
     let ledger = me::ledger(cx, &program, customer).await?;
     let (_, referrals) = me::referrals(&program, &ledger, &record.view(customer, &program, cx.now));
     let clicks = me::count_clicks(cx, &program, customer, false).await?;
@@ -54,7 +62,7 @@ pub async fn export<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<R
         code,
         aliases: record.aliases.iter().map(|(_, alias)| alias.to_string()).collect(),
         segments: record.known.segments.iter().map(|(_, segment)| segment.clone()).collect(),
-        claims: me::told_claims(&record),
+        claims: me::missing_referrals(&program, &record, cx.now),
         as_friend: me::as_friend(cx, &program, customer).await?,
         hints: record.known.identities.iter().map(|(_, identity)| identity.to_string()).collect(),
         clicks: clicks.closed + today,
@@ -75,12 +83,11 @@ async fn shares_of<H: Host>(
     let today = cx.now.day();
     let days = (0..me::SHARES_KEPT_DAYS).map(|back| today.plus(-back));
     let lists = days.map(|day| async move {
-        let entries = cx.list(&ShareKey::prefix(&[program.id(), &day, &customer]), 1).await?;
+        let entries = cx.list(&ShareKey::prefix(&[program.id(), &day, &customer]), TAPS).await?;
         let mut taps: BTreeMap<Channel, u32> = BTreeMap::new();
         for entry in entries {
-            let channel =
-                entry.metadata.get("ch").and_then(|channel| channel.as_str()?.parse().ok());
-            *taps.entry(channel.unwrap_or(Channel::Direct)).or_default() += 1;
+            let channel = entry.read().map_or(Channel::Direct, |shared: Shared| shared.channel);
+            *taps.entry(channel).or_default() += 1;
         }
         let shares = |(channel, count)| ExportedShares { day: dashed(day), channel, count };
         Ok(taps.into_iter().map(shares).collect::<Vec<_>>())
@@ -99,9 +106,8 @@ async fn orders_of<H: Host>(
     let mut orders = Vec::new();
     let hints = customer.known.identities.iter().map(|(_, identity)| *identity);
     for identity in std::iter::once(identity).chain(hints) {
-        for entry in cx.list(&ClaimKey::prefix(&[program.id(), &identity]), 1).await? {
-            orders.extend(entry.key.parse().map(|key: ClaimKey| key.order));
-        }
+        let (listed, _) = people::listed(cx, program, identity).await?;
+        orders.extend(listed.into_iter().map(|one| one.seen.order));
     }
     orders.sort();
     orders.dedup();

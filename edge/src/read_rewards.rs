@@ -16,6 +16,7 @@ use crate::authenticate::merchant;
 use crate::customers;
 use crate::http::{Request, Response};
 use crate::keys::LogKey;
+use crate::metadata;
 use crate::orders::{self, not_visible, record, reports};
 use crate::owed;
 use crate::problem::Problem;
@@ -75,12 +76,15 @@ pub async fn read_conversion<H: Host>(
     for (key, fact) in events {
         facts.add(key, fact);
     }
+    let open = |sealed: &str| program.keys.open(Sealed::Event, sealed);
     let story = facts.events().into_iter().map(|event| {
         let (kind, fact) = &event.fact;
+        let undone = fact.undoes.and_then(|undone| facts.event(undone));
         StoryEvent {
-            event_id: program.keys.open(Sealed::Event, &fact.sealed).unwrap_or_default(),
+            event_id: open(&fact.sealed).unwrap_or_default(),
             r#type: *kind,
             amount: fact.amount,
+            undoes: undone.and_then(|undone| open(&undone.fact.1.sealed)),
             occurred_at: fact.occurred_at,
             accepted_at: event.at.start(),
         }
@@ -194,8 +198,8 @@ pub async fn logged<H: Host>(
         (cx.list(&format!("{whole}{day}/"), 20).await?, day.plus(1))
     };
     let order = |entry: &Entry| {
-        let sealed = entry.metadata.get("s").and_then(|s| s.as_str()).unwrap_or_default();
-        let order_id = orders::open_order(program, sealed).unwrap_or_default();
+        let sealed = entry.read().map(|it: metadata::Sealed| it.sealed).unwrap_or_default();
+        let order_id = orders::open_order(program, &sealed).unwrap_or_default();
         entry.key.parse().ok().map(|key| (key, order_id))
     };
     Ok((entries.iter().filter_map(order).collect(), following))

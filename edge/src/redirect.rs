@@ -8,6 +8,7 @@ use passalong_core::click_token::ClickToken;
 use passalong_core::code;
 use passalong_core::ids::CustomerPseudonym;
 use passalong_core::program::{Program, Version};
+use passalong_core::values::one_word::code_segment;
 use passalong_core::visit::{Visit, classify};
 use url::Url;
 
@@ -33,7 +34,7 @@ pub async fn redirect<H: Host>(
     // 1
     let unknown = || Problem::not_found("there is no such program");
     let id = program.parse().map_err(|_| unknown())?;
-    let program = programs::load(cx, &id).await?.ok_or_else(unknown)?;
+    let program = programs::load_known(cx, &id).await?.ok_or_else(unknown)?;
     let version = programs::current(cx, &program)?;
     let terms = &version.terms;
     let (target, refused) = destination(&program, version, request);
@@ -59,7 +60,7 @@ pub async fn redirect<H: Host>(
         Visit::Preview => return Ok((preview(terms, request), None)),
     }
     // 3
-    let Ok(customer) = code::verify(&program.keys, code) else {
+    let Ok(customer) = code::verify(&program.keys, &code_segment(code)) else {
         if allow_address(cx, Limit::Codes, request, &[]).await {
             return ignored("bad_code");
         }

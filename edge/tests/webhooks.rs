@@ -120,13 +120,13 @@ fn without_an_endpoint_that_wants_it_nothing_is_spent() {
         spent.push((order.operations, refund.operations, report.operations, paid.operations));
     }
     // As the design says, without webhooks.
-    assert_eq!(spent[0].0, (0, 5, 3));
+    assert_eq!(spent[0].0, (0, 5, 4));
     assert_eq!(spent[0], spent[1]);
     let (order, refund, cron, paid) = spent[2];
     // Two writes before the answer; the refund, of an undecided reward, is looked at; approved, the
     // reward takes a read of the order, two writes, and what its delivery takes: a read, the
     // request, the log, the pointer; fulfilled, it takes a read and two writes.
-    assert_eq!(order, (0, 7, 3));
+    assert_eq!(order, (0, 7, 4));
     assert_eq!((refund.0, refund.1), (spent[0].1.0, spent[0].1.1));
     assert_eq!(refund.2, spent[0].1.2 + 1);
     assert_eq!(cron, spent[0].2 + 7);
@@ -509,7 +509,7 @@ fn a_message_carries_the_signature_of_its_endpoint_and_two_while_it_changes() {
     world.send(now, &delete(&format!("/v1/webhooks/{}", endpoints[0].0)));
     assert_eq!(world.endpoint(URL, &[]).1, next.body["secret"].as_str().unwrap());
     // What no location can need any more is forgotten.
-    let rotated = || world.memory.keys("program/teehaus/endpoint.").len() - 2;
+    let rotated = || world.memory.keys("settings/teehaus/endpoint.").len() - 2;
     let later = start().plus(4 * HOUR);
     world.send(later, &post(&rotate, &json!({ "overlap_hours": 0 })));
     world.send(later, &post(&rotate, &json!({ "overlap_hours": 0 })));
@@ -738,7 +738,7 @@ fn what_waits_is_stored_as_pinned() {
     world.answers(URL, Err(SendProblem::Unreachable));
     world.send(start(), &post("/v1/codes", &json!({ "customer_ids": ["10023"] })));
     world.send(start(), &world.order(start(), 1));
-    let prefixes = ["program/teehaus/endpoint.", "outbox/", "todo.outbox/", "delivery/"];
+    let prefixes = ["settings/teehaus/endpoint.", "outbox/", "todo.outbox/", "delivery/"];
     let stored: BTreeMap<String, Value> = prefixes
         .iter()
         .flat_map(|prefix| world.memory.snapshot(prefix))

@@ -208,6 +208,7 @@ names! {
     HOLD_DAYS "hold_days"
     HOLD_FROM "hold_from"
     KIND "kind"
+    LAPSED "lapsed"
     MINIMUM_ORDER "minimum_order"
     MORE_THAN "more_than"
     NAME "name"

@@ -7,7 +7,7 @@ use super::{Report, Told};
 use crate::ids::{Hint, OrderId};
 use crate::money::Currency;
 use crate::program::GIFT_CARDS;
-use crate::report::{CLOCK_LEEWAY, ConversionReport, Item, Proof};
+use crate::report::{CLOCK_LEEWAY, ConversionReport, Item, PROOFS, Proof, ProofKind};
 use crate::reward::ConversionKind;
 use crate::time::Instant;
 
@@ -30,6 +30,8 @@ impl Line {
 
 pub(super) struct Purchase<'p> {
     pub order: OrderId,
+    /// What people see of the order's id; empty where there is none.
+    pub number: String,
     pub currency: Currency,
     pub lines: Vec<Line>,
     /// Discounts on the order as a whole, which are shared among its lines.
@@ -40,7 +42,7 @@ pub(super) struct Purchase<'p> {
     pub first_order: Option<bool>,
     pub at: Instant,
     pub token: &'p str,
-    pub coupon: &'p str,
+    pub coupons: Vec<&'p str>,
 }
 
 impl Purchase<'_> {
@@ -72,11 +74,14 @@ impl Purchase<'_> {
                 amount,
             })
         };
-        let proof = match (self.token, self.coupon) {
-            ("", "") => Proof::None,
-            ("", coupon) => Proof::Coupon(coupon.to_owned()),
-            (token, _) => Proof::Token(token.to_owned()),
-        };
+        let coupons = self.coupons.iter().map(|coupon| Proof::new(ProofKind::Coupon, *coupon));
+        let token = Proof::new(ProofKind::Token, self.token);
+        let mut proofs: Vec<Proof> = Vec::new();
+        for proof in std::iter::once(token).chain(coupons).filter(|proof| !proof.text.is_empty()) {
+            if proofs.len() < PROOFS && !proofs.contains(&proof) {
+                proofs.push(proof);
+            }
+        }
         Ok(ConversionReport {
             order: self.order,
             kind: ConversionKind::Purchase,
@@ -86,10 +91,12 @@ impl Purchase<'_> {
             hints,
             first_order: self.first_order,
             occurred_at: self.at.min(now.plus(CLOCK_LEEWAY)),
-            proof,
+            proofs,
+            number: self.number.parse().ok(),
             segment: None,
             action: None,
             items: self.lines.into_iter().filter_map(item).take(ITEMS).collect(),
+            browser_only: false,
         })
     }
 }

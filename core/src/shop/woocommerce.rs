@@ -78,9 +78,10 @@ fn purchase(body: &Value, order: OrderId) -> Result<Purchase<'_>, Invalid> {
         let category = Line::category(is_gift_card(line), category);
         Line { sku, category, amount: with_tax(line) }
     };
-    let mut coupons = list(body, "coupon_lines").iter().map(|coupon| text(coupon, "code"));
+    let coupons = list(body, "coupon_lines").iter().map(|coupon| text(coupon, "code"));
     Ok(Purchase {
         order,
+        number: id(body, "number"),
         currency: currency(body, "currency")?,
         lines: list(body, "line_items").iter().map(line).collect(),
         discount,
@@ -90,7 +91,7 @@ fn purchase(body: &Value, order: OrderId) -> Result<Purchase<'_>, Invalid> {
         first_order: more.get("first_order").and_then(Value::as_bool),
         at: time(body, "date_created_gmt")?,
         token: meta(body, TOKEN),
-        coupon: coupons.find(|code| !code.is_empty()).unwrap_or_default(),
+        coupons: coupons.collect(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! `points`: points for a friend's sign-up and first purchase, and for nothing that is bought so: a
 //! review or a consent.
 
+use passalong_core::orders::claims::Admission;
 use passalong_core::reward::{Reason, Role, Value};
 
 use crate::support::{Scene, customer, day, points};
@@ -23,7 +24,7 @@ fn one_friend_earns_points_with_each_step() {
         assert_eq!(next(action("points", bought)), [], "no points for a {bought}");
     }
     let mut again = scene("points");
-    again.conversion.again = true;
+    again.conversion.admission = Admission::Again;
     assert_eq!(again.pending(day(1).start())[0].reason, Some(Reason::FriendAlreadyReferred));
     let sum = |wanted: Role| -> i64 {
         let of_role = ledger.earned.iter().filter(|earned| earned.decided.role == wanted);

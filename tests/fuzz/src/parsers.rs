@@ -11,32 +11,36 @@ use passalong_core::csv::{Cell, Dialect, Locale};
 use passalong_core::decode::{Invalid, InvalidKind};
 use passalong_core::fact::{Fact, FactKey, FactKind, Order};
 use passalong_core::ids::{
-    CustomerId, CustomerPseudonym, Digest, EventId, Hint, Identity, OrderId, OrderPseudonym,
-    ProgramId,
+    CustomerId, CustomerPseudonym, Digest, EventId, Hint, Identity, OrderId, OrderNumber,
+    OrderPseudonym, ProgramId,
 };
 use passalong_core::keys::{ProgramKeys, Secrets};
 use passalong_core::money::Currency;
-use passalong_core::program::{Program, Url, Version, Versions};
-use passalong_core::report::{ConversionReport, EventReport, EventType, OfferQuestion};
+use passalong_core::program::{Program, Url, Versions};
+use passalong_core::report::{ConversionReport, EventReport, EventType, OfferQuestion, ProofKind};
 use passalong_core::reward::{Reason, RewardId, Status, Trigger};
 use passalong_core::status::View;
 use passalong_core::text::{base64url, from_base32, from_base64url};
 use passalong_core::time::{Day, Instant, Minute};
 use passalong_core::totals::TotalsReport;
+use passalong_core::values::one_word::{
+    code_segment, folded, letters, one_word, pasted_code, visible,
+};
 use passalong_core::visit::classify;
 use passalong_core::webhook::{WebhookRequest, WebhookUrl};
 use passalong_core::{settlement, status};
 use passalong_edge::clicks;
 use passalong_edge::days::Cursor;
 use passalong_edge::keys::{
-    AliasKey, AttemptKey, ClaimKey, ClickKey, ClicksKey, CustomerKey, DayKey, DeliveryKey,
-    DrawnKey, DueKey, DuePoolKey, EndpointKey, ErasedAliasKey, ErasedKey, EventKey, FoldedKey,
-    LedgerKey, LogKey, MessageKey, OrderKey, ProgramKey, QueueKey, ShareKey, StatsKey, TotalsKey,
+    AliasKey, AttemptKey, ClickKey, ClicksKey, CustomerKey, DayKey, DecisionKey, DeliveryKey,
+    DrawnKey, DueKey, DueMissingKey, DuePoolKey, EndpointKey, ErasedAliasKey, ErasedKey, EventKey,
+    FiledKey, FoldedKey, FoundKey, LedgerKey, LogKey, MessageKey, MissingKey, NumberKey, OrderKey,
+    PersonKey, ProgramKey, QueueKey, RevokedKey, ShareKey, StatsKey, TermsKey, TotalsKey,
     UploadKey,
 };
 use passalong_edge::orders::Record;
 use passalong_edge::store::Entry;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{Parser, identities, requests, shops, tokens};
 
@@ -115,7 +119,7 @@ fn merchant_id<T: FromStr<Err: Display> + 'static>(
         let sent = text(input);
         match sent.parse::<T>() {
             Ok(id) if sent.chars().count() > 128 => Err(format!("too long: {}", as_str(&id))),
-            Ok(id) => same(&as_str(&id), &sent.as_ref(), "the id").map(|()| true),
+            Ok(id) => same(&as_str(&id), &visible(&sent).as_str(), "the id").map(|()| true),
             Err(error) => explained("id", &error.to_string()).map(|()| false),
         }
     })
@@ -216,6 +220,24 @@ fn texts() -> Vec<Parser> {
         reads_back::<Trigger>("trigger", WORDS),
         reads_back::<EventType>("event type", WORDS),
         reads_back::<FactKey>("fact key", include_str!("../corpus/store_keys.txt")),
+        reads_back::<ProofKind>("kind of proof", WORDS),
+        parser("what people type", include_str!("../corpus/aliases.txt"), |input| {
+            let sent = text(input);
+            for read in [visible, one_word, folded, letters, code_segment] {
+                let once = read(&sent);
+                same(&read(&once), &once, "reading twice")?;
+            }
+            let code = pasted_code("teehaus", &sent);
+            same(&pasted_code("teehaus", &code), &code, "the code")?;
+            let plain = code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            same(&plain, &true, "the code is plain")?;
+            same(
+                &OrderNumber::from_str(&sent).is_ok_and(|it| it.as_str().is_empty()),
+                &false,
+                "a number",
+            )?;
+            Ok(!code.is_empty())
+        }),
         parser("alias", include_str!("../corpus/aliases.txt"), |input| {
             let sent = text(input);
             let instead = Alias::instead_of(&sent, [7; 8]);
@@ -292,6 +314,8 @@ fn store_keys() -> Vec<Parser> {
     const KEYS: &str = include_str!("../corpus/store_keys.txt");
     vec![
         reads_back::<ProgramKey>("key program", KEYS),
+        reads_back::<TermsKey>("key settings, terms", KEYS),
+        reads_back::<RevokedKey>("key settings, revoked", KEYS),
         reads_back::<CustomerKey>("key customer", KEYS),
         reads_back::<ClickKey>("key click", KEYS),
         reads_back::<ClicksKey>("key clicks", KEYS),
@@ -302,9 +326,15 @@ fn store_keys() -> Vec<Parser> {
         reads_back::<ErasedAliasKey>("key todo.alias", KEYS),
         reads_back::<AliasKey>("key alias", KEYS),
         reads_back::<LedgerKey>("key ledger", KEYS),
-        reads_back::<ClaimKey>("key friend", KEYS),
+        reads_back::<PersonKey>("key person", KEYS),
         reads_back::<EventKey>("key event", KEYS),
         reads_back::<OrderKey>("key order", KEYS),
+        reads_back::<DecisionKey>("key order decision", KEYS),
+        reads_back::<MissingKey>("key missing", KEYS),
+        reads_back::<FiledKey>("key filed", KEYS),
+        reads_back::<NumberKey>("key number", KEYS),
+        reads_back::<FoundKey>("key found", KEYS),
+        reads_back::<DueMissingKey>("key todo.missing", KEYS),
         reads_back::<LogKey>("key log", KEYS),
         reads_back::<ShareKey>("key share", KEYS),
         reads_back::<UploadKey>("key pool", KEYS),
@@ -314,7 +344,7 @@ fn store_keys() -> Vec<Parser> {
         reads_back::<StatsKey>("key stats", KEYS),
         reads_back::<TotalsKey>("key totals", KEYS),
         reads_back::<Cursor>("cursor of a list", KEYS),
-        reads_back::<EndpointKey>("key program, endpoints", KEYS),
+        reads_back::<EndpointKey>("key settings, endpoints", KEYS),
         reads_back::<MessageKey>("key outbox", KEYS),
         reads_back::<AttemptKey>("key todo.outbox", KEYS),
         reads_back::<DeliveryKey>("key delivery", KEYS),
@@ -435,11 +465,8 @@ fn stored() -> Vec<Parser> {
     let terms = Program::from_preset(
         include_str!("../corpus/preset.txt").lines().next().unwrap_or_default().as_bytes(),
     );
-    let versions = terms.map(|terms| {
-        let Version { valid_from, .. } =
-            Version { number: 1, valid_from: Instant::from_seconds(0), terms: terms.clone() };
-        Versions::new(vec![(valid_from, Digest([1; 10]), terms)])
-    });
+    let versions =
+        terms.map(|terms| Versions::new(vec![(Instant::from_seconds(0), Digest([1; 10]), terms)]));
     let versions = versions.unwrap_or_default();
     vec![
         parser("facts", include_str!("../corpus/facts.txt"), move |input| {
@@ -475,7 +502,7 @@ fn stored() -> Vec<Parser> {
             let Ok(metadata) = serde_json::from_slice::<Value>(input) else { return Ok(false) };
             let (visitors, more) = clicks::listed(&[Entry { key: String::new(), metadata }]);
             let folded = clicks::folded(&visitors);
-            same(&folded.get("n"), &Some(&json!(visitors.len())), "visitors")?;
+            same(&folded.clicks, &(visitors.len() as u64), "visitors")?;
             Ok(more || !visitors.is_empty())
         }),
     ]

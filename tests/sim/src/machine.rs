@@ -11,10 +11,12 @@ use std::task::{Context as Task, Poll, Waker};
 
 use passalong_core::time::Instant;
 use passalong_edge::isolate::{Config, Isolate};
-use passalong_edge::store::{Host, Page, Put, Store, StoreError};
+use passalong_edge::store::{Put, StoreError};
 
-use crate::kv::Kv;
+use crate::direction::{Direction, Named};
+use crate::kv::{Kv, Late};
 use crate::random::Random;
+use crate::script::{Act, Effect, Moment, Op, Step};
 
 /// How much goes wrong in this history, each in so many of a thousand cases.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +55,7 @@ struct InFlight {
     key: String,
     write: u64,
     at: u64,
+    named: Option<Named>,
 }
 
 /// What is known of a task while it runs and after.
@@ -68,16 +71,19 @@ pub struct Machine {
     pub random: RefCell<Random>,
     pub faults: RefCell<Faults>,
     pub config: Config,
+    pub direction: Direction,
     isolates: RefCell<Vec<Rc<Isolate>>>,
     queue: RefCell<BinaryHeap<Reverse<(u64, u64, Next)>>>,
     order: Cell<u64>,
-    tasks: RefCell<BTreeMap<TaskId, Running>>,
+    /// By id; those that have ended are none.
+    tasks: RefCell<Vec<Option<Running>>>,
+    running: Cell<usize>,
+    /// Of those that there is something to say of.
     records: RefCell<BTreeMap<TaskId, Record>>,
     in_flight: RefCell<Vec<InFlight>>,
     /// Failures in a row of one task's write.
     failures: RefCell<BTreeMap<(TaskId, String), u32>>,
     current: Cell<TaskId>,
-    last_task: Cell<TaskId>,
     /// When an operation last failed hard, or was slow: others on the isolate wait for it.
     trouble: Cell<u64>,
     /// Tasks that were cut off and not asked for yet.
@@ -100,15 +106,16 @@ impl Machine {
             random: RefCell::new(Random::new(seed)),
             faults: RefCell::default(),
             config,
+            direction: Direction::default(),
             isolates: RefCell::new((0..isolates).map(|_| Rc::default()).collect()),
             queue: RefCell::default(),
             order: Cell::new(0),
             tasks: RefCell::default(),
+            running: Cell::new(0),
             records: RefCell::default(),
             in_flight: RefCell::default(),
             failures: RefCell::default(),
             current: Cell::new(0),
-            last_task: Cell::new(0),
             trouble: Cell::new(0),
             cut: RefCell::default(),
             died: RefCell::new(vec![Vec::new(); isolates]),
@@ -137,10 +144,13 @@ impl Machine {
 
     /// Starts a task on an isolate; it runs from now on.
     pub fn spawn(&self, isolate: usize, future: impl Future<Output = ()> + 'static) -> TaskId {
-        let id = self.last_task.get() + 1;
-        self.last_task.set(id);
-        self.tasks.borrow_mut().insert(id, Running { future: Box::pin(future), isolate });
-        self.records.borrow_mut().insert(id, Record::default());
+        let running = Some(Running { future: Box::pin(future), isolate });
+        let id = {
+            let mut tasks = self.tasks.borrow_mut();
+            tasks.push(running);
+            tasks.len() as TaskId
+        };
+        self.running.set(self.running.get() + 1);
         self.schedule(self.now.get(), Next::Wake(id));
         id
     }
@@ -154,7 +164,7 @@ impl Machine {
     }
 
     pub fn is_idle(&self) -> bool {
-        self.tasks.borrow().is_empty()
+        self.running.get() == 0
     }
 
     /// Goes on to what happens next, and says what that was. None where nothing is left.
@@ -168,17 +178,19 @@ impl Machine {
     }
 
     fn wake(&self, id: TaskId) {
-        let Some(mut running) = self.tasks.borrow_mut().remove(&id) else { return };
+        let Some(mut running) = self.take(id) else { return };
         let (kills, isolates) = {
             let faults = self.faults.borrow();
             (faults.kills, faults.isolates)
         };
-        if self.random.borrow_mut().permille(kills) {
+        if self.direction.cuts(id, self.now.get()) || self.random.borrow_mut().permille(kills) {
+            self.direction.note_cut(id, self.now.get());
             self.cut_off(id);
             self.died.borrow_mut()[running.isolate].push(self.now.get());
             return;
         }
         if self.random.borrow_mut().permille(isolates) {
+            self.tape_kill(running.isolate);
             self.cut_off(id);
             self.kill_isolate(running.isolate);
             return;
@@ -187,9 +199,16 @@ impl Machine {
         match running.future.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
             Poll::Ready(()) => self.forget(id),
             Poll::Pending => {
-                self.tasks.borrow_mut().insert(id, running);
+                self.tasks.borrow_mut()[place(id)] = Some(running);
+                self.running.set(self.running.get() + 1);
             }
         }
+    }
+
+    fn take(&self, id: TaskId) -> Option<Running> {
+        let running = self.tasks.borrow_mut().get_mut(place(id))?.take()?;
+        self.running.set(self.running.get() - 1);
+        Some(running)
     }
 
     fn forget(&self, id: TaskId) {
@@ -201,7 +220,16 @@ impl Machine {
     fn cut_off(&self, id: TaskId) {
         let now = self.now.get();
         for write in self.in_flight.borrow().iter().filter(|write| write.task == id) {
-            if write.at > now && self.random.borrow_mut().permille(500) {
+            if write.at <= now {
+                continue;
+            }
+            let is_lost = if self.direction.is_scripted() {
+                write.named.as_ref().is_some_and(|named| self.direction.is(named, Effect::Lost))
+            } else {
+                self.random.borrow_mut().permille(500)
+            };
+            if is_lost {
+                self.direction.note(write.named.as_ref(), Effect::Lost);
                 self.kv.borrow_mut().take_back(&write.key, write.write);
             }
         }
@@ -209,15 +237,29 @@ impl Machine {
         self.forget(id);
     }
 
-    fn kill_isolate(&self, isolate: usize) {
+    fn tape_kill(&self, isolate: usize) {
+        let at = Moment(self.now.get());
+        self.direction.tape_step(|| Step {
+            at,
+            isolate,
+            program: 0,
+            act: Act::Kill,
+            rules: Vec::new(),
+        });
+    }
+
+    pub fn kill_isolate(&self, isolate: usize) {
         self.isolates.borrow_mut()[isolate] = Rc::default();
         self.died.borrow_mut()[isolate].push(self.now.get());
-        let on_it =
-            |(id, running): (&TaskId, &Running)| (running.isolate == isolate).then_some(*id);
-        let dead: Vec<TaskId> = self.tasks.borrow().iter().filter_map(on_it).collect();
+        let dead: Vec<TaskId> = {
+            let tasks = self.tasks.borrow();
+            let on_it = |task: &Option<Running>| {
+                task.as_ref().is_some_and(|running| running.isolate == isolate)
+            };
+            (1..).zip(tasks.iter()).filter(|(_, task)| on_it(task)).map(|(id, _)| id).collect()
+        };
         for id in dead {
-            let gone = self.tasks.borrow_mut().remove(&id);
-            drop(gone);
+            drop(self.take(id));
             self.cut_off(id);
         }
     }
@@ -229,9 +271,7 @@ impl Machine {
 
     fn excuse(&self) {
         self.trouble.set(self.now.get());
-        if let Some(record) = self.records.borrow_mut().get_mut(&self.current.get()) {
-            record.excused = true;
-        }
+        self.records.borrow_mut().insert(self.current.get(), Record { excused: true });
     }
 
     /// How long an operation takes.
@@ -247,7 +287,8 @@ impl Machine {
     }
 
     /// Waits until then; the task is woken for it.
-    async fn until(&self, at: u64) {
+    pub(crate) async fn until(&self, at: u64, named: Option<&Named>) {
+        self.direction.lasts(named, at);
         self.schedule(at, Next::Wake(self.current.get()));
         poll_fn(|_| if self.now.get() >= at { Poll::Ready(()) } else { Poll::Pending }).await;
     }
@@ -261,104 +302,147 @@ impl Machine {
         fails
     }
 
-    async fn read(&self) -> Result<(), StoreError> {
-        let fails = self.fails_hard();
-        self.until(self.now.get() + self.duration()).await;
+    /// Whether a read fails, and how long it takes.
+    fn fate_of_read(&self, named: Option<&Named>) -> (bool, u64) {
+        let direction = &self.direction;
+        if direction.is_scripted() {
+            let (fails, takes) = (direction.fails(named).is_some(), direction.takes(named));
+            if fails || takes >= SLOW {
+                self.excuse();
+            }
+            return (fails, takes);
+        }
+        let (fails, takes) = (self.fails_hard(), self.duration());
+        if fails {
+            direction.note(named, Effect::Fails { committed: false, hard: true });
+        }
+        direction.note(named, Effect::Takes(takes));
+        (fails, takes)
+    }
+
+    pub(crate) async fn read(&self, named: Option<&Named>) -> Result<(), StoreError> {
+        let (fails, takes) = self.fate_of_read(named);
+        self.until(self.now.get() + takes, named).await;
         if fails { Err(failed()) } else { Ok(()) }
     }
 
-    async fn write(&self, key: &str, put: Option<&Put>) -> Result<(), StoreError> {
-        let task = self.current.get();
-        let (now, end) = (self.now.get(), self.now.get() + self.duration());
-        let hard = self.fails_hard();
-        let (fails, commits) = {
-            let slot = (task, key.to_owned());
-            let in_a_row = self.failures.borrow().get(&slot).copied().unwrap_or(0);
-            let refused = self.kv.borrow().refuses(key, now);
+    /// How much older than what the location knows an answer is.
+    pub(crate) fn back(&self, named: Option<&Named>) -> u64 {
+        if self.direction.is_scripted() {
+            return self.direction.back(named);
+        }
+        let back = self.kv.borrow_mut().back();
+        if back > 0 {
+            self.direction.note(named, Effect::Back(back));
+        }
+        back
+    }
+
+    pub(crate) fn is_empty_page(&self, named: Option<&Named>) -> bool {
+        if self.direction.is_scripted() {
+            return named.is_some_and(|named| self.direction.is(named, Effect::EmptyPage));
+        }
+        let is_empty = self.kv.borrow().is_empty_page();
+        if is_empty {
+            self.direction.note(named, Effect::EmptyPage);
+        }
+        is_empty
+    }
+
+    fn fate_of_write(&self, key: &str, named: Option<&Named>) -> Fate {
+        let now = self.now.get();
+        let slot = (self.current.get(), key.to_owned());
+        let in_a_row = self.failures.borrow().get(&slot).copied().unwrap_or(0);
+        let direction = &self.direction;
+        let scripted = direction.is_scripted();
+        let takes = if scripted { direction.takes(named) } else { self.duration() };
+        let end = now + takes;
+        let hard = if scripted {
+            let hard = direction.fails(named).is_some_and(|(_, hard)| hard);
+            if hard || takes >= SLOW {
+                self.excuse();
+            }
+            hard
+        } else {
+            self.fails_hard()
+        };
+        let refused = self.kv.borrow().refuses(key, now);
+        let (fails, commits) = if scripted {
+            let fails = direction.fails(named);
+            let committed = fails.is_none_or(|(committed, _)| committed);
+            (fails.is_some() || refused, committed && !refused)
+        } else {
             let chance = self.faults.borrow().writes;
             let mut random = self.random.borrow_mut();
             let soft = in_a_row < 2 && random.permille(chance);
             let fails = hard || soft || refused;
-            let commits = !refused && (!fails || random.permille(500));
-            let in_a_row = if fails { in_a_row + 1 } else { 0 };
-            drop(random);
-            self.failures.borrow_mut().insert(slot, in_a_row);
-            if refused && in_a_row > 2 {
-                self.excuse();
-            }
-            (fails, commits)
+            (fails, !refused && (!fails || random.permille(500)))
         };
-        if commits {
-            let at = self.random.borrow_mut().between(now, end);
-            let write = self.kv.borrow_mut().write(key, put.cloned(), at);
-            self.in_flight.borrow_mut().push(InFlight { task, key: key.to_owned(), write, at });
+        if fails {
+            self.failures.borrow_mut().insert(slot, in_a_row + 1);
+        } else if in_a_row > 0 {
+            self.failures.borrow_mut().remove(&slot);
         }
-        self.until(end).await;
-        if fails { Err(failed()) } else { Ok(()) }
+        if refused && fails && in_a_row >= 2 {
+            self.excuse();
+        }
+        direction.note(named, Effect::Takes(takes));
+        if fails && !refused {
+            direction.note(named, Effect::Fails { committed: commits, hard });
+        }
+        let commits = commits.then(|| self.commits(now, end, named));
+        Fate { end, fails, commits }
     }
+
+    /// When a write is committed, and how late it is.
+    fn commits(&self, now: u64, end: u64, named: Option<&Named>) -> (u64, Late) {
+        let direction = &self.direction;
+        if direction.is_scripted() {
+            let after = direction.committed_after(named).unwrap_or((end - now) / 2);
+            return (now + after, direction.late(named));
+        }
+        let at = self.random.borrow_mut().between(now, end);
+        direction.note(named, Effect::CommittedAfter(at - now));
+        let late = self.kv.borrow().late();
+        direction.note_late(named, &late);
+        (at, late)
+    }
+
+    pub(crate) async fn write(
+        &self,
+        op: Op,
+        key: &str,
+        put: Option<&Put>,
+    ) -> Result<(), StoreError> {
+        let task = self.current.get();
+        let named = self.direction.name(task, op, key);
+        let fate = self.fate_of_write(key, named.as_ref());
+        if let Some((at, late)) = fate.commits {
+            let write = self.kv.borrow_mut().write(key, put.cloned(), at, late);
+            let (key, named) = (key.to_owned(), named.clone());
+            self.in_flight.borrow_mut().push(InFlight { task, key, write, at, named });
+        }
+        self.until(fate.end, named.as_ref()).await;
+        if fate.fails { Err(failed()) } else { Ok(()) }
+    }
+}
+
+/// An operation that takes so long excuses a failure, in milliseconds.
+const SLOW: u64 = 1_000;
+
+/// What becomes of a write.
+struct Fate {
+    end: u64,
+    fails: bool,
+    /// When, and how late it is.
+    commits: Option<(u64, Late)>,
+}
+
+/// Where a task is kept.
+fn place(id: TaskId) -> usize {
+    usize::try_from(id - 1).unwrap()
 }
 
 fn failed() -> StoreError {
-    StoreError("the store is in a bad mood".to_owned())
-}
-
-/// The store and the clock, as one isolate has them.
-pub struct Place {
-    pub machine: Rc<Machine>,
-    pub isolate: usize,
-}
-
-impl Place {
-    const fn location(&self) -> usize {
-        self.isolate / ISOLATES
-    }
-}
-
-impl Store for Place {
-    async fn get(&self, key: &str) -> Result<Option<String>, StoreError> {
-        self.machine.read().await?;
-        Ok(self.machine.kv.borrow_mut().get(key, self.location(), self.machine.now.get()))
-    }
-
-    async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<String>>, StoreError> {
-        self.machine.read().await?;
-        let mut kv = self.machine.kv.borrow_mut();
-        let now = self.machine.now.get();
-        Ok(keys.iter().map(|key| kv.get(key, self.location(), now)).collect())
-    }
-
-    async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<Page, StoreError> {
-        self.machine.read().await?;
-        let now = self.machine.now.get();
-        Ok(self.machine.kv.borrow_mut().list(prefix, cursor, self.location(), now))
-    }
-
-    async fn put(&self, put: &Put) -> Result<(), StoreError> {
-        let metadata = put.metadata.as_ref().map_or(0, |metadata| metadata.to_string().len());
-        assert!(metadata <= 1_024, "{}: metadata of {metadata} bytes", put.key);
-        assert!(put.key.len() <= 512 && put.ttl.is_none_or(|ttl| ttl >= 60), "{put:?}");
-        self.machine.write(&put.key, Some(put)).await
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.machine.write(key, None).await
-    }
-}
-
-impl Host for Place {
-    async fn sleep(&self, millis: u32) {
-        self.machine.until(self.machine.now.get() + u64::from(millis)).await;
-    }
-
-    fn random(&self) -> [u8; 8] {
-        self.machine.random.borrow_mut().next().to_be_bytes()
-    }
-
-    fn millis(&self) -> u64 {
-        self.machine.clock(self.isolate)
-    }
-
-    fn log(&self, line: &str) {
-        self.machine.log.borrow_mut().push(line.to_owned());
-    }
+    StoreError::failed("the store is in a bad mood")
 }

@@ -6,14 +6,13 @@ use passalong_core::report::{ConversionReport, EventReport};
 use passalong_core::time::Instant;
 use serde_json::{Value, json};
 
-use crate::machine::{Faults, ISOLATES, LOCATIONS, Next};
+use crate::machine::{Faults, Next};
 use crate::oracle;
 use crate::random::Random;
-use crate::requests::{click, identity_token, request};
 use crate::story::{
     ACTION, DAY, ERRANDS, Errand, HOUR, MINUTE, SECOND, SentEvent, SentReport, Story, What, hint,
-    terms,
 };
+use crate::terms::terms;
 
 /// What was bought, where the shop says it.
 fn fill(body: &mut Value, random: &mut Random) {
@@ -213,7 +212,7 @@ impl Story {
         let of = &self.programs[program];
         let far = Instant::from_seconds(i64::MAX);
         let parsed = ConversionReport::parse(body.to_string().as_bytes(), far).unwrap();
-        let digest = of.keys.digest(parsed.content().as_bytes());
+        let plain = of.keys.digest(parsed.content().as_bytes());
         let order = of.keys.order(&order_id.parse::<OrderId>().unwrap());
         let token = body.get("token").and_then(Value::as_str);
         let clicked = token.and_then(|token| {
@@ -222,6 +221,9 @@ impl Story {
         });
         let is_bad = body.get("code").is_some_and(|code| code == "8f3k2m7q8f3k2m7q8f3k2m7q8f");
         let proves = !is_bad && (clicked.is_some() || body.get("code").is_some());
+        let advocate = advocate.filter(|_| proves).map(|advocate| of.pseudonym(advocate));
+        let counted = advocate.map(|advocate| (0, advocate));
+        let digest = of.keys.digest(parsed.content_as(counted).as_bytes());
         let ids = parsed
             .customer
             .iter()
@@ -233,7 +235,9 @@ impl Story {
             digest,
             accepted: far.minute(),
             joined: None,
-            advocate: advocate.filter(|_| proves).map(|advocate| of.pseudonym(advocate)),
+            bound_by: None,
+            reported: far.minute(),
+            advocate,
             clicked,
             identities: ids.chain(hints).collect(),
             kind: parsed.kind,
@@ -258,11 +262,24 @@ impl Story {
             order_id,
             order,
             report,
+            unproven: None,
             sent: false,
             acked: None,
         });
-        self.by_digest.insert((program, digest), self.reports.len() - 1);
-        self.reports.len() - 1
+        let index = self.reports.len() - 1;
+        self.by_digest.insert((program, digest), index);
+        // A token may be outside its window by the terms of then; it proves nothing where an earlier
+        // order can bind the friend.
+        if clicked.is_some() && proves {
+            self.reports[index].unproven = Some(plain);
+            let mut reading = SentReport { sent: true, ..self.reports[index].clone() };
+            reading.report.advocate = None;
+            reading.report.clicked = None;
+            reading.report.digest = plain;
+            self.reports.push(reading);
+            self.by_digest.insert((program, plain), self.reports.len() - 1);
+        }
+        index
     }
 
     /// Something happens to an order; sometimes to one that is only about to be reported.
@@ -299,12 +316,17 @@ impl Story {
         }
     }
 
-    fn keep_event(&mut self, program: usize, order_id: &str, body: &Value) -> usize {
+    pub(crate) fn keep_event(&mut self, program: usize, order_id: &str, body: &Value) -> usize {
         let of = &self.programs[program];
         let far = Instant::from_seconds(i64::MAX);
         let parsed = EventReport::parse(body.to_string().as_bytes(), far).unwrap();
         let id: OrderId = order_id.parse().unwrap();
         let digest = of.keys.digest(parsed.content(&id).as_bytes());
+        if self.machine.direction.is_scripted()
+            && let Some(known) = self.events_by_digest.get(&(program, digest))
+        {
+            return *known;
+        }
         self.events.push(SentEvent {
             program,
             order: of.keys.order(&id),
@@ -384,123 +406,5 @@ impl Story {
         let whole = passalong_core::program::Program::from_preset(terms.to_string().as_bytes());
         terms = serde_json::to_value(whole.unwrap()).unwrap();
         self.errand(What::Terms { program, terms }, None, 0);
-    }
-
-    /// One try of an errand, somewhere.
-    pub(crate) fn go(&mut self, index: usize) {
-        if self.errands[index].done {
-            return;
-        }
-        self.errands[index].tries += 1;
-        let isolate = self.random.index(LOCATIONS * ISOLATES);
-        if let What::Upload(upload) = self.errands[index].what {
-            let sent = self.upload_request(upload);
-            self.tasks.insert(self.send(isolate, sent), index);
-            return;
-        }
-        let now = self.machine.instant(isolate);
-        let errand = &self.errands[index];
-        let of = |program: usize| &self.programs[program];
-        let as_customer = |program: usize, advocate: usize| {
-            let of = of(program);
-            let customer = &of.advocates[advocate];
-            // Who is a regular changes from time to time.
-            let days = now.seconds() / 86_400;
-            let segment = if days % 2 == 0 { "neu" } else { "stamm" };
-            let hints = [hint(customer)];
-            identity_token(&of.identity_secret, &of.id, customer, &hints, Some(segment), now)
-        };
-        let post = |program: usize, path: &str, body: &Value| {
-            request("POST", path, &of(program).api_key, Some(body))
-        };
-        let sent = match &errand.what {
-            What::Report(report) => {
-                let program = self.reports[*report].program;
-                post(program, "/v1/conversions", errand.body.as_ref().unwrap())
-            }
-            What::Event(event) => {
-                let body = errand.body.as_ref().unwrap();
-                let path = format!("/v1/conversions/{}/events", body["order"].as_str().unwrap());
-                post(self.events[*event].program, &path, &body["body"])
-            }
-            What::Click { program, advocate, visitor } => {
-                let of = of(*program);
-                click(&of.id, &of.code(&of.advocates[*advocate]), *visitor)
-            }
-            What::Me { program, advocate } => {
-                request("GET", "/v1/me", &as_customer(*program, *advocate), None)
-            }
-            What::Claim { program, advocate } => {
-                let body = errand.body.as_ref();
-                request("POST", "/v1/me/claims", &as_customer(*program, *advocate), body)
-            }
-            What::Share { program, advocate } => {
-                let body = json!({ "channel": "whatsapp" });
-                request("POST", "/v1/me/shares", &as_customer(*program, *advocate), Some(&body))
-            }
-            What::Rewards { program } => request("GET", "/v1/rewards", &of(*program).api_key, None),
-            What::Read { program, order_id } => {
-                let path = format!("/v1/conversions/{order_id}");
-                request("GET", &path, &of(*program).api_key, None)
-            }
-            What::Fulfil { program, id, reference } => {
-                let body = json!({ "reference": format!("voucher {reference}") });
-                post(*program, &format!("/v1/rewards/{id}/fulfil"), &body)
-            }
-            What::Review { program, id, decision } => {
-                let body = json!({ "decision": decision, "note": "looked at" });
-                post(*program, &format!("/v1/rewards/{id}/review"), &body)
-            }
-            What::Upload(_) => return,
-            What::Pool { program, pool } => self.pool_request(*program, pool),
-            What::Owed { program, advocate } => {
-                let of = of(*program);
-                let path = format!("/v1/rewards?customer_id={}", of.advocates[*advocate]);
-                request("GET", &path, &of.api_key, None)
-            }
-            What::Erase { program, customer } => {
-                post(*program, "/v1/customers/erase", &json!({ "customer_id": customer }))
-            }
-            What::Terms { program, terms } => {
-                request("PUT", "/v1/program", &of(*program).api_key, Some(terms))
-            }
-            what @ (What::ChooseAlias { .. } | What::ByAlias(_)) => {
-                self.alias_request(what, errand.body.as_ref(), now)
-            }
-            What::Codes { program } => {
-                let ids = &of(*program).advocates;
-                post(*program, "/v1/codes", &json!({ "customer_ids": ids }))
-            }
-        };
-        match &self.errands[index].what {
-            What::Report(report) => self.reports[*report].sent = true,
-            What::Event(event) => self.events[*event].sent = true,
-            What::ByAlias(order) => self.aliases.begin(*order, self.machine.now.get()),
-            _ => {}
-        }
-        let task = self.send(isolate, sent);
-        self.tasks.insert(task, index);
-    }
-
-    /// Tries again later, unless whoever it is has had enough.
-    pub(crate) fn again(&mut self, index: usize) {
-        let tries = self.errands[index].tries;
-        let patient = matches!(
-            self.errands[index].what,
-            What::Report(_)
-                | What::Event(_)
-                | What::Fulfil { .. }
-                | What::Review { .. }
-                | What::Upload(_)
-                | What::Erase { .. }
-                | What::ChooseAlias { .. }
-                | What::ByAlias(_)
-        );
-        if !patient || tries > 4 || self.random.permille(250) {
-            self.errands[index].done = true;
-            return;
-        }
-        let wait = self.random.pick(&[0, SECOND, 5 * SECOND, 2 * MINUTE, 30 * MINUTE, 2 * HOUR]);
-        self.machine.schedule(self.now() + wait, Next::Outside(ERRANDS + index));
     }
 }

@@ -17,21 +17,25 @@ use passalong_edge::http::Request;
 use passalong_edge::isolate::Config;
 use passalong_edge::store::Context;
 use passalong_edge::{clicks, respond};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::accountant::Ledgerbook;
 use crate::aliases::Aliases;
 use crate::coupons;
 use crate::kv::{Kv, Staleness};
-use crate::machine::{Faults, ISOLATES, LOCATIONS, Machine, Next, Place, TaskId};
+use crate::machine::{Faults, ISOLATES, LOCATIONS, Machine, Next, TaskId};
 use crate::oracle;
+use crate::place::Place;
 use crate::random::Random;
 use crate::requests::{identity_token, request};
+use crate::script::{Act, Moment, Step};
+use crate::terms::terms;
 
 pub const SECOND: u64 = 1_000;
 pub const MINUTE: u64 = 60 * SECOND;
 pub const HOUR: u64 = 60 * MINUTE;
 pub const DAY: u64 = 24 * HOUR;
-const CRON_EVERY: u64 = 5 * MINUTE;
+pub(crate) const CRON_EVERY: u64 = 5 * MINUTE;
 
 /// How the store is: inside the bound the design assumes, or beyond it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +56,19 @@ pub struct Program {
 }
 
 impl Program {
+    pub(crate) fn new(secrets: &Secrets, id: &str, terms: Value) -> Self {
+        let parsed = id.parse().unwrap();
+        Self {
+            keys: secrets.program(&parsed),
+            api_key: secrets.api_key(&parsed, 1),
+            identity_secret: secrets.identity_secret(&parsed, 1),
+            terms,
+            advocates: (0..3).map(|n| format!("anna{n}")).collect(),
+            friends: (0..4).map(|n| format!("ben{n}")).collect(),
+            id: id.to_owned(),
+        }
+    }
+
     pub fn pseudonym(&self, customer: &str) -> CustomerPseudonym {
         self.keys.customer(&customer.parse().unwrap())
     }
@@ -76,6 +93,8 @@ pub struct SentReport {
     pub order_id: String,
     pub order: OrderPseudonym,
     pub report: oracle::Report,
+    /// Its digest if it proves nothing, where that depends on the terms.
+    pub unproven: Option<Digest>,
     pub sent: bool,
     pub acked: Option<Value>,
 }
@@ -143,6 +162,12 @@ pub(crate) struct Outbox {
     pub lost_batches: Vec<(TaskId, clicks::Target)>,
 }
 
+impl Outbox {
+    pub fn is_empty(&self) -> bool {
+        self.answers.is_empty() && self.violations.is_empty() && self.lost_batches.is_empty()
+    }
+}
+
 /// A visitor's click that was answered with `pa`.
 #[derive(Debug, Clone)]
 pub struct Clicked {
@@ -156,6 +181,8 @@ pub struct Clicked {
 }
 
 pub struct Story {
+    /// When, in milliseconds.
+    pub began: u64,
     pub machine: Rc<Machine>,
     pub mode: Mode,
     pub programs: Vec<Program>,
@@ -167,6 +194,7 @@ pub struct Story {
     pub fulfilled: BTreeMap<(usize, String), Vec<Value>>,
     /// Ids of rewards, and of entries of them, that somebody has seen.
     pub seen: Vec<(usize, String)>,
+    pub(crate) ledgerbook: Rc<RefCell<Ledgerbook>>,
     pub(crate) aliases: Aliases,
     pub uploads: Vec<coupons::Upload>,
     /// Different codes so far.
@@ -192,17 +220,42 @@ pub struct Story {
     pub(crate) serial: u32,
 }
 
+/// What the cron has to do.
+pub(crate) struct Work {
+    pub is_due: bool,
+    /// Something will be due.
+    pub pointers: bool,
+    pub erasures: bool,
+}
+
 const CRON_TICK: usize = 0;
 pub(crate) const ACTION: usize = 1;
 pub(crate) const ERRANDS: usize = 10;
 
-fn staleness(random: &mut Random, mode: Mode) -> Staleness {
-    let bound = match mode {
+pub(crate) const fn bound(mode: Mode) -> u64 {
+    match mode {
         Mode::Inside => 8 * MINUTE,
         Mode::Beyond => 3 * HOUR,
-    };
+    }
+}
+
+fn known(name: &str) -> String {
+    let known: Value =
+        serde_json::from_str(include_str!("../../../core/fixtures/secrets.json")).unwrap();
+    known[name].as_str().unwrap().to_owned()
+}
+
+pub(crate) fn secrets() -> Secrets {
+    Secrets::parse(&known("signing_keys"), &known("merchant_key"), &known("pseudonym_key")).unwrap()
+}
+
+pub(crate) fn operator_key() -> String {
+    known("operator_key")
+}
+
+fn staleness(random: &mut Random, mode: Mode) -> Staleness {
     Staleness {
-        bound,
+        bound: bound(mode),
         late: random.pick(&[0, 100, 400, 800, 1_000]),
         flapping: random.pick(&[0, 0, 20, 200]),
         page: random.pick(&[2, 3, 7, 50, 1_000, 1_000]),
@@ -220,135 +273,43 @@ fn faults(random: &mut Random) -> Faults {
     }
 }
 
-pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
-    let hold = random.pick(&[
-        json!({ "from": "order", "days": 0, "fallback_days": 0 }),
-        json!({ "from": "order", "days": 0, "fallback_days": 0 }),
-        json!({ "from": "order", "days": 1, "fallback_days": 1 }),
-        json!({ "from": "delivered", "days": 0, "fallback_days": 2 }),
-        json!({ "from": "delivered", "days": 1, "fallback_days": 3 }),
-    ]);
-    let cap = random.pick(&[
-        Value::Null,
-        json!({ "count": 2, "amount": null, "per": "total" }),
-        json!({ "count": null, "amount": 1_500, "per": "total" }),
-        json!({ "count": 1, "amount": null, "per": "year" }),
-    ]);
-    if random.permille(250) {
-        return of_preset(random, id, &hold);
-    }
-    // Nothing may come after the end of a cap.
-    let ends = cap["count"].as_u64().filter(|_| cap["per"] == "total").unwrap_or(u64::MAX);
-    let trigger = random.pick(&["first_purchase", "every_purchase"]);
-    let friend = random.pick(&[
-        json!({ "for": "friend", "trigger": "first_purchase", "when": "at_once",
-                "value": { "kind": "percent_off", "basis_points": 1_000 } }),
-        json!({ "for": "friend", "trigger": "first_purchase", "when": "earned",
-                "value": { "kind": "credit", "amount": 500, "currency": "EUR" } }),
-    ]);
-    let least = random.pick(&[Value::Null, Value::Null, json!(3_000)]);
-    let share =
-        |basis_points: u32| json!({ "kind": "percent_of_order", "basis_points": basis_points });
-    let mut plain = json!({
-        "for": "advocate", "trigger": trigger, "minimum_order": least, "cap": cap,
-        "value": share(random.pick(&[2_000, 1_333])),
-        "expires_days": random.pick(&[Value::Null, Value::Null, json!(1)]),
-    });
-    if random.permille(250) {
-        let tiers = [(2, 2_500), (4, 3_333)].into_iter().filter(|(from, _)| *from <= ends);
-        plain["tiers"] =
-            tiers.map(|(from, rate)| json!({ "from": from, "value": share(rate) })).collect();
-    }
-    let mut rules = Vec::new();
-    if random.permille(200) {
-        rules.push(json!({ "for": "advocate", "trigger": trigger, "segment": "stamm",
-                           "value": { "kind": "credit", "amount": 700 } }));
-    }
-    rules.push(plain);
-    if random.permille(250) {
-        let gift = json!({ "kind": "gift", "label": "Teeset", "worth": 1_500 });
-        rules.push(json!({ "for": "advocate", "trigger": trigger, "milestone": random.pick(&[2, 3]).min(ends),
-                           "value": random.pick(&[gift, json!({ "kind": "points", "points": 99 })]) }));
-    }
-    if random.permille(250) {
-        rules.push(json!({ "for": "advocate", "trigger": "action", "action": "review",
-                           "cap": { "count": 2 }, "value": { "kind": "points", "points": 50 } }));
-        rules.push(json!({ "for": "advocate", "trigger": "action",
-                           "value": { "kind": "points", "points": 7 } }));
-        rules.push(json!({ "for": "advocate", "trigger": "signup", "cap": { "amount": 900 },
-                           "value": { "kind": "storage_bytes", "bytes": 500 } }));
-    }
-    rules.push(friend);
-    if random.permille(150) {
-        rules.push(json!({ "for": "friend", "trigger": "every_purchase", "segment": "vip",
-                           "value": { "kind": "free_periods", "periods": 1 } }));
-    }
-    coupons::deliver(random, &mut rules);
-    let review = random.pick(&[
-        json!({}),
-        json!({}),
-        json!({ "orders_per_day": 2, "orders_per_click": 1 }),
-        json!({ "orders_per_day": 1 }),
-        json!({ "orders_per_click": 1 }),
-        json!({ "orders_per_click": 1 }),
-    ]);
-    json!({
-        "id": id, "preset": "20-10", "name": "Teehaus Nord",
-        "landing_url": "https://shop.example/willkommen", "hold": hold,
-        "paused": random.permille(30),
-        "attribution": { "model": "last_click", "window_days": random.pick(&[1, 30]),
-                         "new_customers_only": random.permille(500),
-                         "bound_days": random.pick(&[0, 0, 1, 30]) },
-        "rewards": rules,
-        "review": review,
-        "excluded": { "categories": random.pick(&[json!([]), json!([]), json!(["medizin"])]) },
-        "yearly_ceiling": random.pick(&[Value::Null, Value::Null, json!(3_000)]),
-    })
-}
-
-/// The terms of a preset, with a hold that ends within the history.
-fn of_preset(random: &mut Random, id: &str, hold: &Value) -> Value {
-    let presets: Vec<&str> = passalong_core::program::Program::presets().collect();
-    json!({
-        "id": id, "preset": random.pick(&presets), "name": "Teehaus Nord",
-        "landing_url": "https://shop.example/willkommen", "hold": hold,
-        "attribution": { "model": "last_click", "window_days": 30,
-                         "new_customers_only": random.permille(500), "bound_days": 0 },
-    })
+/// The body of an answer: a text where it is no JSON.
+fn read(body: &[u8]) -> Value {
+    let text = || Value::String(String::from_utf8_lossy(body).into_owned());
+    serde_json::from_slice(body).unwrap_or_else(|_| text())
 }
 
 impl Story {
     pub fn new(seed: u64, mode: Mode) -> Self {
         let mut random = Random::new(seed);
-        let known: Value =
-            serde_json::from_str(include_str!("../../../core/fixtures/secrets.json")).unwrap();
-        let text = |name: &str| known[name].as_str().unwrap().to_owned();
-        let secrets =
-            Secrets::parse(&text("signing_keys"), &text("merchant_key"), &text("pseudonym_key"))
-                .unwrap();
+        let secrets = secrets();
         // Some days have their end within the history.
         let start: Instant = "2026-11-02T20:00:00Z".parse().unwrap();
         let start = start.plus(i64::try_from(random.below(5 * 3_600)).unwrap());
         let programs = (0..=random.index(2)).map(|index| {
-            let id = ["teehaus", "radladen"][index].to_owned();
-            let parsed = id.parse().unwrap();
-            Program {
-                keys: secrets.program(&parsed),
-                api_key: secrets.api_key(&parsed, 1),
-                identity_secret: secrets.identity_secret(&parsed, 1),
-                terms: terms(&mut random, &id),
-                advocates: (0..3).map(|n| format!("anna{n}")).collect(),
-                friends: (0..4).map(|n| format!("ben{n}")).collect(),
-                id,
-            }
+            let id = ["teehaus", "radladen"][index];
+            Program::new(&secrets, id, terms(&mut random, id))
         });
         let programs: Vec<Program> = programs.collect();
         let kv = Kv::new(random.next(), staleness(&mut random, mode));
         let config =
             Config { secrets, shops: ShopSecrets::default(), test_clock: false, debug: false };
-        let machine = Rc::new(Machine::new(start, random.next(), kv, config));
-        let mut story = Self {
-            machine,
+        let machine = Machine::new(start, random.next(), kv, config);
+        let mut story = Self::begin(programs, machine, mode, random);
+        story.create_programs(&operator_key());
+        story
+    }
+
+    /// Before anything has happened.
+    pub(crate) fn begin(
+        programs: Vec<Program>,
+        machine: Machine,
+        mode: Mode,
+        random: Random,
+    ) -> Self {
+        let story = Self {
+            began: machine.now.get(),
+            machine: Rc::new(machine),
             mode,
             programs,
             reports: Vec::new(),
@@ -357,6 +318,7 @@ impl Story {
             erased: BTreeMap::new(),
             fulfilled: BTreeMap::new(),
             seen: Vec::new(),
+            ledgerbook: Rc::default(),
             aliases: Aliases::default(),
             uploads: Vec::new(),
             codes: 0,
@@ -378,12 +340,16 @@ impl Story {
             draining: false,
             serial: 0,
         };
-        story.create_programs(&text("operator_key"));
+        for of in &story.programs {
+            for customer in of.advocates.iter().chain(&of.friends) {
+                story.ledgerbook.borrow_mut().introduce(customer, &of.code(customer));
+            }
+        }
         story
     }
 
     /// Programs are made in peace and known everywhere when the story begins.
-    fn create_programs(&mut self, operator_key: &str) {
+    pub(crate) fn create_programs(&mut self, operator_key: &str) {
         let bodies: Vec<Value> =
             self.programs.iter().map(|program| program.terms.clone()).collect();
         for body in bodies {
@@ -434,17 +400,20 @@ impl Story {
         let memory = machine.isolate(isolate);
         let now = machine.instant(isolate);
         let inner = Rc::clone(&machine);
+        let ledgerbook = Rc::clone(&self.ledgerbook);
+        let slip = ledgerbook.borrow_mut().send(&request, machine.now.get());
         machine.spawn(isolate, async move {
             let place = Place { machine: Rc::clone(&inner), isolate };
             let cx = Context::new(&place, &memory, &inner.config, now);
             let (response, after) = respond(&cx, &request).await;
+            ledgerbook.borrow_mut().hear(slip, response.status, &response.body);
             let location = response.headers.iter().find(|(name, _)| *name == "location");
             let task = inner.current();
             outbox.borrow_mut().answers.push(Answer {
                 task,
                 status: response.status,
                 has_pa: location.is_some_and(|(_, url)| url.contains("pa=")),
-                body: serde_json::from_slice(&response.body).unwrap_or_default(),
+                body: read(&response.body),
                 isolate,
                 minute: now.minute_up(),
                 day: now.day(),
@@ -458,7 +427,7 @@ impl Story {
         })
     }
 
-    fn run_cron(&mut self, isolate: usize) {
+    pub(crate) fn run_cron(&mut self, isolate: usize) -> TaskId {
         let machine = Rc::clone(&self.machine);
         let outbox = Rc::clone(&self.outbox);
         let memory = machine.isolate(isolate);
@@ -474,6 +443,7 @@ impl Story {
             }
         });
         self.crons.insert(task);
+        task
     }
 
     /// Lives through the whole history.
@@ -500,39 +470,60 @@ impl Story {
         }
     }
 
+    /// What the cron has to do.
+    pub(crate) fn work(&mut self) -> Work {
+        let now = self.now();
+        self.machine.kv.borrow_mut().tidy("todo.", now);
+        let kv = self.machine.kv.borrow();
+        let first = ["todo.coupons/", "todo.order/"].into_iter().filter_map(|prefix| {
+            let (key, _) = kv.standing(prefix, now).next()?;
+            let minute: Minute = key.split('/').nth(1).unwrap().parse().unwrap();
+            Some(u64::try_from(minute.start().seconds()).unwrap() * 1_000)
+        });
+        let first = first.min();
+        let erasures = kv.standing("todo.erased/", now).next().is_some();
+        let is_due = first.is_some_and(|first| first <= now + 5 * SECOND);
+        Work { is_due, pointers: first.is_some(), erasures }
+    }
+
+    /// Whether nothing ever will be left to do.
+    pub(crate) fn has_ended(&self, work: &Work) -> bool {
+        let now = self.now();
+        let rests = self.draining && self.machine.is_idle();
+        if !rests || work.pointers || work.erasures {
+            return false;
+        }
+        let busy = self.errands.iter().any(|errand| !errand.done);
+        let folded = now / DAY > self.folded_day && now % DAY > HOUR;
+        !busy && folded
+    }
+
+    /// A day is folded, and folded again by whoever does not see that it was.
+    pub(crate) fn is_after_midnight(&self) -> bool {
+        let of_day = self.now() % DAY;
+        of_day > 5 * MINUTE && of_day < 40 * MINUTE
+    }
+
     /// Runs the cron where there is something to do; false once nothing ever will be.
     fn tick(&mut self) -> bool {
         let now = self.now();
-        self.machine.kv.borrow_mut().tidy("todo.", now);
-        let (due, pointers, erasures) = {
-            let kv = self.machine.kv.borrow();
-            let first = ["todo.coupons/", "todo.order/"].into_iter().filter_map(|prefix| {
-                let (key, _) = kv.standing(prefix, now).next()?;
-                let minute: Minute = key.split('/').nth(1).unwrap().parse().unwrap();
-                Some(u64::try_from(minute.start().seconds()).unwrap() * 1_000)
-            });
-            let first = first.min();
-            let erasures = kv.standing("todo.erased/", now).next().is_some();
-            (first.is_some_and(|first| first <= now + 5 * SECOND), first.is_some(), erasures)
-        };
-        if self.draining && self.machine.is_idle() && !pointers && !erasures {
-            let busy = self.errands.iter().any(|errand| !errand.done);
-            let folded = now / DAY > self.folded_day && now % DAY > HOUR;
-            if !busy && folded {
-                return false;
-            }
+        let work = self.work();
+        if self.has_ended(&work) {
+            return false;
         }
-        // A day is folded, and folded again by whoever does not see that it was.
-        let after_midnight = now % DAY > 5 * MINUTE && now % DAY < 40 * MINUTE;
-        let sweep = erasures && now >= self.next_erasure_sweep;
+        let sweep = work.erasures && now >= self.next_erasure_sweep;
         let out =
             !self.draining && self.outages.iter().any(|(from, to)| (*from..*to).contains(&now));
-        if (due || after_midnight || sweep) && !out && !self.random.permille(100) {
+        let wanted = work.is_due || self.is_after_midnight() || sweep;
+        if wanted && !out && !self.random.permille(100) {
             self.next_erasure_sweep = now + 6 * HOUR;
             let runs = if self.random.permille(250) { self.random.between(2, 3) } else { 1 };
             for _ in 0..runs {
                 let isolate = self.random.index(LOCATIONS * ISOLATES);
-                self.run_cron(isolate);
+                let task = self.run_cron(isolate);
+                let at = Moment(now);
+                let step = || Step { at, isolate, program: 0, act: Act::Cron, rules: Vec::new() };
+                self.machine.direction.begins(task, self.machine.direction.tape_step(step));
             }
         }
         self.machine.schedule(now + CRON_EVERY, Next::Outside(CRON_TICK));

@@ -137,7 +137,10 @@ mod tests {
             action: None,
             via,
             noted: None,
-            again: false,
+            admission: crate::orders::claims::Admission::First,
+            waived: false,
+            bound_by: None,
+            browser_only: false,
             excluded: 0,
         };
         let fact = Fact::Conversion(fact);

@@ -1,0 +1,169 @@
+//! One order: the bounds of its settlement, and the most that can be left of it.
+
+use super::books::{Books, Event, NEVER, Report};
+use super::terms::Terms;
+
+const HOUR: i64 = 3_600;
+const DAY: i64 = 86_400;
+const MINUTE: i64 = 60;
+
+/// An order as the books have it, by one of its reports.
+#[derive(Clone, Copy)]
+pub struct Order<'b> {
+    pub books: &'b Books,
+    pub id: &'b str,
+    pub report: &'b Report,
+}
+
+impl<'b> Order<'b> {
+    pub fn events(&self) -> impl Iterator<Item = &'b Event> {
+        self.books.events_of(self.id).iter()
+    }
+
+    /// An event that stands for sure: nothing else was said under its id.
+    fn is_sure(&self, event: &Event) -> bool {
+        event.tries.stands && self.events().filter(|other| other.id == event.id).count() == 1
+    }
+
+    pub fn terms(&self) -> Vec<&'b Terms> {
+        self.books.terms_at(self.report.occurred_at)
+    }
+
+    /// It settles at this instant or later.
+    pub fn settles_earliest(&self) -> i64 {
+        let end = |terms: &&Terms| {
+            let at_once = terms.from_order || self.report.kind != "purchase";
+            if at_once { self.report.occurred_at + terms.hold_days * DAY } else { 0 }
+        };
+        let hold = self.terms().iter().map(end).min().unwrap_or(0);
+        hold.max(self.report.tries.earliest + HOUR)
+    }
+
+    /// It settles at this instant or before, if what proves it came with its report.
+    pub fn settles_latest(&self) -> i64 {
+        let alone = self.books.reports_of(self.id).len() == 1;
+        if !alone || self.report.proofs.is_empty() || !self.report.tries.stands {
+            return NEVER;
+        }
+        let end = |terms: &&Terms| {
+            let at_once = terms.from_order || self.report.kind != "purchase";
+            let days = if at_once { terms.hold_days } else { terms.fallback_days };
+            let delivered = self.events().filter(|event| !at_once && event.kind == "delivered");
+            // When something was delivered is not later than when it was said, by much.
+            let delivered = delivered
+                .map(|event| (event.tries.latest + 5 * MINUTE).saturating_add(days * DAY + HOUR));
+            let plain = (self.report.occurred_at + days * DAY + MINUTE)
+                .max(self.report.tries.latest + HOUR);
+            delivered.max().unwrap_or(0).max(plain)
+        };
+        self.terms().iter().map(end).max().unwrap_or(NEVER).min(NEVER)
+    }
+
+    /// The reversals that stand for sure, of those accepted until then, less what may have been
+    /// undone by as many restorations as there may be: as few as can be.
+    fn reversals(&self, until: i64) -> Vec<&'b Event> {
+        let settled = self.settles_latest();
+        let is_counted = |event: &&Event| {
+            event.is_reversal() && self.is_sure(event) && event.tries.latest <= until
+        };
+        let mut left: Vec<&Event> = self.events().filter(is_counted).collect();
+        let restored = || self.events().filter(|event| event.kind == "restored");
+        for event in restored() {
+            left.retain(|other| {
+                event.undoes.as_ref() != Some(&other.id) || !undoes(event, other, settled)
+            });
+        }
+        // What undoes the last of them may undo any: the dearest are taken first.
+        left.sort_by_key(|event| (event.undoes_all(), event.amount));
+        for event in restored().filter(|event| event.undoes.is_none()) {
+            let dearest = left.iter().rposition(|reversal| undoes(event, reversal, settled));
+            if let Some(dearest) = dearest {
+                left.remove(dearest);
+            }
+        }
+        left
+    }
+
+    /// The most it may be worth, whatever was given back: what the last amendment said, or one that
+    /// may be the last, and after its settlement never more than before.
+    pub fn most_amount(&self) -> i64 {
+        let settled = self.settles_latest();
+        let amended = || self.events().filter(|event| event.kind == "amended");
+        let is_named =
+            |event: &Event| self.events().any(|other| other.undoes.as_ref() == Some(&event.id));
+        let sure = || amended().filter(|event| self.is_sure(event) && !is_named(event));
+        let in_time = || sure().filter(|event| event.tries.latest < settled);
+        let is_over =
+            |event: &&Event| in_time().any(|other| other.tries.earliest > event.tries.latest);
+        let may_be_last =
+            amended().filter(|event| event.tries.earliest <= settled && !is_over(event));
+        let reported = self.report.amount.filter(|_| in_time().next().is_none());
+        let most = may_be_last.map(|event| event.amount).chain(reported).max().unwrap_or(0);
+        let after = sure().filter(|event| event.tries.earliest > settled);
+        after.map(|event| event.amount).fold(most, i64::min)
+    }
+
+    /// The most that can be left, counting what surely happened until then. Of what has no amount
+    /// there is all or nothing.
+    pub fn left(&self, until: i64) -> i64 {
+        let reversals = self.reversals(until);
+        if reversals.iter().any(|event| event.undoes_all()) {
+            return 0;
+        }
+        let whole = match self.report.amount {
+            None => return 1,
+            Some(_) => self.most_amount(),
+        };
+        let back: i64 = reversals.iter().map(|event| event.amount).sum();
+        (whole - back).max(0)
+    }
+
+    /// Whether nothing is left, for sure, of what had happened until then.
+    pub fn is_gone(&self, until: i64) -> bool {
+        let is_worth_something =
+            self.report.kind == "purchase" || self.report.amount.unwrap_or(0) > 0;
+        is_worth_something && self.left(until) == 0
+            || self.reversals(until).iter().any(|event| event.undoes_all())
+    }
+
+    /// Whether something is surely left: nothing can have been taken at any time.
+    pub fn is_whole(&self) -> bool {
+        let harmless = |event: &Event| matches!(event.kind.as_str(), "delivered" | "confirmed");
+        self.events().all(harmless) && self.report.amount.is_none_or(|amount| amount > 0)
+    }
+
+    /// What is not counted of its goods, at least.
+    pub fn excluded(&self, terms: &Terms) -> i64 {
+        if self.events().any(|event| event.kind == "amended") {
+            return 0;
+        }
+        let (skus, categories) = &terms.excluded;
+        let is_excluded = |(sku, category, _): &&(String, Option<String>, i64)| {
+            skus.contains(sku) || category.as_ref().is_some_and(|it| categories.contains(it))
+        };
+        self.report.items.iter().filter(is_excluded).map(|(.., amount)| amount).sum()
+    }
+
+    /// Whether it waits: somebody disputes it, or only a browser said it was paid.
+    pub fn waits(&self) -> Option<&'static str> {
+        let has = |kind: &str| self.events().any(|event| event.kind == kind);
+        let early = self.report.tries.earliest + HOUR;
+        let disputed = |event: &Event| {
+            event.kind == "disputed" && self.is_sure(event) && event.tries.latest < early
+        };
+        if self.events().any(disputed) && !has("restored") {
+            return Some("it is disputed");
+        }
+        let paid = !self.report.from_browser || has("confirmed");
+        (!paid).then_some("it is unpaid")
+    }
+}
+
+/// Whether a restoration can undo a reversal. After the settlement what was paid back in part stays
+/// taken, unless both were said in the same breath.
+fn undoes(restored: &Event, reversal: &Event, settled: i64) -> bool {
+    let at_once = restored.tries.earliest <= reversal.tries.latest.saturating_add(2 * MINUTE);
+    reversal.undoes_all()
+        || at_once
+        || restored.tries.earliest <= settled && reversal.tries.earliest <= settled
+}

@@ -1,0 +1,241 @@
+//! Who may earn by an order: whose proof it brought, who brought the friend before, and who must not
+//! because it is their own order or the friend is an old customer.
+
+use std::collections::BTreeSet;
+
+use super::books::{Books, Report};
+use super::order::Order;
+use super::terms::Terms;
+use super::wire::{of_code, of_token, typed};
+
+/// Clocks of shops are so far ahead, at most.
+const LEEWAY: i64 = 300;
+const DAY: i64 = 86_400;
+
+/// Who may be meant: these, or besides somebody whom the books do not know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Owners {
+    pub known: BTreeSet<String>,
+    pub others: bool,
+}
+
+impl Owners {
+    pub fn may_be(&self, customer: Option<&String>) -> bool {
+        self.others
+            || customer.map_or(!self.known.is_empty(), |customer| self.known.contains(customer))
+    }
+
+    fn join(&mut self, other: Self) {
+        self.known.extend(other.known);
+        self.others |= other.others;
+    }
+
+    fn one(customer: Option<&String>) -> Self {
+        Self { known: customer.into_iter().cloned().collect(), others: customer.is_none() }
+    }
+}
+
+impl Books {
+    /// Whom a typed alias may stand for. A stranger's word stands for nobody.
+    fn by_alias(&self, text: &str) -> Owners {
+        let known = self.aliases.get(&typed(text)).cloned().unwrap_or_default();
+        Owners { known, others: false }
+    }
+
+    fn by_code(&self, text: &str) -> Owners {
+        of_code(text).map_or_else(Owners::default, |code| Owners::one(self.names.get(&code)))
+    }
+
+    /// The shop's own coupons prove nothing, but with an alias behind them, or where the merchant
+    /// listed them.
+    fn by_coupon(&self, text: &str) -> Owners {
+        let mut owners = Owners::default();
+        for terms in &self.terms {
+            let same = |code: &str| typed(code) == typed(text);
+            let listed = terms.listed.iter().filter(|(code, _)| same(code));
+            owners.known.extend(listed.map(|(_, customer)| customer.clone()));
+            owners.join(self.behind_coupon(terms, text));
+        }
+        owners
+    }
+
+    fn behind_coupon(&self, terms: &Terms, text: &str) -> Owners {
+        let all = typed(text);
+        let code = terms.coupon.as_deref().map(typed);
+        let rest = code.as_ref().and_then(|code| all.strip_prefix(code.as_str()));
+        let Some(rest) = rest.filter(|rest| !rest.is_empty()) else { return Owners::default() };
+        let mut owners = self.by_alias(rest);
+        owners.join(self.by_code(rest));
+        owners
+    }
+
+    /// Whose proofs a report brought.
+    pub fn proven(&self, report: &Report, terms: &Terms) -> Owners {
+        let mut owners = Owners::default();
+        for (kind, text) in &report.proofs {
+            owners.join(match kind.as_str() {
+                "token" => of_token(text).map_or_else(Owners::default, |(whose, at)| {
+                    let age = report.occurred_at - at;
+                    let in_time = age <= terms.window_days * DAY && age >= -LEEWAY;
+                    if in_time { Owners::one(self.names.get(&whose)) } else { Owners::default() }
+                }),
+                "coupon" => self.by_coupon(text),
+                // A whole coupon may be typed as a code or an alias.
+                "alias" | "code" => {
+                    let mut owners = self.by_alias(text);
+                    owners.join(self.by_code(text));
+                    owners.join(self.behind_coupon(terms, text));
+                    owners
+                }
+                _ => Owners::default(),
+            });
+        }
+        owners
+    }
+
+    fn confirmed(&self, earlier: &Report, hint: &String) -> bool {
+        let is_it = |customer: &String| {
+            let mut ties = self.ties.iter().filter(|tie| tie.confirmed && tie.hint == *hint);
+            ties.any(|tie| tie.customer == *customer)
+        };
+        earlier.customer.as_ref().is_some_and(is_it)
+    }
+}
+
+impl Order<'_> {
+    /// Other orders, each by every report of it that may stand.
+    pub fn others(&self) -> impl Iterator<Item = Self> {
+        let Self { books, id, .. } = *self;
+        let others = books.reports.iter().filter(move |(other, _)| *other != id);
+        others.flat_map(move |(id, reports)| {
+            reports.iter().map(move |report| Self { books, id, report })
+        })
+    }
+
+    /// Whose the order may be under these terms.
+    pub fn owners(&self, terms: &Terms) -> Owners {
+        let mut owners = self.books.proven(self.report, terms);
+        if terms.bound_days > 0 {
+            for other in self.others().filter(|other| self.may_be_bound_by(other, terms)) {
+                for terms in other.terms() {
+                    owners.join(self.books.proven(other.report, terms));
+                }
+            }
+        }
+        // A report of a missing referral counts once the merchant has approved.
+        if self.may_be_approved() {
+            let names = [Some(self.id), self.report.order_number.as_deref()];
+            for name in names.into_iter().flatten() {
+                let claimed = self.books.missing.get(name).into_iter().flatten();
+                owners.known.extend(claimed.cloned());
+            }
+        }
+        owners
+    }
+
+    /// Whether the merchant may have approved something of this order.
+    pub fn may_be_approved(&self) -> bool {
+        let is_here = |id: &String| {
+            let mut seen = self.books.seen.iter().filter(|reward| reward["id"] == id.as_str());
+            seen.next().is_none_or(|reward| reward["order_id"] == self.id)
+        };
+        self.books.approved.iter().any(is_here)
+    }
+
+    /// An earlier purchase with a proof of its own binds the same customer, and whoever comes with
+    /// an address that is confirmed for that customer.
+    fn may_be_bound_by(&self, other: &Self, terms: &Terms) -> bool {
+        let (own, earlier) = (self.report, other.report);
+        let age = own.occurred_at - earlier.occurred_at;
+        let same = own.customer.is_some() && own.customer == earlier.customer;
+        let by_hint = || {
+            let mut shared = own.hints.intersection(&earlier.hints);
+            shared.any(|hint| self.books.confirmed(earlier, hint))
+        };
+        earlier.kind == "purchase"
+            && !earlier.proofs.is_empty()
+            && age <= terms.bound_days * DAY
+            && earlier.tries.earliest <= own.tries.latest
+            && !other.is_gone(self.settles_earliest())
+            && (same || by_hint())
+    }
+
+    /// Whether the order is this advocate's own, for sure.
+    pub fn is_own(&self, advocate: &String) -> bool {
+        let report = self.report;
+        if report.customer.as_ref() == Some(advocate) {
+            return true;
+        }
+        let erasures = self.books.erased.get(advocate);
+        let mut ties = self.books.ties.iter().filter(|tie| tie.customer == *advocate);
+        ties.any(|tie| {
+            // What was known of somebody before an erasure counts for the orders before it.
+            let known = tie.since.max(report.tries.latest);
+            let is_lost = erasures.is_some_and(|all| all.iter().any(|at| *at < known));
+            report.hints.contains(&tie.hint) && tie.since < self.settles_earliest() && !is_lost
+        })
+    }
+
+    /// Whether an earlier purchase of the friend may have come by the same advocate: then the
+    /// friend was new.
+    fn may_be_waived(&self, advocate: Option<&String>, seen: &mut BTreeSet<String>) -> bool {
+        seen.insert(self.id.to_owned());
+        let mut others = self.others().filter(|other| {
+            other.report.kind == "purchase"
+                && other.report.tries.earliest <= self.report.tries.latest
+                && other.report.overlaps(self.report)
+                && !other.is_gone(other.settles_earliest())
+        });
+        others.any(|other| {
+            if seen.contains(other.id) {
+                return false;
+            }
+            let terms = other.terms();
+            let owned = terms.iter().any(|terms| other.owners(terms).may_be(advocate));
+            let is_new = other.report.first_order != Some(false);
+            let is_asked = terms.iter().all(|terms| terms.new_only);
+            owned && (is_new || !is_asked || other.may_be_waived(advocate, seen))
+        })
+    }
+
+    /// An earlier purchase of the friend that nobody can have undone.
+    fn known_before(&self) -> Option<Self> {
+        if self.books.may_be_forgotten(self.report) {
+            return None;
+        }
+        let mut others = self.others().filter(|other| {
+            let alone = self.books.reports_of(other.id).len() == 1;
+            other.report.kind == "purchase"
+                && alone
+                && other.report.tries.latest < self.report.tries.earliest
+                && other.report.overlaps(self.report)
+                && other.is_whole()
+        });
+        others.next()
+    }
+
+    /// Why the friend is no new customer, for sure.
+    pub fn is_old(&self, advocate: Option<&String>, terms: &Terms) -> Option<String> {
+        if !terms.new_only || self.may_be_waived(advocate, &mut BTreeSet::new()) {
+            return None;
+        }
+        match self.report.first_order {
+            Some(true) => None,
+            Some(false) => Some("the shop says that the friend is an old customer".to_owned()),
+            None => {
+                self.known_before().map(|other| format!("the friend bought {} before", other.id))
+            }
+        }
+    }
+
+    /// Why it is no first purchase, for sure.
+    pub fn is_not_first(&self) -> Option<String> {
+        match self.report.first_order {
+            Some(true) => None,
+            Some(false) => Some("the shop says that it is not the first".to_owned()),
+            None => {
+                self.known_before().map(|other| format!("the friend bought {} before", other.id))
+            }
+        }
+    }
+}

@@ -92,7 +92,7 @@ impl Story {
         let id: RewardId = id.parse().unwrap();
         let status = reward["status"].as_str().unwrap_or_default().to_owned();
         let now = self.now();
-        if matches!(status.as_str(), "approved" | "fulfilled") {
+        if matches!(status.as_str(), "approved" | "fulfilled" | "expired") {
             let of = &self.programs[program];
             let stands = |customer: &String| {
                 let advocate = of.pseudonym(customer);
@@ -740,7 +740,7 @@ impl Story {
         self.check_fulfilled(program, &orders, &answers[0]);
     }
 
-    /// What was handed over stays, as it was handed over first.
+    /// What was handed over stays, as it was handed over first, until it ends as was said then.
     fn check_fulfilled(&mut self, program: usize, orders: &[String], heard: &[(u16, Value)]) {
         let mut changed = Vec::new();
         for ((of, id), answers) in &self.fulfilled {
@@ -759,8 +759,9 @@ impl Story {
             let same = answers.iter().any(|answer| {
                 answer["value"] == reward["value"] && answer["reference"] == reward["reference"]
             });
-            let status = reward["status"].as_str();
-            if !matches!(status, Some("fulfilled" | "expired")) || !same {
+            let ended = reward["status"] == "expired"
+                && answers.iter().any(|answer| answer["until"] == reward["since"]);
+            if !(reward["status"] == "fulfilled" || ended) || !same {
                 changed.push(format!("{name}: fulfilled as {answers:?}, and now {reward}"));
             }
             let amount = |value: &Value| value["amount"].as_i64().unwrap_or(0);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use passalong_core::fact::{
-    Accepted, Conversion, Decided, Fact, FactKey, FactKind, Order, Verdict,
+    Accepted, Conversion, Decided, Fact, FactKey, FactKind, Order, Verdict, Via,
 };
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
 use passalong_core::orders::account::Paced;
@@ -365,9 +365,9 @@ async fn audit<H: Host>(
     facts.stand(&ranks(reports));
     let now = decide(cx, (program, advocate, order), &customer, &facts, reports, ledger).await?;
     // Two runs that knew different claims gave it to two advocates.
-    let is_joined = facts.conversion.as_ref().is_some_and(|it| it.fact.via.is_joined());
+    let is_bound = facts.conversion.as_ref().is_some_and(|it| it.fact.via == Via::Bound);
     let has_other = |report: &Report| report.advocate.is_some_and(|other| other != advocate);
-    let joined_twice = is_joined && reports.first().is_some_and(has_other);
+    let joined_twice = is_bound && reports.first().is_some_and(has_other);
     let then = decided.verdict.as_ref().map(|verdict| (verdict.at, verdict.fact.clone()));
     // What an erasure took away is not missed.
     let differs = decided.differs || joined_twice || (now.is_some() && now != then);

@@ -3,7 +3,7 @@
 use passalong_core::time::{DAY, HOUR, Instant, MINUTE};
 use serde_json::{Value, json};
 
-use crate::support::{World, begun, conversion, event, me, post};
+use crate::support::{World, conversion, event, me, post, start as begun};
 
 const ANNA: &str = "10023";
 const BEN: &str = "20871";
@@ -175,7 +175,8 @@ fn what_is_known_of_whoever_is_erased_still_decides_orders_of_before() {
 fn each_identity_that_an_order_names_costs_one_write_and_one_list() {
     for (hints, identities) in [(0, 1), (1, 2), (4, 5)] {
         let world = world(&json!({}));
-        let hints: Vec<String> = ["b", "c", "d", "e"].iter().take(hints).map(|it| hint(it)).collect();
+        let hints: Vec<String> =
+            ["b", "c", "d", "e"].iter().take(hints).map(|it| hint(it)).collect();
         let of = json!({ "customer_id": BEN, "hints": hints });
         let unreferred = post("/v1/conversions", &silent(begun(), "A-1", &of));
         let cost = world.send(begun(), &unreferred).operations;
@@ -190,22 +191,28 @@ fn each_identity_that_an_order_names_costs_one_write_and_one_list() {
 
 /// A till that enters one address for everybody.
 #[test]
-fn a_thousand_orders_on_one_address_stop_no_intake_and_wait_for_a_look() {
-    let world = world(&json!({}));
-    let code = world.code(ANNA);
+fn many_orders_on_one_address_stop_no_intake_and_what_cannot_be_weighed_waits_for_a_look() {
     let count = 150;
-    for n in 0..count {
-        let now = begun().plus(n * MINUTE);
-        let of = json!({ "hints": [hint("f")], "code": world.code(&format!("advocate-{n}")),
-                         "first_order": true });
-        let told = report(&world, now, &silent(now, &format!("W-{n}"), &of));
-        assert_eq!(told["order_id"], format!("W-{n}"));
+    for (currency, expected, first) in [
+        // The first of them holds whoever that is; an order of the same is refused, as always.
+        ("EUR", json!(["refused", "friend_already_referred"]), "approved"),
+        // None of them is good: whether one of those that are not weighed is cannot be said.
+        ("CHF", json!(["review", "velocity"]), "refused"),
+    ] {
+        let world = world(&json!({}));
+        let order = |now, name: String, advocate: &str, currency: &str| {
+            let of = json!({ "hints": [hint("f")], "code": world.code(advocate),
+                             "first_order": true, "currency": currency });
+            assert_eq!(report(&world, now, &silent(now, &name, &of))["order_id"], name);
+        };
+        for n in 0..count {
+            let now = begun().plus(n * MINUTE);
+            order(now, format!("W-{n}"), &format!("advocate-{n}"), currency);
+        }
+        let now = begun().plus(count * MINUTE);
+        order(now, "W-last".to_owned(), ANNA, "EUR");
+        assert_eq!(settled(&world, now), expected, "{currency}");
+        let rewards = world.rewards(now.plus(31 * HOUR), "W-0");
+        assert_eq!(rewards[0][1], first, "{rewards:?}");
     }
-    let now = begun().plus(count * MINUTE);
-    let of = json!({ "hints": [hint("f")], "code": code, "first_order": true });
-    report(&world, now, &silent(now, "W-last", &of));
-    assert_eq!(settled(&world, now), json!(["review", "velocity"]));
-    // The first of them is settled as ever.
-    let first = world.rewards(now.plus(31 * HOUR), "W-0");
-    assert_eq!(first[0][1], "approved", "{first:?}");
 }

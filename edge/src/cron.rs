@@ -31,7 +31,7 @@ use crate::orders::{
     self, Report, conversion_put, due_for, due_put, ledger_put, log_put, order_put, ranks,
 };
 use crate::outbox;
-use crate::people::{self, Computed, Depth, Question, person_puts};
+use crate::people::{self, Depth, Looked, Question, person_puts};
 use crate::programs::{self, Loaded};
 use crate::record_event;
 use crate::remind;
@@ -480,7 +480,7 @@ async fn decide<H: Host>(
         binding: false,
         ledger: Some(ledger),
     };
-    let standing = people::standing(cx, program, &question, &mut Computed::new()).await?;
+    let standing = people::standing(cx, program, &question, &mut Looked::default()).await?;
     let items = if version.terms.excluded == Excluded::default() {
         Vec::new()
     } else {

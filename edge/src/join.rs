@@ -10,7 +10,7 @@ use passalong_core::time::{HOUR, Minute, SETTLE};
 
 use crate::keys::{Ledger, OrderKey};
 use crate::orders::{self, Record, Report, conversion_put, ledger_put, log_put, order_put};
-use crate::people::{self, Computed, Depth, Question, person_puts};
+use crate::people::{self, Depth, Looked, Question, person_puts};
 use crate::programs::Loaded;
 use crate::store::{Context, Host, StoreError};
 
@@ -103,7 +103,7 @@ pub async fn bound<H: Host>(
         binding: true,
         ledger: None,
     };
-    let others = people::others(cx, program, &question, &mut Computed::new()).await?;
+    let others = people::others(cx, program, &question, &mut Looked::default()).await?;
     Ok(bound_to(&weighed, &others.claims).filter(|_| !others.crowded))
 }
 

@@ -258,7 +258,7 @@ pub(crate) async fn provisional<H: Host>(
         binding: false,
         ledger: None,
     };
-    let standing = people::standing(cx, program, &question, &mut people::Computed::new()).await?;
+    let standing = people::standing(cx, program, &question, &mut people::Looked::default()).await?;
     Ok(admit(&weighed, &[], &standing))
 }
 

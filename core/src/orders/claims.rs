@@ -16,9 +16,9 @@ use crate::time::{DAY, Day, HOUR, Minute};
 use crate::words::words;
 
 /// Claims on one friend that are weighed. With more of them the verdict is a review.
-pub const CLAIMS: usize = 100;
+pub const CLAIMS: usize = 60;
 /// Earlier purchases of one person that are weighed. With more of them the verdict is a review.
-pub const PURCHASES: usize = 100;
+pub const PURCHASES: usize = 60;
 
 words!(
     /// How a claim was let in: by attribution alone, without value, caps and review.

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use crate::ids::{CustomerPseudonym, IdError};
 use crate::mutation::{self, Mutation};
 use crate::time::{MINUTE, Minute, SETTLE};
+use crate::values::one_word::one_word;
 
 /// No letter or digit that is taken for another one when read or heard: no `I`, `L`, `O`, `0`, `1`.
 const ALPHABET: &[u8] = b"23456789ABCDEFGHJKMNPQRSTUVWXYZ";
@@ -57,10 +58,11 @@ impl Alias {
         self.bytes.get(..end).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
     }
 
-    /// Reads what somebody typed: in any case, with spaces and hyphens wherever they are.
+    /// Reads what somebody typed: in any case, with spaces and hyphens wherever they are, and with
+    /// whatever stands around it.
     pub fn read(text: &str) -> Result<Self, AliasError> {
         let (mut bytes, mut length) = ([0; MOST], 0);
-        for typed in text.chars().filter(|c| !matches!(c, '-' | ' ' | '\u{a0}')) {
+        for typed in one_word(text).chars().filter(|c| !matches!(c, '-' | ' ')) {
             let upper = typed.to_ascii_uppercase();
             let known = u8::try_from(upper).ok().filter(|byte| ALPHABET.contains(byte));
             let byte = known.ok_or(AliasError::Character(upper))?;
@@ -140,13 +142,30 @@ impl FromStr for Alias {
 
 /// That a customer chose an alias, and in which minute that was accepted. Of several claims on one
 /// alias the first in this order is good. Shown, and stored, as `202611220800.0123456789a0`.
+///
+/// Of a customer who was erased a claim stays that names nobody, `202611220800.-`: it is the first of
+/// its minute, so the alias is taken and stands for nobody, for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AliasClaim {
     pub at: Minute,
-    pub customer: CustomerPseudonym,
+    pub customer: Option<CustomerPseudonym>,
 }
 
 impl AliasClaim {
+    pub const fn of(at: Minute, customer: CustomerPseudonym) -> Self {
+        Self { at, customer: Some(customer) }
+    }
+
+    pub fn is_of(self, customer: CustomerPseudonym) -> bool {
+        self.customer == Some(customer)
+    }
+
+    /// What is left of a claim when its customer is erased.
+    #[must_use]
+    pub const fn of_nobody(self) -> Self {
+        Self { customer: None, ..self }
+    }
+
     /// Whether no earlier claim can come to light any more, for an order that is accepted in that
     /// minute. The minute is the one that ends next, so the order came up to a minute before it.
     pub fn is_sure(self, minute: Minute) -> bool {
@@ -161,7 +180,10 @@ impl AliasClaim {
 
 impl fmt::Display for AliasClaim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.at, self.customer)
+        match self.customer {
+            Some(customer) => write!(f, "{}.{customer}", self.at),
+            None => write!(f, "{}.-", self.at),
+        }
     }
 }
 
@@ -171,15 +193,16 @@ impl FromStr for AliasClaim {
     fn from_str(text: &str) -> Result<Self, IdError> {
         let (at, customer) = text.split_once('.').ok_or(IdError::Pseudonym)?;
         let at = at.parse().map_err(|_| IdError::Pseudonym)?;
-        Ok(Self { at, customer: customer.parse()? })
+        let customer = if customer == "-" { None } else { Some(customer.parse()?) };
+        Ok(Self { at, customer })
     }
 }
 
-/// Whose an alias is, for an order that is accepted in that minute: of the claims that are sure by
-/// then, the first. So it is the same wherever it is asked.
-pub fn owner(claims: &[AliasClaim], minute: Minute) -> Option<CustomerPseudonym> {
-    let sure = claims.iter().filter(|claim| claim.is_sure(minute));
-    sure.min().map(|claim| claim.customer)
+/// Whose an alias is, for an order that is accepted in that minute, and since when: of the claims that
+/// are sure by then, the first. So it is the same wherever it is asked.
+pub fn owner(claims: &[AliasClaim], minute: Minute) -> Option<(CustomerPseudonym, Minute)> {
+    let first = claims.iter().filter(|claim| claim.is_sure(minute)).min()?;
+    first.customer.map(|customer| (customer, first.at))
 }
 
 /// Words that insult or threaten somebody, German and English, wherever they stand in a code. Those
@@ -224,7 +247,20 @@ mod tests {
 
     #[test]
     fn an_alias_is_read_as_people_type_it_and_stored_in_one_way() {
-        for typed in ["TEE4K7", "tee4k7", " tee-4K7 ", "T-E-E 4K7", "TEE\u{a0}4K7"] {
+        for typed in [
+            "TEE4K7",
+            "tee4k7",
+            " tee-4K7 ",
+            "T-E-E 4K7",
+            "TEE\u{a0}4K7",
+            "TEE4K7.",
+            "TEE–4K7",
+            "„TEE4K7“",
+            "TEE\u{ad}4K7",
+            "(tee—4k7)",
+            "ＴＥＥ４Ｋ７",
+            "TEE\n4K7",
+        ] {
             assert_eq!(Alias::read(typed).unwrap().as_str(), "TEE4K7", "{typed}");
             assert_eq!(typed.parse::<Alias>().is_ok(), typed == "TEE4K7", "{typed}");
         }
@@ -232,6 +268,7 @@ mod tests {
             ("", Err(AliasError::Length)),
             ("TEE", Err(AliasError::Length)),
             ("----", Err(AliasError::Length)),
+            ("TEE/", Err(AliasError::Length)),
             ("TEE4", Ok("TEE4")),
             ("TEE4TEE4TEE4", Ok("TEE4TEE4TEE4")),
             ("TEE4TEE4TEE4T", Err(AliasError::Length)),
@@ -243,7 +280,7 @@ mod tests {
             ("käse", Err(AliasError::Character('ä'))),
             ("a/b/c", Err(AliasError::Character('/'))),
             ("a.b.c", Err(AliasError::Character('.'))),
-            ("TEE\n4K7", Err(AliasError::Character('\n'))),
+            ("TEE_4K7", Err(AliasError::Character('_'))),
         ] {
             let read = Alias::read(typed);
             assert_eq!(read.as_ref().map(Alias::as_str).map_err(|error| *error), right, "{typed}");
@@ -367,6 +404,8 @@ mod tests {
         let late = claim("202611220801.0023456789a0");
         assert_eq!(anna.to_string(), "202611220800.0123456789a0");
         assert_eq!(anna.reserved_until().to_string(), "202611220811");
+        let nobody = claim("202611220800.-");
+        assert_eq!((nobody, nobody.to_string().as_str()), (anna.of_nobody(), "202611220800.-"));
         let minute = |text: &str| text.parse::<Minute>().unwrap();
         for (claims, at, right) in [
             (vec![anna], "202611220809", None),
@@ -377,8 +416,11 @@ mod tests {
             (vec![late, ben], "202611220812", Some(ben)),
             (vec![late, ben, anna], "202701010000", Some(anna)),
             (vec![], "202701010000", None),
+            // Who was erased owns nothing, and nobody else either.
+            (vec![anna, ben, nobody], "202611220811", None),
+            (vec![late, nobody], "202701010000", None),
         ] {
-            let right = right.map(|claim| claim.customer);
+            let right = right.and_then(|claim| claim.customer.map(|customer| (customer, claim.at)));
             assert_eq!(owner(&claims, minute(at)), right, "{claims:?} at {at}");
         }
         for bad in

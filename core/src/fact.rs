@@ -4,32 +4,46 @@
 //! key's metadata. Both forms are pinned by fixtures, because what is stored stays. Folding takes
 //! facts in any order, as often as they come.
 
+mod stored;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
-use crate::ids::{Digest, IdError, Identity};
+use crate::ids::{Digest, IdError, Identity, OrderPseudonym};
 use crate::money::{BasisPoints, Currency};
+use crate::orders::claims::{Admission, Purchase};
+use crate::orders::state::State;
 use crate::report::EventType;
-use crate::reward::{ConversionKind, Label, Part, Reason, Role, Trigger, Value};
-use crate::time::{Instant, Minute};
+use crate::reward::{ConversionKind, Expires, Label, Part, Reason, Role, Trigger, Value};
+use crate::time::{Day, Instant, Minute};
 use crate::words::words;
+
+pub(crate) use stored::seconds;
+use stored::{some_text, text, texts};
 
 words!(
     /// What kind of fact a key holds.
     FactKind {
         Conversion = "conversion",
         Delivered = "delivered",
+        Amended = "amended",
         Refunded = "refunded",
         Withdrawn = "withdrawn",
         Cancelled = "cancelled",
+        Disputed = "disputed",
         Chargeback = "chargeback",
+        Restored = "restored",
+        Confirmed = "confirmed",
+        /// How the order stands, as a shop system told it.
+        State = "state",
         Verdict = "verdict",
         Fulfilled = "fulfilled",
         Reviewed = "reviewed",
+        Remembered = "remembered",
     }
 );
 
@@ -37,10 +51,14 @@ impl From<EventType> for FactKind {
     fn from(kind: EventType) -> Self {
         match kind {
             EventType::Delivered => Self::Delivered,
+            EventType::Amended => Self::Amended,
             EventType::Refunded => Self::Refunded,
             EventType::Withdrawn => Self::Withdrawn,
             EventType::Cancelled => Self::Cancelled,
+            EventType::Disputed => Self::Disputed,
             EventType::Chargeback => Self::Chargeback,
+            EventType::Restored => Self::Restored,
+            EventType::Confirmed => Self::Confirmed,
         }
     }
 }
@@ -92,7 +110,7 @@ pub enum Via {
     Coupon,
     /// By an earlier order of the friend that brought its proof.
     Bound,
-    /// A customer said so, and the merchant decides.
+    /// A customer said so, and the merchant approved it: [`crate::missing_referral`].
     Hand,
 }
 
@@ -128,12 +146,28 @@ pub struct Conversion {
     /// What the edge could see when it accepted: shown until the verdict, which ignores it.
     #[serde(rename = "n", skip_serializing_if = "Option::is_none", default)]
     pub noted: Option<Reason>,
-    /// As far as visible then, the friend had converted for this advocate before.
-    #[serde(rename = "g", skip_serializing_if = "std::ops::Not::not", default)]
-    pub again: bool,
+    /// How the claim was let in as far as was visible then: shown until the verdict.
+    #[serde(rename = "g", skip_serializing_if = "is_first", default = "first")]
+    pub admission: Admission,
+    /// As far as was visible then, the advocate brought this friend before, so that `first_order: false`
+    /// refuses nothing: shown until the verdict.
+    #[serde(rename = "h", skip_serializing_if = "std::ops::Not::not", default)]
+    pub waived: bool,
     /// What of the amount is excluded, by the terms that were known then: shown until the verdict.
     #[serde(rename = "ex", skip_serializing_if = "is_zero", default)]
     pub excluded: i64,
+    /// Only the buyer's browser reported it: it waits until the shop says that it is paid.
+    #[serde(rename = "bo", skip_serializing_if = "std::ops::Not::not", default)]
+    pub browser_only: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
+fn is_first(admission: &Admission) -> bool {
+    *admission == Admission::First
+}
+
+const fn first() -> Admission {
+    Admission::First
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
@@ -154,6 +188,13 @@ pub struct Event {
     pub amount: Option<i64>,
     #[serde(rename = "o", with = "seconds")]
     pub occurred_at: Instant,
+    /// Of a restoration: the pseudonym of the event that does not hold any more.
+    #[serde(rename = "u", skip_serializing_if = "Option::is_none", default, with = "some_text")]
+    pub undoes: Option<Digest>,
+    /// Of an amendment with its lines, which are the value of its key: what of the amount is
+    /// excluded, by the terms that were known then. Shown until the verdict.
+    #[serde(rename = "x", skip_serializing_if = "Option::is_none", default)]
+    pub excluded: Option<i64>,
 }
 
 /// What a verdict says about one reward: a value, or the reason why there is none.
@@ -176,9 +217,9 @@ pub struct Decided {
     /// Of a share of the order: the rate that applied.
     #[serde(rename = "b", skip_serializing_if = "Option::is_none", default)]
     pub rate: Option<BasisPoints>,
-    /// How many days it can be had.
+    /// How long it can be used once it is handed over.
     #[serde(rename = "u", skip_serializing_if = "Option::is_none", default)]
-    pub expires_days: Option<u32>,
+    pub expires: Option<Expires>,
     /// Where its coupon comes from.
     #[serde(rename = "p", skip_serializing_if = "Option::is_none", default)]
     pub pool: Option<Label>,
@@ -195,7 +236,7 @@ impl Decided {
             milestone: None,
             review: None,
             rate: None,
-            expires_days: None,
+            expires: None,
             pool: None,
         }
     }
@@ -211,6 +252,9 @@ pub struct Verdict {
     /// The report that was decided on.
     #[serde(rename = "d", with = "text")]
     pub report: Digest,
+    /// How its claim was let in; nothing where it holds nobody.
+    #[serde(rename = "l", skip_serializing_if = "Option::is_none", default)]
+    pub admitted: Option<Admission>,
     #[serde(rename = "r")]
     pub rewards: Vec<Decided>,
     /// What of the amount earns nothing.
@@ -252,14 +296,34 @@ pub struct Reviewed {
     pub sealed: Option<String>,
 }
 
+/// What an erased key said of an order that was not decided yet, under the minute of that key: so that
+/// an erasure changes no verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Remembered {
+    /// An earlier purchase of the same person; none, and no segment, where the order is the advocate's
+    /// own.
+    #[serde(rename = "o", skip_serializing_if = "Option::is_none", default, with = "some_text")]
+    pub order: Option<OrderPseudonym>,
+    #[serde(rename = "a", skip_serializing_if = "is_zero", default)]
+    pub amount: i64,
+    /// The last day on which the purchase is remembered.
+    #[serde(rename = "u", skip_serializing_if = "Option::is_none", default, with = "some_text")]
+    pub until: Option<Day>,
+    /// The segment that the shop had put the advocate into.
+    #[serde(rename = "s", skip_serializing_if = "Option::is_none", default)]
+    pub segment: Option<String>,
+}
+
 /// The content of a fact. The kind in its key says which it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     Conversion(Conversion),
     Event(EventType, Event),
+    State(State),
     Verdict(Verdict),
     Fulfilment(Fulfilment),
     Reviewed(Reviewed),
+    Remembered(Remembered),
 }
 
 impl Fact {
@@ -267,9 +331,11 @@ impl Fact {
         match self {
             Self::Conversion(_) => FactKind::Conversion,
             Self::Event(kind, _) => (*kind).into(),
+            Self::State(_) => FactKind::State,
             Self::Verdict(_) => FactKind::Verdict,
             Self::Fulfilment(_) => FactKind::Fulfilled,
             Self::Reviewed(_) => FactKind::Reviewed,
+            Self::Remembered(_) => FactKind::Remembered,
         }
     }
 
@@ -277,9 +343,11 @@ impl Fact {
         let json = match self {
             Self::Conversion(fact) => serde_json::to_value(fact),
             Self::Event(_, fact) => serde_json::to_value(fact),
+            Self::State(fact) => serde_json::to_value(fact),
             Self::Verdict(fact) => serde_json::to_value(fact),
             Self::Fulfilment(fact) => serde_json::to_value(fact),
             Self::Reviewed(fact) => serde_json::to_value(fact),
+            Self::Remembered(fact) => serde_json::to_value(fact),
         };
         json.unwrap_or_default()
     }
@@ -289,13 +357,19 @@ impl Fact {
         match kind {
             FactKind::Conversion => Conversion::deserialize(json).map(Self::Conversion),
             FactKind::Delivered => event(EventType::Delivered),
+            FactKind::Amended => event(EventType::Amended),
             FactKind::Refunded => event(EventType::Refunded),
             FactKind::Withdrawn => event(EventType::Withdrawn),
             FactKind::Cancelled => event(EventType::Cancelled),
+            FactKind::Disputed => event(EventType::Disputed),
             FactKind::Chargeback => event(EventType::Chargeback),
+            FactKind::Restored => event(EventType::Restored),
+            FactKind::Confirmed => event(EventType::Confirmed),
+            FactKind::State => State::deserialize(json).map(Self::State),
             FactKind::Verdict => Verdict::deserialize(json).map(Self::Verdict),
             FactKind::Fulfilled => Fulfilment::deserialize(json).map(Self::Fulfilment),
             FactKind::Reviewed => Reviewed::deserialize(json).map(Self::Reviewed),
+            FactKind::Remembered => Remembered::deserialize(json).map(Self::Remembered),
         }
         .ok()
     }
@@ -324,6 +398,8 @@ pub struct Order {
     reports: BTreeMap<Digest, Accepted<Conversion>>,
     /// By the pseudonym of the event id; of repeats the one accepted first.
     events: BTreeMap<Digest, Accepted<(EventType, Event)>>,
+    /// By digest; of repeats the one accepted first.
+    states: BTreeMap<Digest, Accepted<State>>,
     pub verdict: Option<Accepted<Verdict>>,
     /// Verdicts differ: one of them was reached before all its facts were visible.
     pub differs: bool,
@@ -331,6 +407,9 @@ pub struct Order {
     fulfilments: BTreeMap<(Part, Option<Digest>), BTreeMap<String, Accepted<Fulfilment>>>,
     /// Of several the one accepted first.
     reviews: BTreeMap<Part, Accepted<Reviewed>>,
+    remembered: BTreeMap<(Minute, Digest), Remembered>,
+    /// When the merchant last approved a reward.
+    approvals: BTreeMap<Part, Minute>,
 }
 
 fn keep_first<T>(slot: &mut Option<Accepted<T>>, new: Accepted<T>) {
@@ -362,6 +441,11 @@ impl Order {
                 keep_first(&mut slot, Accepted { at, digest, fact: (kind, fact) });
                 self.events.extend(slot.map(|kept| (id, kept)));
             }
+            Fact::State(fact) => {
+                let mut slot = self.states.remove(&digest);
+                keep_first(&mut slot, Accepted { at, digest, fact });
+                self.states.extend(slot.map(|kept| (digest, kept)));
+            }
             Fact::Fulfilment(fact) => {
                 let part = Part { role: fact.role, milestone: fact.milestone };
                 let paid = self.fulfilments.entry((part, fact.entry)).or_default();
@@ -370,8 +454,15 @@ impl Order {
                 keep_first(&mut slot, Accepted { at, digest, fact });
                 paid.extend(slot.map(|kept| (reference, kept)));
             }
+            Fact::Remembered(fact) => {
+                self.remembered.insert((at, digest), fact);
+            }
             Fact::Reviewed(fact) => {
                 let part = Part { role: fact.role, milestone: fact.milestone };
+                if fact.approved {
+                    let last = self.approvals.entry(part).or_insert(at);
+                    *last = at.max(*last);
+                }
                 let mut slot = self.reviews.remove(&part);
                 keep_first(&mut slot, Accepted { at, digest, fact });
                 self.reviews.extend(slot.map(|kept| (part, kept)));
@@ -422,11 +513,28 @@ impl Order {
         self.reports.get(&digest)
     }
 
-    /// The events in accepted order. What came before its order counts as accepted with it.
+    /// The events in accepted order; of one minute by when they happened, then by their type.
     pub fn events(&self) -> Vec<&Accepted<(EventType, Event)>> {
         let mut events: Vec<_> = self.events.values().collect();
-        events.sort_by_key(|event| event.rank());
+        events.sort_by_key(|it| (it.at, it.fact.1.occurred_at, it.fact.0, it.digest));
         events
+    }
+
+    /// The states that a shop told, by the shop's time.
+    pub fn states(&self) -> Vec<&Accepted<State>> {
+        let mut states: Vec<_> = self.states.values().collect();
+        states.sort_by_key(|it| (it.fact.at, it.at, it.digest));
+        states
+    }
+
+    /// Whether an event or a state is not there yet, or only under a later minute.
+    pub fn lacks(&self, key: FactKey, fact: &Fact) -> bool {
+        let known = match fact {
+            Fact::Event(_, event) => self.events.get(&event.event).map(|known| known.at),
+            Fact::State(_) => self.states.get(&key.digest).map(|known| known.at),
+            _ => return false,
+        };
+        known.is_none_or(|known| known > key.accepted)
     }
 
     pub fn event(&self, id: Digest) -> Option<&Accepted<(EventType, Event)>> {
@@ -450,81 +558,34 @@ impl Order {
         paid
     }
 
+    /// Whether an erased key said, up to that minute, that the order is the advocate's own.
+    pub fn is_own(&self, until: Minute) -> bool {
+        let is_own = |fact: &Remembered| fact.order.is_none() && fact.segment.is_none();
+        self.remembered.iter().any(|((at, _), fact)| *at <= until && is_own(fact))
+    }
+
+    /// Segments of the advocate, as erased keys said, and since when.
+    pub fn remembered_segments(&self) -> impl Iterator<Item = (Minute, &str)> {
+        self.remembered
+            .iter()
+            .filter_map(|((since, _), fact)| Some((*since, fact.segment.as_deref()?)))
+    }
+
+    /// Earlier purchases of the same person, as erased keys said.
+    pub fn remembered(&self) -> impl Iterator<Item = (Digest, Purchase)> {
+        self.remembered.iter().filter_map(|((accepted, digest), fact)| {
+            let (order, until) = (fact.order?, fact.until?);
+            Some((*digest, Purchase { order, accepted: *accepted, amount: fact.amount, until }))
+        })
+    }
+
     /// What the merchant decided on a reward.
     pub fn review(&self, part: Part) -> Option<&Accepted<Reviewed>> {
         self.reviews.get(&part)
     }
-}
 
-/// Instants as seconds.
-mod seconds {
-    use super::{Deserialize, Deserializer, Instant, Serializer};
-
-    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
-    pub fn serialize<S: Serializer>(at: &Instant, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_i64(at.seconds())
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Instant, D::Error> {
-        i64::deserialize(deserializer).map(Instant::from_seconds)
-    }
-}
-
-/// A value as its text.
-mod text {
-    use super::{Deserialize, Deserializer, FromStr, Serializer, fmt};
-
-    pub fn serialize<S: Serializer>(
-        value: &impl fmt::Display,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(value)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(
-        deserializer: D,
-    ) -> Result<T, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-/// A value as its text, where there is one.
-mod some_text {
-    use super::{Deserialize, Deserializer, FromStr, Serializer, fmt};
-
-    #[allow(clippy::ref_option, reason = "serde asks for this signature")]
-    pub fn serialize<S: Serializer>(
-        value: &Option<impl fmt::Display>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(value) => serializer.collect_str(value),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(
-        deserializer: D,
-    ) -> Result<Option<T>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
-    }
-}
-
-/// Values as a list of their texts.
-mod texts {
-    use super::{Deserialize, Deserializer, Identity, Serializer};
-
-    pub fn serialize<S: Serializer>(values: &[Identity], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(values.iter().map(ToString::to_string))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<Identity>, D::Error> {
-        Vec::<String>::deserialize(deserializer)?
-            .iter()
-            .map(|text| text.parse().map_err(serde::de::Error::custom))
-            .collect()
+    /// Whether the merchant approved a reward later than that.
+    pub fn is_approved_after(&self, part: Part, minute: Minute) -> bool {
+        self.approvals.get(&part).is_some_and(|last| *last > minute)
     }
 }

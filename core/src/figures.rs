@@ -11,6 +11,7 @@ use crate::fact::Order;
 use crate::ids::{CustomerPseudonym, Identity};
 use crate::metrics::{Metric, Seen, k_factor};
 use crate::money::Currency;
+use crate::orders::claims::Admission;
 use crate::reward::{ConversionKind, Reason, Status};
 use crate::settlement::remaining;
 use crate::status::Reward;
@@ -180,7 +181,8 @@ impl Orders {
     }
 
     fn earned(&self) -> impl Iterator<Item = &Sum> {
-        [Status::Approved, Status::Fulfilled].iter().filter_map(|status| self.rewards.get(status))
+        let is_earned = |status: &Status| *status == Status::Approved || status.is_handed_over();
+        self.rewards.iter().filter(move |(status, _)| is_earned(status)).map(|(_, sum)| sum)
     }
 }
 
@@ -214,13 +216,15 @@ impl Tally {
                 None => sum.add(&reward.value),
             }
         }
-        if is_refused(rewards, fact.again) {
+        let admitted = order.verdict.as_ref().and_then(|verdict| verdict.fact.admitted);
+        let again = admitted.unwrap_or(fact.admission) != Admission::First;
+        if is_refused(rewards, again) {
             counts.refused += 1;
             return;
         }
         self.advocates.insert(advocate);
         let friend = fact.identities.first();
-        if let Some(friend) = friend.filter(|_| !fact.again)
+        if let Some(friend) = friend.filter(|_| !again)
             && self.new_friends.insert(*friend)
         {
             counts.new_friends += 1;
@@ -233,11 +237,11 @@ impl Tally {
                 if let Some(friend) = friend {
                     *self.purchases.entry(*friend).or_default() += 1;
                 }
-                if let Some(amount) = fact.amount.filter(|_| fact.currency == Some(currency)) {
+                if fact.amount.is_some() && fact.currency == Some(currency) {
                     let left = remaining(order, conversion, None);
-                    let left = if left.reversed.is_some() { 0 } else { left.amount };
-                    counts.revenue = counts.revenue.saturating_add(left);
-                    counts.refunded = counts.refunded.saturating_add(amount.saturating_sub(left));
+                    let lost = left.whole.saturating_sub(left.amount);
+                    counts.revenue = counts.revenue.saturating_add(left.amount);
+                    counts.refunded = counts.refunded.saturating_add(lost);
                 }
             }
         }
@@ -273,11 +277,14 @@ fn is_refused(rewards: &[Reward], again: bool) -> bool {
                     | Reason::InvalidToken
                     | Reason::UnknownAlias
                     | Reason::OutsideWindow
+                    | Reason::ReservedCode
+                    | Reason::ClickedLater
                     | Reason::SelfReferral
                     | Reason::ExistingCustomer
                     | Reason::ProgramPaused
                     | Reason::BeforeProgram
-                    | Reason::ConflictingReport,
+                    | Reason::ConflictingReport
+                    | Reason::NotApprovedYet,
                 ) => true,
                 _ => false,
             };

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use data_encoding::HEXLOWER_PERMISSIVE;
 
 use crate::text;
+use crate::values::one_word::{one_word, visible};
 
 /// Why a text is not an identifier. The message says what would be right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +68,8 @@ impl fmt::Display for ProgramId {
     }
 }
 
-/// Declares an id of the merchant: any text of 1 to 128 characters.
+/// Declares an id of the merchant: any text of 1 to 128 characters. What nobody sees in it (spaces
+/// around it, invisible characters, how an umlaut is put together) is no part of it.
 macro_rules! merchant_id {
     ($(#[$doc:meta])* $name:ident, $check:expr) => {
         $(#[$doc])*
@@ -84,30 +86,32 @@ macro_rules! merchant_id {
             type Err = IdError;
 
             fn from_str(text: &str) -> Result<Self, IdError> {
-                $check(text)?;
-                Ok(Self(text.to_owned()))
+                $check(text).map(Self)
             }
         }
     };
 }
 
-fn plain(text: &str) -> Result<(), IdError> {
-    let length = text.chars().take(129).count();
-    if !(1..=128).contains(&length) || text.chars().any(char::is_control) {
+fn plain(text: &str) -> Result<String, IdError> {
+    let seen = visible(text);
+    let is_long = |text: &str| text.chars().take(129).count() > 128;
+    if text.is_empty() || is_long(text) || is_long(&seen) || text.chars().any(char::is_control) {
         return Err(IdError::Length);
     }
-    if text.trim().is_empty() {
-        return Err(IdError::Placeholder);
-    }
-    Ok(())
+    if seen.is_empty() { Err(IdError::Placeholder) } else { Ok(seen) }
 }
 
-fn person(text: &str) -> Result<(), IdError> {
-    plain(text)?;
+fn person(text: &str) -> Result<String, IdError> {
+    let seen = plain(text)?;
     let placeholder = ["0", "null", "undefined", "none", "nil", "false", "nan"]
         .iter()
-        .any(|word| text.trim().eq_ignore_ascii_case(word));
-    if placeholder { Err(IdError::Placeholder) } else { Ok(()) }
+        .any(|word| seen.eq_ignore_ascii_case(word));
+    if placeholder { Err(IdError::Placeholder) } else { Ok(seen) }
+}
+
+fn number(text: &str) -> Result<String, IdError> {
+    let word = one_word(&plain(text)?);
+    if word.is_empty() { Err(IdError::Placeholder) } else { Ok(word) }
 }
 
 merchant_id!(
@@ -124,6 +128,12 @@ merchant_id!(
     /// The merchant's own id of an event; unique within its order.
     EventId,
     plain
+);
+
+merchant_id!(
+    /// The number of an order that people see, without what stands around it: `#1077` is `1077`.
+    OrderNumber,
+    number
 );
 
 /// The SHA-256 of a normalised e-mail address, as sent by the shop. Stored only as a pseudonym.
@@ -236,6 +246,38 @@ mod tests {
         assert_eq!("ä".repeat(129).parse::<OrderId>(), Err(IdError::Length));
         assert!("ä".repeat(128).parse::<OrderId>().is_ok());
         assert!("0".parse::<EventId>().is_ok());
+    }
+
+    #[test]
+    fn what_nobody_sees_is_no_part_of_an_id() {
+        for same in ["1001", "1001 ", " 1001", "\u{a0}1001\u{200b}", "\u{feff}1001"] {
+            assert_eq!(same.parse::<OrderId>().unwrap().as_str(), "1001", "{same:?}");
+            assert_eq!(same.parse::<CustomerId>().unwrap().as_str(), "1001", "{same:?}");
+        }
+        for (left, right) in [("#1001", "1001"), ("1001.", "1001"), ("A–1", "A-1"), ("a1", "A1")]
+        {
+            assert_ne!(left.parse::<OrderId>(), right.parse::<OrderId>());
+        }
+        assert_eq!("\u{200b}0".parse::<CustomerId>(), Err(IdError::Placeholder));
+        assert_eq!("\u{200b}".parse::<OrderId>(), Err(IdError::Placeholder));
+    }
+
+    #[test]
+    fn an_order_number_is_read_as_people_write_it() {
+        for same in ["1077", "#1077", " 1077 ", "(1077)", "\u{200e}1077."] {
+            let number: OrderNumber = same.parse().unwrap();
+            assert_eq!(number.as_str(), "1077", "{same:?}");
+        }
+        assert_eq!("A–1077".parse::<OrderNumber>().unwrap().as_str(), "A-1077");
+        for (bad, why) in [
+            ("", IdError::Length),
+            ("#", IdError::Placeholder),
+            (" ", IdError::Placeholder),
+            ("10\n77", IdError::Length),
+        ] {
+            assert_eq!(bad.parse::<OrderNumber>(), Err(why), "{bad:?}");
+        }
+        assert_eq!("1".repeat(129).parse::<OrderNumber>(), Err(IdError::Length));
     }
 
     #[test]

@@ -12,13 +12,14 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 
 use crate::ids::{
-    CustomerId, CustomerPseudonym, Digest, EventId, Hint, HintPseudonym, OrderId, OrderPseudonym,
-    ProgramId,
+    CustomerId, CustomerPseudonym, Digest, EventId, Hint, HintPseudonym, OrderId, OrderNumber,
+    OrderPseudonym, ProgramId,
 };
 use crate::mac::{Mac, hmac_sha256, label, same_text};
 use crate::reward::Label;
 use crate::text;
 use crate::time::Day;
+use crate::values::one_word::folded;
 use crate::webhook::WebhookSecret;
 
 /// The shortest secret taken, in bytes.
@@ -296,6 +297,12 @@ impl ProgramKeys {
 
     pub fn order(&self, id: &OrderId) -> OrderPseudonym {
         OrderPseudonym(self.pseudonym(&[b"order", id.as_str().as_bytes()]))
+    }
+
+    /// An order by the number people see, however they write it.
+    pub fn order_number(&self, number: &OrderNumber) -> OrderPseudonym {
+        let word = folded(number.as_str());
+        OrderPseudonym(self.pseudonym(&[b"order number", word.as_bytes()]))
     }
 
     pub fn hint(&self, hint: &Hint) -> HintPseudonym {

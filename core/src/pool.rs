@@ -5,6 +5,8 @@
 //! stands behind, so once all facts up to a minute are visible, whoever computes the draws finds
 //! the same: no code goes to two rewards, and no reward draws twice.
 
+mod heading;
+
 use std::collections::BTreeSet;
 
 use crate::decode::Invalid;
@@ -12,6 +14,7 @@ use crate::ids::{CustomerPseudonym, Digest, OrderPseudonym};
 use crate::mutation::{self, Mutation};
 use crate::reward::RewardId;
 use crate::time::{Instant, Minute, SETTLE};
+use heading::First;
 
 /// Codes in one upload.
 pub const UPLOAD: usize = 1_000;
@@ -93,9 +96,10 @@ pub const fn is_low(left: usize, uploaded: usize) -> bool {
     left < FEW || left.saturating_mul(10) < uploaded
 }
 
-/// Reads an upload: CSV with a code in each line or, under a header that names `code`, in that
-/// column; with `,` or `;`, quotes and a byte order mark as spreadsheets write them. Each code once.
-/// One wrong line refuses the whole, and is named.
+/// Reads an upload: CSV with a code in each line or, under a heading as "Gutscheincode", in that
+/// column; with `,` or `;`, quotes, a byte order mark and `sep=;` as spreadsheets write them. Each code
+/// once. One wrong line refuses the whole, and is named; so does a heading that is not understood, for
+/// it would become a voucher.
 pub fn read(body: &[u8]) -> Result<Vec<String>, Invalid> {
     let text = std::str::from_utf8(body).map_err(|error| {
         let line = body.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count() + 1;
@@ -107,17 +111,14 @@ pub fn read(body: &[u8]) -> Result<Vec<String>, Invalid> {
         (number, line)
     });
     let is_empty = |line: &str| line.trim_matches([' ', ';', ',']).is_empty();
-    let mut lines = lines.filter(|(_, line)| !is_empty(line)).peekable();
-    let header = lines.peek().and_then(|(_, line)| {
-        cells(line)?.iter().position(|cell| cell.eq_ignore_ascii_case("code"))
-    });
-    if header.is_some() {
-        lines.next();
-    }
+    let mut lines: Vec<(usize, &str)> = lines.filter(|(_, line)| !is_empty(line)).collect();
+    let between = separators(&mut lines);
+    let header = heading(&lines, between)?;
     let mut codes = Vec::new();
     let mut seen = BTreeSet::new();
-    for (number, line) in lines {
-        let cells = cells(line).ok_or_else(|| wrong(number, "has a quote that does not end"))?;
+    for (number, line) in lines.into_iter().skip(usize::from(header.is_some())) {
+        let cells =
+            cells(line, between).ok_or_else(|| wrong(number, "has a quote that does not end"))?;
         let (first, rest) = if let Some(column) = header {
             (cells.into_iter().nth(column), 0)
         } else {
@@ -129,6 +130,10 @@ pub fn read(body: &[u8]) -> Result<Vec<String>, Invalid> {
             return Err(wrong(number, problem));
         }
         let code = first.unwrap_or_default();
+        if heading::is_name(&code) {
+            let problem = "is a heading, not a code; a heading stands in the first line alone";
+            return Err(wrong(number, problem));
+        }
         let is_good = (1..=LONGEST).contains(&code.len()) && code.bytes().all(is_plain);
         if !is_good {
             let problem = "must hold a code of 1 to 64 letters, digits and signs of -_.:/+*#!$%&=@";
@@ -147,6 +152,43 @@ pub fn read(body: &[u8]) -> Result<Vec<String>, Invalid> {
     Ok(codes)
 }
 
+/// What stands between cells: what the first line says, by itself (`sep=;`, which is taken out) or by
+/// having it. In German files a comma is also part of a price, so it is one or the other.
+fn separators(lines: &mut Vec<(usize, &str)>) -> &'static [char] {
+    let first = lines.first().map_or("", |(_, line)| line);
+    let is_hint = first.len() == 5 && first.to_ascii_lowercase().starts_with("sep=");
+    let between: &[char] = match (first.contains(';'), first.contains(',')) {
+        (true, _) => &[';'],
+        (false, true) => &[','],
+        (false, false) => &[',', ';'],
+    };
+    if is_hint {
+        lines.remove(0);
+    }
+    between
+}
+
+/// The column of the codes, where the first line names it.
+fn heading(lines: &[(usize, &str)], between: &[char]) -> Result<Option<usize>, Invalid> {
+    let Some(((number, line), rest)) = lines.split_first() else { return Ok(None) };
+    // A line that cannot be read is refused with its own reason.
+    let Some(first) = cells(line, between) else { return Ok(None) };
+    let others = rest.iter().filter_map(|(_, line)| cells(line, between)?.into_iter().next());
+    let others: Vec<String> = others.collect();
+    match heading::first(&first, &others) {
+        First::Heading(column) => Ok(Some(column)),
+        First::Code => Ok(None),
+        First::Ambiguous => {
+            let problem = "names several columns that may hold the codes; name the right one code";
+            Err(wrong(*number, problem))
+        }
+        First::Unknown => {
+            let problem = "looks like a heading that is not known here; write code in its place or, if it is a code itself, in a line above it";
+            Err(wrong(*number, problem))
+        }
+    }
+}
+
 fn wrong(line: usize, problem: &str) -> Invalid {
     Invalid::field(&format!("line {line}"), problem)
 }
@@ -156,19 +198,19 @@ fn is_plain(byte: u8) -> bool {
 }
 
 /// The cells of a line; none where a quote does not end, or something follows it.
-fn cells(line: &str) -> Option<Vec<String>> {
+fn cells(line: &str, between: &[char]) -> Option<Vec<String>> {
     let mut cells = Vec::new();
     let mut rest = line;
     loop {
         let (cell, after) = if let Some(quoted) = rest.trim_start().strip_prefix('"') {
             quoted_cell(quoted)?
         } else {
-            let (cell, after) = rest.split_at(rest.find([',', ';']).unwrap_or(rest.len()));
+            let (cell, after) = rest.split_at(rest.find(between).unwrap_or(rest.len()));
             (cell.trim().to_owned(), after)
         };
         cells.push(cell);
         let after = after.trim_start();
-        match after.strip_prefix([',', ';']) {
+        match after.strip_prefix(between) {
             Some(next) => rest = next,
             None => return after.is_empty().then_some(cells),
         }

@@ -2,6 +2,7 @@
 //! the version that applies to an order.
 
 mod rules;
+mod shop_words;
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,10 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::decode::{Fields, Invalid};
 use crate::ids::{Digest, ProgramId};
 use crate::money::{Currency, MAX_AMOUNT};
-use crate::report::Item;
-use crate::reward::{Role, Rule};
-use crate::time::Instant;
+use crate::report::{CLOCK_LEEWAY, Item};
+use crate::reward::{Reason, Role, Rule};
+use crate::time::{DAY, Instant};
 use crate::words::words;
+
+pub use shop_words::{ListedCoupon, Meaning, StandsFor};
 
 words!(
     /// How the program speaks to people in German.
@@ -25,10 +28,19 @@ words!(
 );
 
 words!(
-    /// Which click earns.
+    /// Which click earns: always the last one before the order, because its token is what the shop
+    /// sends along.
     Model {
         LastClick = "last_click",
-        FirstClick = "first_click",
+    }
+);
+
+words!(
+    /// What becomes of an order whose buyer nobody knows, where the terms promise rewards for new
+    /// customers only.
+    Unknown {
+        Accept = "accept",
+        Review = "review",
     }
 );
 
@@ -49,6 +61,22 @@ pub struct Attribution {
     /// How long after an order that brought its proof the friend's orders need none; 0: each needs
     /// its own.
     pub bound_days: u32,
+    /// How long a purchase makes whoever bought a known customer, where the shop does not say.
+    pub remember_days: u32,
+}
+
+impl Attribution {
+    /// Whether a click can have brought what occurred then, and why not.
+    pub fn window(&self, click: Instant, occurred_at: Instant) -> Result<(), Reason> {
+        let age = occurred_at.seconds() - click.seconds();
+        if age < -CLOCK_LEEWAY {
+            Err(Reason::ClickedLater)
+        } else if age > i64::from(self.window_days) * DAY {
+            Err(Reason::OutsideWindow)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +86,10 @@ pub struct Hold {
     /// After the order, where no delivery is reported.
     pub fallback_days: u32,
 }
+
+/// The category under which shops report gift cards: every preset excludes it, because who buys one
+/// pays in advance, and what is bought with it later would earn a second time.
+pub const GIFT_CARDS: &str = "gift_card";
 
 /// Goods that earn nothing: rewards on some, as medicines, are unlawful.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -98,6 +130,9 @@ pub struct Coupon {
     pub link: Option<String>,
 }
 
+/// How many days a purchase is remembered, where the terms say nothing: two years.
+const REMEMBERED: u32 = 730;
+
 /// The most a private person can earn by recommendations in a year so that nothing of it is taxed in
 /// Germany (§ 22 Nr. 3 `EStG`: from 256 EUR on all of it is).
 const TAX_FREE_DE: i64 = 25_599;
@@ -134,6 +169,13 @@ pub struct Program {
     pub review: Review,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coupon: Option<Coupon>,
+    pub unknown_buyers: Unknown,
+    /// The merchant's own codes that prove a referral.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub coupons: Vec<ListedCoupon>,
+    /// Words that no customer can take for an alias.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reserved: Vec<String>,
     pub preview: Preview,
     pub paused: bool,
 }
@@ -283,6 +325,8 @@ impl Program {
         let attribution = attribution(f.object("attribution")?)?;
         let hold = hold(f.object("hold")?)?;
         let coupon = f.object("coupon")?.map(coupon).transpose()?;
+        let coupons = shop_words::coupons(&mut f, coupon.as_ref())?;
+        let reserved = shop_words::reserved(&mut f)?;
         let rewards = rules::read(&mut f, currency, coupon.is_some())?;
         let excluded = excluded(f.object("excluded")?)?;
         let yearly_ceiling = yearly_ceiling(&mut f, currency)?;
@@ -290,6 +334,7 @@ impl Program {
         let review = review(f.object("review")?)?;
         let preview = preview(f.object("preview")?, &name)?;
         let paused = f.flag("paused")?.unwrap_or(false);
+        let unknown_buyers = f.read("unknown_buyers")?.unwrap_or(Unknown::Accept);
         f.integer("version", (0, i64::MAX), "must be a number, or left out")?;
         f.read::<Instant>("valid_from")?;
         f.ignore("plain_terms");
@@ -310,6 +355,9 @@ impl Program {
             yearly_ceiling,
             review,
             coupon,
+            unknown_buyers,
+            coupons,
+            reserved,
             preview,
             paused,
         })
@@ -332,12 +380,18 @@ fn attribution(fields: Option<Fields>) -> Result<Attribution, Invalid> {
         window_days: 30,
         new_customers_only: true,
         bound_days: 0,
+        remember_days: REMEMBERED,
     };
     if let Some(mut f) = fields {
-        result.model = f.read("model")?.unwrap_or(result.model);
+        let model = f.any_text("model")?;
+        if model.is_some_and(|model| model.parse() != Ok(result.model)) {
+            let right = "must be last_click: the last click before the order earns, and there is no other model";
+            return Err(f.invalid("model", right));
+        }
         result.window_days = days(&mut f, "window_days", 1)?.unwrap_or(result.window_days);
         result.new_customers_only = f.flag("new_customers_only")?.unwrap_or(true);
         result.bound_days = days(&mut f, "bound_days", 0)?.unwrap_or(0);
+        result.remember_days = days(&mut f, "remember_days", 1)?.unwrap_or(REMEMBERED);
         f.finish()?;
     }
     Ok(result)

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::decode::{Fields, Invalid};
-use crate::ids::{CustomerId, EventId, Hint, OrderId};
+use crate::ids::{CustomerId, CustomerPseudonym, EventId, Hint, OrderId, OrderNumber};
 use crate::money::Currency;
 use crate::reward::ConversionKind;
 use crate::time::{Instant, MINUTE};
@@ -14,17 +14,47 @@ use crate::words::words;
 /// How far ahead of our clock a shop's clock may be, in seconds.
 pub const CLOCK_LEEWAY: i64 = 5 * MINUTE;
 
-/// The strongest proof of a referral the shop has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proof {
-    None,
-    /// A click token, as it came.
-    Token(String),
-    /// A typed code or link: explicit intent, without a click.
-    Code(String),
-    Alias(String),
-    Coupon(String),
+words!(
+    /// How a referral can be proved, the strongest way in front.
+    ProofKind {
+        /// A click token, as it came.
+        Token = "token",
+        /// A typed code or link: explicit intent, without a click.
+        Code = "code",
+        Alias = "alias",
+        Coupon = "coupon",
+    }
+);
+
+impl ProofKind {
+    /// Who types a code or an alias means somebody; of the two neither is stronger.
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Token => 0,
+            Self::Code | Self::Alias => 1,
+            Self::Coupon => 2,
+        }
+    }
 }
+
+/// A proof of a referral, as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    pub kind: ProofKind,
+    pub text: String,
+}
+
+impl Proof {
+    pub fn new(kind: ProofKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into() }
+    }
+}
+
+/// Proofs in the list of one report.
+pub const PROOFS: usize = 8;
+
+/// Which proof of a report counted, by its place in the order in which they are tried, and for whom.
+pub type Counted = (usize, CustomerPseudonym);
 
 /// A line of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,10 +76,15 @@ pub struct ConversionReport {
     pub hints: Vec<Hint>,
     pub first_order: Option<bool>,
     pub occurred_at: Instant,
-    pub proof: Proof,
+    /// In the order in which they are tried; none twice.
+    pub proofs: Vec<Proof>,
+    /// What people see of the order's id.
+    pub number: Option<OrderNumber>,
     pub segment: Option<String>,
     pub action: Option<String>,
     pub items: Vec<Item>,
+    /// It came by the buyer's browser, with the shop's signature, and not from the shop's server.
+    pub browser_only: bool,
 }
 
 impl ConversionReport {
@@ -78,7 +113,8 @@ impl ConversionReport {
         let (customer, hints) = person(&mut f)?;
         let first_order = f.flag("first_order")?;
         let occurred_at = occurred_at(&mut f, now)?;
-        let proof = proof(&mut f)?;
+        let proofs = proofs(&mut f)?;
+        let number = f.read("order_number")?;
         let segment = f.text("segment", 64)?;
         let action = f.text("action", 64)?;
         match (kind, &action) {
@@ -88,8 +124,7 @@ impl ConversionReport {
             (ConversionKind::Action, Some(_)) | (_, None) => {}
             (_, Some(_)) => return Err(f.invalid("action", "goes with the kind action only")),
         }
-        let items = f.objects("items", 200)?.unwrap_or_default();
-        let items = items.into_iter().map(item).collect::<Result<_, _>>()?;
+        let items = items(&mut f)?;
         f.finish()?;
         Ok(Self {
             order,
@@ -100,25 +135,28 @@ impl ConversionReport {
             hints,
             first_order,
             occurred_at,
-            proof,
+            proofs,
+            number,
             segment,
             action,
             items,
+            browser_only: false,
         })
     }
 
     /// The normalised content, the same for every report that is identical after reading.
     pub fn content(&self) -> String {
-        let (proof, proven) = match &self.proof {
-            Proof::None => ("none", ""),
-            Proof::Token(text) => ("token", text.as_str()),
-            Proof::Code(text) => ("code", text.as_str()),
-            Proof::Alias(text) => ("alias", text.as_str()),
-            Proof::Coupon(text) => ("coupon", text.as_str()),
-        };
+        self.content_as(None)
+    }
+
+    /// The content together with what the report was taken for. Whom an alias names depends on when
+    /// that was asked: two tries of one report that were taken differently are two reports, of which
+    /// the one accepted first counts.
+    pub fn content_as(&self, counted: Option<Counted>) -> String {
+        let proofs: Vec<_> = self.proofs.iter().map(|proof| (proof.kind, &proof.text)).collect();
         let hints: Vec<_> = self.hints.iter().map(|hint| crate::text::base64url(&hint.0)).collect();
-        json!([
-            "conversion-v1",
+        let mut content = json!([
+            "conversion-v2",
             self.order.as_str(),
             self.kind,
             self.amount,
@@ -127,13 +165,17 @@ impl ConversionReport {
             hints,
             self.first_order,
             self.occurred_at,
-            proof,
-            proven,
+            proofs,
+            self.number.as_ref().map(OrderNumber::as_str),
             self.segment,
             self.action,
             self.items,
-        ])
-        .to_string()
+            counted.map(|(index, advocate)| (index, advocate.to_string())),
+        ]);
+        if let Some(content) = content.as_array_mut().filter(|_| self.browser_only) {
+            content.push("browser".into());
+        }
+        content.to_string()
     }
 }
 
@@ -144,7 +186,9 @@ pub struct OfferQuestion {
     pub hints: Vec<Hint>,
     pub first_order: Option<bool>,
     pub segment: Option<String>,
-    pub proof: Proof,
+    pub proofs: Vec<Proof>,
+    /// What is in the basket, as far as the shop says.
+    pub items: Vec<Item>,
 }
 
 impl OfferQuestion {
@@ -152,10 +196,11 @@ impl OfferQuestion {
         let mut f = Fields::parse(body)?;
         let (customer, hints) = person(&mut f)?;
         let first_order = f.flag("first_order")?;
-        let proof = proof(&mut f)?;
+        let proofs = proofs(&mut f)?;
         let segment = f.text("segment", 64)?;
+        let items = items(&mut f)?;
         f.finish()?;
-        Ok(Self { customer, hints, first_order, segment, proof })
+        Ok(Self { customer, hints, first_order, segment, proofs, items })
     }
 }
 
@@ -182,21 +227,41 @@ fn occurred_at(f: &mut Fields, now: Instant) -> Result<Instant, Invalid> {
     Ok(at)
 }
 
-fn proof(f: &mut Fields) -> Result<Proof, Invalid> {
-    // Whatever a browser carried here never fails an order, so any text is taken.
-    let given = [
-        f.any_text("token")?.map(Proof::Token),
-        f.any_text("code")?.map(Proof::Code),
-        f.any_text("alias")?.map(Proof::Alias),
-        f.any_text("coupon")?.map(Proof::Coupon),
-    ];
-    let mut given = given.into_iter().flatten();
-    let proof = given.next().unwrap_or(Proof::None);
-    if given.next().is_some() {
-        let problem = "cannot go with another proof: send one of token, alias, code, coupon, the strongest there is";
-        return Err(f.invalid("token", problem));
+/// The proofs in the order in which they are tried: the strongest first; of one strength those of the
+/// single fields, then those of the list as given. The same again is no other proof.
+fn proofs(f: &mut Fields) -> Result<Vec<Proof>, Invalid> {
+    let mut proofs: Vec<Proof> = given(f)?;
+    for mut entry in f.objects("proofs", PROOFS)?.unwrap_or_default() {
+        let mut one = given(&mut entry)?;
+        if one.len() > 1 {
+            let problem = "goes into an entry of its own: each entry of proofs holds one";
+            let second = one.pop().map_or(ProofKind::Token, |proof| proof.kind);
+            return Err(entry.invalid(second.as_str(), problem));
+        }
+        entry.finish()?;
+        proofs.append(&mut one);
     }
-    Ok(proof)
+    proofs.sort_by_key(|proof| proof.kind.rank());
+    let mut tried: Vec<Proof> = Vec::with_capacity(proofs.len());
+    for proof in proofs {
+        if !tried.contains(&proof) {
+            tried.push(proof);
+        }
+    }
+    Ok(tried)
+}
+
+/// Whatever a browser carried here never fails an order, so any text is taken.
+fn given(f: &mut Fields) -> Result<Vec<Proof>, Invalid> {
+    let mut given = Vec::new();
+    for kind in ProofKind::ALL {
+        given.extend(f.any_text(kind.as_str())?.map(|text| Proof::new(*kind, text)));
+    }
+    Ok(given)
+}
+
+fn items(f: &mut Fields) -> Result<Vec<Item>, Invalid> {
+    f.objects("items", 200)?.unwrap_or_default().into_iter().map(item).collect()
 }
 
 fn item(mut f: Fields) -> Result<Item, Invalid> {
@@ -210,23 +275,47 @@ fn item(mut f: Fields) -> Result<Item, Invalid> {
 }
 
 words!(
-    /// What can happen to an order.
+    /// What can happen to an order. Of events that happened at one instant, the one that stands
+    /// first here comes first.
     EventType {
         Delivered = "delivered",
+        /// The order was edited and is worth another amount now.
+        Amended = "amended",
         Refunded = "refunded",
         Withdrawn = "withdrawn",
         Cancelled = "cancelled",
+        /// The buyer's bank asks for the money back; it is not decided yet.
+        Disputed = "disputed",
         Chargeback = "chargeback",
+        /// Something that took the order back does not hold any more.
+        Restored = "restored",
+        /// An order that only a browser reported is paid.
+        Confirmed = "confirmed",
     }
 );
+
+impl EventType {
+    /// Whether it takes an order back, wholly, in part or until it is decided: so that it can be
+    /// restored.
+    pub const fn is_reversal(self) -> bool {
+        matches!(
+            self,
+            Self::Refunded | Self::Withdrawn | Self::Cancelled | Self::Disputed | Self::Chargeback
+        )
+    }
+}
 
 /// `POST /v1/conversions/{order_id}/events`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventReport {
     pub id: EventId,
     pub kind: EventType,
-    /// What was paid back; refunds only.
+    /// Of a refund, what was paid back; of an amendment, what the order is worth now.
     pub amount: Option<i64>,
+    /// Of an amendment: the lines of the order now. Empty where they are not told.
+    pub items: Vec<Item>,
+    /// Of a restoration: the event that does not hold any more. `None` for the last reversal.
+    pub undoes: Option<EventId>,
     pub occurred_at: Instant,
 }
 
@@ -234,7 +323,7 @@ impl EventReport {
     pub fn parse(body: &[u8], now: Instant) -> Result<Self, Invalid> {
         let mut f = Fields::parse(body)?;
         let id = f.read("event_id")?;
-        let id =
+        let id: EventId =
             f.required("event_id", id, "the shop's own id of the event, unique for the order")?;
         let kind = f.read("type")?;
         let kind: EventType = f.required("type", kind, "for example delivered")?;
@@ -246,19 +335,45 @@ impl EventReport {
             (EventType::Refunded, Some(0)) => {
                 return Err(f.invalid("amount", "must be more than zero"));
             }
-            (EventType::Refunded, Some(_)) | (_, None) => {}
-            (_, Some(_)) => return Err(f.invalid("amount", "goes with the type refunded only")),
+            (EventType::Amended, None) => {
+                let right = "what the order is worth now, before refunds, in minor units";
+                f.required("amount", None::<()>, right)?;
+            }
+            (EventType::Refunded | EventType::Amended, Some(_)) | (_, None) => {}
+            (_, Some(_)) => {
+                return Err(f.invalid("amount", "goes with the types refunded and amended only"));
+            }
         }
+        let undoes: Option<EventId> = f.read("undoes")?;
+        if undoes.is_some() && kind != EventType::Restored {
+            return Err(f.invalid("undoes", "goes with the type restored only"));
+        }
+        if undoes.as_ref() == Some(&id) {
+            return Err(f.invalid("undoes", "must be the event_id of another event"));
+        }
+        let items = f.objects("items", 200)?;
+        if items.is_some() && kind != EventType::Amended {
+            return Err(f.invalid("items", "goes with the type amended only"));
+        }
+        let items = items.unwrap_or_default().into_iter().map(item).collect::<Result<_, _>>()?;
         let occurred_at = occurred_at(&mut f, now)?;
         f.finish()?;
-        Ok(Self { id, kind, amount, occurred_at })
+        Ok(Self { id, kind, amount, items, undoes, occurred_at })
     }
 
     /// The normalised content together with the order it belongs to.
     pub fn content(&self, order: &OrderId) -> String {
-        let id = self.id.as_str();
-        json!(["event-v1", order.as_str(), id, self.kind, self.amount, self.occurred_at])
-            .to_string()
+        json!([
+            "event-v1",
+            order.as_str(),
+            self.id.as_str(),
+            self.kind,
+            self.amount,
+            self.occurred_at,
+            self.undoes.as_ref().map(EventId::as_str),
+            self.items,
+        ])
+        .to_string()
     }
 }
 
@@ -293,7 +408,18 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(first.content(), second.content());
-        assert_ne!(first.content(), report(&[("amount", json!(4991))]).unwrap().content());
+        for (field, value) in [
+            ("amount", json!(4991)),
+            ("token", json!("a")),
+            ("proofs", json!([{ "coupon": "a" }])),
+            ("order_number", json!("1077")),
+        ] {
+            let other = report(&[("hints", json!([HINT])), (field, value)]).unwrap();
+            assert_ne!(first.content(), other.content(), "{field}");
+        }
+        let counted = |index| first.content_as(Some((index, CustomerPseudonym([7; 7]))));
+        assert_ne!(counted(0), counted(1));
+        assert_ne!(counted(0), first.content());
     }
 
     #[test]
@@ -321,27 +447,146 @@ mod tests {
                 "{change:?}"
             );
         }
-        let two = report(&[("token", json!("a")), ("code", json!("b"))]);
-        assert_eq!(two.unwrap_err().field, "token");
+        let nine = json!(vec![json!({ "coupon": "a" }); 9]);
+        for (proofs, field) in [
+            (json!([{ "token": "a", "code": "b" }]), "proofs[0].code"),
+            (json!([{ "token": "a" }, { "coupon": 7 }]), "proofs[1].coupon"),
+            (json!([{ "email": "a" }]), "proofs[0].email"),
+            (json!(["a"]), "proofs[0]"),
+            (json!({ "token": "a" }), "proofs"),
+            (nine, "proofs"),
+        ] {
+            assert_eq!(report(&[("proofs", proofs.clone())]).unwrap_err().field, field, "{proofs}");
+        }
         assert!(report(&[("occurred_at", json!("2026-11-22T08:05:00Z"))]).is_ok());
         let signup = [("kind", json!("signup"))];
         assert_eq!(report(&signup).unwrap_err().field, "amount");
     }
 
     #[test]
-    fn only_a_refund_has_an_amount() {
-        let event = |kind: &str, amount: serde_json::Value| {
-            let body = json!({"event_id": "r1", "type": kind, "amount": amount, "occurred_at": "2026-11-22T08:00:00Z"});
-            EventReport::parse(body.to_string().as_bytes(), now()).map_err(|error| error.field)
+    fn proofs_are_tried_by_their_strength_and_then_in_the_order_given() {
+        let read = |change: &[(&str, serde_json::Value)]| {
+            let proofs = report(change).unwrap().proofs;
+            proofs.iter().map(|proof| format!("{} {}", proof.kind, proof.text)).collect::<Vec<_>>()
         };
-        assert_eq!(event("refunded", json!(1000)).unwrap().amount, Some(1000));
-        for (kind, amount, field) in [
-            ("refunded", json!(null), "amount"),
-            ("refunded", json!(0), "amount"),
-            ("delivered", json!(1), "amount"),
-            ("lost", json!(null), "type"),
-        ] {
-            assert_eq!(event(kind, amount), Err(field.to_owned()), "{kind}");
+        let list = json!([
+            { "coupon": "newsletter5" }, { "alias": "a" }, { "token": "t2" }, { "coupon": "freund10-tasse" },
+            { "code": "c" }, { "token": "" }, { "token": null }, {},
+        ]);
+        assert_eq!(
+            read(&[("proofs", list.clone())]),
+            ["token t2", "alias a", "code c", "coupon newsletter5", "coupon freund10-tasse"]
+        );
+        assert_eq!(
+            read(&[
+                ("proofs", list),
+                ("coupon", json!("own")),
+                ("token", json!("t1")),
+                ("code", json!("c"))
+            ]),
+            [
+                "token t1",
+                "token t2",
+                "code c",
+                "alias a",
+                "coupon own",
+                "coupon newsletter5",
+                "coupon freund10-tasse"
+            ]
+        );
+        // However it comes, the same proof is the same.
+        let single = report(&[("token", json!("t"))]).unwrap();
+        let both = report(&[("token", json!("t")), ("proofs", json!([{ "token": "t" }]))]).unwrap();
+        assert_eq!(single.content(), both.content());
+        assert_eq!(read(&[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_order_has_a_number_that_people_see() {
+        let number = |value: serde_json::Value| {
+            let read = report(&[("order_number", value)]).map_err(|error| error.field)?;
+            Ok(read.number.map(|number| number.as_str().to_owned()))
+        };
+        assert_eq!(number(json!(" #1077 ")), Ok(Some("1077".to_owned())));
+        assert_eq!(number(json!(null)), Ok(None));
+        for wrong in [json!("#"), json!(1077), json!("1".repeat(129))] {
+            assert_eq!(number(wrong), Err("order_number".to_owned()));
         }
+    }
+
+    fn event(kind: &str, change: &[(&str, serde_json::Value)]) -> Result<EventReport, Invalid> {
+        let mut body =
+            json!({"event_id": "r1", "type": kind, "occurred_at": "2026-11-22T08:00:00Z"});
+        for (field, value) in change {
+            body[field] = value.clone();
+        }
+        EventReport::parse(body.to_string().as_bytes(), now())
+    }
+
+    #[test]
+    fn each_type_of_event_takes_its_own_fields_and_names_what_is_wrong() {
+        let item = json!([{"sku": "TEE-1", "amount": 900}]);
+        for kind in EventType::ALL {
+            let amount = match kind {
+                EventType::Refunded | EventType::Amended => vec![("amount", json!(1000))],
+                _ => Vec::new(),
+            };
+            assert!(event(kind.as_str(), &amount).is_ok(), "{kind}");
+            let wrong: &[(&str, serde_json::Value)] = match kind {
+                EventType::Refunded => &[
+                    ("amount", json!(null)),
+                    ("amount", json!(0)),
+                    ("undoes", json!("r0")),
+                    ("items", item.clone()),
+                ],
+                EventType::Amended => &[
+                    ("amount", json!(null)),
+                    ("amount", json!(-1)),
+                    ("undoes", json!("r0")),
+                    ("items[0].amount", json!([{"sku": "TEE-1"}])),
+                ],
+                EventType::Restored => &[
+                    ("amount", json!(1)),
+                    ("undoes", json!("r1")),
+                    ("undoes", json!("")),
+                    ("undoes", json!(7)),
+                    ("items", item.clone()),
+                ],
+                _ => &[("amount", json!(1)), ("undoes", json!("r0")), ("items", item.clone())],
+            };
+            for (field, value) in wrong {
+                let mut change = amount.clone();
+                let name = field.split('[').next().unwrap();
+                change.push((name, value.clone()));
+                let invalid = event(kind.as_str(), &change).unwrap_err();
+                assert_eq!(invalid.field, *field, "{kind}: {invalid:?}");
+            }
+        }
+        assert_eq!(event("lost", &[]).unwrap_err().field, "type");
+        assert_eq!(event("amended", &[("amount", json!(0))]).unwrap().amount, Some(0));
+        let restored = event("restored", &[("undoes", json!("r0"))]).unwrap();
+        assert_eq!(restored.undoes.unwrap().as_str(), "r0");
+    }
+
+    #[test]
+    fn events_that_say_different_things_have_different_contents() {
+        let order = "A-1".parse().unwrap();
+        let amended = |change: &[(&str, serde_json::Value)]| {
+            let mut all = vec![("amount", json!(900))];
+            all.extend_from_slice(change);
+            event("amended", &all).unwrap().content(&order)
+        };
+        let restored = |undoes| event("restored", &[("undoes", undoes)]).unwrap().content(&order);
+        let contents = [
+            amended(&[]),
+            amended(&[("amount", json!(901))]),
+            amended(&[("items", json!([{"sku": "TEE-1", "amount": 900}]))]),
+            amended(&[("items", json!([{"sku": "TEE-2", "amount": 900}]))]),
+            restored(json!(null)),
+            restored(json!("r0")),
+            restored(json!("r2")),
+        ];
+        let different: std::collections::BTreeSet<_> = contents.iter().collect();
+        assert_eq!(different.len(), contents.len());
     }
 }

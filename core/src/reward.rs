@@ -1,6 +1,8 @@
 //! What can be earned, by whom and for what: values, rules and caps; and the closed lists of
 //! statuses (where a reward is) and reasons (why).
 
+mod expires;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,6 +13,8 @@ use crate::money::{BasisPoints, Currency};
 use crate::text;
 use crate::words::words;
 
+pub use expires::Expires;
+
 words!(
     /// Where a reward is.
     Status {
@@ -19,10 +23,19 @@ words!(
         Approved = "approved",
         Fulfilled = "fulfilled",
         Reversed = "reversed",
+        /// It was handed over, and the time in which it could be used is over.
         Expired = "expired",
         Refused = "refused",
     }
 );
+
+impl Status {
+    /// Whether the merchant has handed the reward over. Its end changes nothing about that: in every
+    /// sum an expired reward counts as a fulfilled one does.
+    pub const fn is_handed_over(self) -> bool {
+        matches!(self, Self::Fulfilled | Self::Expired)
+    }
+}
 
 words!(
     /// Why a reward, or an attribution, is what it is.
@@ -50,6 +63,16 @@ words!(
         Velocity = "velocity",
         ManyOrdersOneClick = "many_orders_one_click",
         ClaimedByHand = "claimed_by_hand",
+        /// Only the buyer's browser reported the order; nobody has said that it is paid.
+        Unpaid = "unpaid",
+        /// The buyer's bank asks for the money back; it is not decided yet.
+        Disputed = "disputed",
+        /// The code is a word that the program keeps for itself.
+        ReservedCode = "reserved_code",
+        /// The click came after the order.
+        ClickedLater = "clicked_later",
+        /// A missing referral that the merchant has not approved.
+        NotApprovedYet = "not_approved_yet",
         Refunded = "refunded",
         Withdrawn = "withdrawn",
         Cancelled = "cancelled",
@@ -361,7 +384,10 @@ pub struct Rule {
     /// In minor units of the program's currency, tested on what remains after refunds.
     pub minimum_order: Option<i64>,
     pub cap: Option<Cap>,
-    /// From its approval on; after that it is gone.
+    /// How long it can be used once it was handed over; without an end where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub expires: Option<Expires>,
+    /// The older form of `expires` in days; never both.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expires_days: Option<u32>,
     pub when: When,
@@ -382,6 +408,11 @@ const fn manual() -> Delivery {
 }
 
 impl Rule {
+    /// When what was handed over ends, in whichever form the rule says it.
+    pub fn end(&self) -> Option<Expires> {
+        self.expires.or(self.expires_days.map(Expires::Days))
+    }
+
     /// The value for the advocate's so many-th referral, from 1.
     pub fn value_at(&self, number: u32) -> Value {
         let reached = self.tiers.iter().rev().find(|tier| tier.from <= number);

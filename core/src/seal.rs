@@ -13,6 +13,8 @@ use crate::text;
 pub enum Sealed {
     Customer,
     Order,
+    /// The number of an order that people see.
+    OrderNumber,
     Event,
     /// What the merchant noted when fulfilling a reward.
     Reference,
@@ -27,6 +29,7 @@ impl Sealed {
         match self {
             Self::Customer => b"customer",
             Self::Order => b"order",
+            Self::OrderNumber => b"order number",
             Self::Event => b"event",
             Self::Reference => b"reference",
             Self::Alias => b"alias",

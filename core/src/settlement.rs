@@ -5,102 +5,18 @@
 //! to `S`. Whatever is accepted later leads to an `S` at least an hour ahead, so nothing that
 //! arrives after `S + SETTLE` can change a verdict or rank before one.
 
-use std::collections::BTreeMap;
-
-use crate::fact::{Accepted, Conversion, Decided, Event, Order, Verdict, Via};
+use crate::fact::{Conversion, Decided, Order, Verdict, Via};
 use crate::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
-use crate::program::{HoldFrom, Program, Versions};
-use crate::report::{CLOCK_LEEWAY, EventType, Item};
+use crate::orders::account::Paced;
+use crate::orders::claims::{Admission, Standing, Weighed, admit, decided, is_unknown_buyer};
+use crate::program::{Program, Versions};
+use crate::report::Item;
 use crate::reward::{
     CapPeriod, ConversionKind, Delivery, Part, Reason, Role, Rule, Trigger, Value, When,
 };
-use crate::time::{DAY, HOUR, Instant, Minute};
+use crate::time::{Instant, Minute};
 
-/// When an order settles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settling {
-    /// `S`: facts accepted in this minute still count.
-    pub at: Minute,
-    /// Whether the hold runs from a reported delivery (or needs none).
-    pub fixed: bool,
-}
-
-/// When an event counts as accepted: one that came before its order, together with it.
-fn counted<T>(event: &Accepted<T>, conversion: &Accepted<Conversion>) -> Minute {
-    event.at.max(conversion.at)
-}
-
-/// The settlement instant as far as these facts say.
-pub fn settling(order: &Order, conversion: &Accepted<Conversion>, terms: &Program) -> Settling {
-    let occurred = conversion.fact.occurred_at;
-    let hold = terms.hold;
-    let earliest = conversion.at.plus(HOUR);
-    let waits_for_delivery =
-        hold.from == HoldFrom::Delivered && conversion.fact.kind == ConversionKind::Purchase;
-    if !waits_for_delivery {
-        let at = occurred.plus_days(hold.days).minute_up().max(earliest);
-        return Settling { at, fixed: true };
-    }
-    let mut settling = Settling {
-        at: occurred.plus_days(hold.fallback_days).minute_up().max(earliest),
-        fixed: false,
-    };
-    // A split delivery is complete with its last part.
-    let mut delivered = None;
-    for event in order.events() {
-        let (EventType::Delivered, Event { occurred_at, .. }) = &event.fact else { continue };
-        let accepted = counted(event, conversion);
-        if accepted <= settling.at {
-            let last = delivered.map_or(*occurred_at, |last| (*occurred_at).max(last));
-            delivered = Some(last);
-            let end = last.plus_days(hold.days).minute_up();
-            settling = Settling { at: end.max(accepted.plus(HOUR)), fixed: true };
-        }
-    }
-    settling
-}
-
-/// What is left of an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Remaining {
-    pub amount: i64,
-    /// Why, and by which fact, nothing is left.
-    pub reversed: Option<(Reason, Instant)>,
-}
-
-/// What is left after the events accepted up to `until`, or after all.
-pub fn remaining(
-    order: &Order,
-    conversion: &Accepted<Conversion>,
-    until: Option<Minute>,
-) -> Remaining {
-    let whole = conversion.fact.amount.unwrap_or(0);
-    let mut left = Remaining { amount: whole, reversed: None };
-    for event in order.events() {
-        if until.is_some_and(|until| counted(event, conversion) > until) {
-            continue;
-        }
-        left = after(left, whole, &event.fact);
-    }
-    left
-}
-
-/// One more event.
-pub fn after(left: Remaining, whole: i64, (kind, event): &(EventType, Event)) -> Remaining {
-    let reason = match kind {
-        EventType::Delivered => return left,
-        EventType::Refunded => Reason::Refunded,
-        EventType::Withdrawn => Reason::Withdrawn,
-        EventType::Cancelled => Reason::Cancelled,
-        EventType::Chargeback => Reason::Chargeback,
-    };
-    let amount = match kind {
-        EventType::Refunded => left.amount.saturating_sub(event.amount.unwrap_or(0).max(0)).max(0),
-        _ => 0,
-    };
-    let gone = *kind != EventType::Refunded || (amount == 0 && whole > 0);
-    Remaining { amount, reversed: left.reversed.or(gone.then_some((reason, event.occurred_at))) }
-}
+pub use crate::orders::events::{Remaining, Reported, Settling, remaining, settling};
 
 /// Who an advocate is, and since which minute we know.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -110,76 +26,13 @@ pub struct Known {
 }
 
 impl Known {
-    /// The segment an advocate was in then.
-    pub fn segment(&self, at: Minute) -> Option<&str> {
-        let before = self.segments.iter().filter(|(since, _)| *since <= at);
-        before.max().map(|(_, segment)| segment.as_str())
+    /// The segment an advocate was in then: by what is known, or was written into the order when it was
+    /// erased.
+    pub fn segment<'a>(&'a self, facts: &'a Order, at: Minute) -> Option<&'a str> {
+        let known = self.segments.iter().map(|(since, segment)| (*since, segment.as_str()));
+        let all = known.chain(facts.remembered_segments());
+        all.filter(|(since, _)| *since <= at).max().map(|(_, segment)| segment)
     }
-}
-
-/// Why a conversion cannot earn for this advocate, from itself and the terms alone.
-pub fn attribute(
-    conversion: &Conversion,
-    advocate: CustomerPseudonym,
-    known: &Known,
-    versions: &Versions,
-    until: Minute,
-) -> Result<(), Reason> {
-    let Some(version) = versions.at(conversion.occurred_at) else {
-        return Err(Reason::BeforeProgram);
-    };
-    let terms = &version.terms;
-    if terms.paused {
-        return Err(Reason::ProgramPaused);
-    }
-    if conversion.currency.is_some_and(|currency| currency != terms.currency) {
-        return Err(Reason::CurrencyMismatch);
-    }
-    let own = |identity: &Identity| {
-        *identity == Identity::Customer(advocate)
-            || known.identities.iter().any(|(since, own)| *since <= until && own == identity)
-    };
-    if conversion.identities.iter().any(own) {
-        return Err(Reason::SelfReferral);
-    }
-    if let Via::Click { at, .. } = conversion.via {
-        let window = i64::from(terms.attribution.window_days) * DAY;
-        let age = conversion.occurred_at.seconds() - at.seconds();
-        if age > window || age < -CLOCK_LEEWAY {
-            return Err(Reason::OutsideWindow);
-        }
-    }
-    // Who is bound was new when the advocate brought them.
-    let is_old = conversion.first_order == Some(false) && conversion.via != Via::Bound;
-    if terms.attribution.new_customers_only && is_old {
-        return Err(Reason::ExistingCustomer);
-    }
-    Ok(())
-}
-
-/// Whose friend an order without proof belongs to: whoever brought the friend by an order that had
-/// one, within the days that the terms bind. Of several the earliest accepted that is not wholly
-/// reversed; where all are, the earliest: who cancels and orders again stays a friend. `claims` are
-/// those accepted before the order, which was accepted at `at`.
-pub fn bound_to(
-    conversion: &Conversion,
-    claims: &[Claim],
-    versions: &Versions,
-    at: Minute,
-) -> Option<CustomerPseudonym> {
-    let days = versions.at(conversion.occurred_at)?.terms.attribution.bound_days;
-    let proves = |claim: &&Claim| {
-        let Some(other) = claim.standing() else { return false };
-        let fact = &other.fact;
-        let age = conversion.occurred_at.seconds() - fact.occurred_at.seconds();
-        !fact.via.is_joined()
-            && age <= i64::from(days) * DAY
-            && fact.identities.contains(&claim.identity)
-            && attribute(fact, claim.advocate, &claim.known, versions, at).is_ok()
-    };
-    let rank = |claim: &&Claim| (!claim.stands(versions, at), claim.accepted, claim.order);
-    let claims = claims.iter().filter(proves);
-    claims.min_by_key(rank).map(|claim| claim.advocate).filter(|_| days > 0)
 }
 
 /// What of a conversion a rule looks at.
@@ -192,11 +45,16 @@ pub struct Facets<'a> {
 }
 
 impl<'a> Facets<'a> {
-    pub fn new(conversion: &'a Conversion, known: &'a Known, accepted: Minute) -> Self {
+    pub fn new(
+        conversion: &'a Conversion,
+        facts: &'a Order,
+        known: &'a Known,
+        accepted: Minute,
+    ) -> Self {
         Self {
             kind: conversion.kind,
             action: conversion.action.as_deref(),
-            advocate_segment: known.segment(accepted),
+            advocate_segment: known.segment(facts, accepted),
             friend_segment: conversion.segment.as_deref(),
         }
     }
@@ -212,125 +70,52 @@ impl<'a> Facets<'a> {
     }
 }
 
-/// The rule for a role that this conversion falls under: the first that fits. `again` says that the
-/// friend has converted in this way for this advocate before.
-pub fn rule_of<'t>(
-    terms: &'t Program,
-    role: Role,
-    facets: &Facets<'_>,
-    again: bool,
-) -> Option<&'t Rule> {
-    let fits = |rule: &&Rule| {
-        let once = matches!(rule.trigger, Trigger::FirstPurchase | Trigger::Signup);
-        facets.fit(rule) && !(once && again)
-    };
-    terms.rules(role).find(fits)
-}
-
-/// The rule by which a role earns from this conversion, unless the shop gives its value at once.
-pub fn rule_for<'t>(
-    terms: &'t Program,
-    role: Role,
-    facets: &Facets<'_>,
-    again: bool,
-) -> Option<&'t Rule> {
-    rule_of(terms, role, facets, again).filter(|rule| rule.when == When::Earned)
-}
-
-/// Another order that claims the same friend, with what its own ledger says.
-#[derive(Debug, Clone)]
-pub struct Claim {
-    pub order: OrderPseudonym,
-    pub advocate: CustomerPseudonym,
-    /// The identity under which it was found, and the minute in that key.
-    pub identity: Identity,
-    pub accepted: Minute,
-    pub digest: Digest,
-    /// Its advocate's ledger of that order.
-    pub facts: Order,
-    /// Who its advocate is.
-    pub known: Known,
-    /// Every report of that order: accepted minute and digest.
-    pub reports: Vec<(Minute, Digest)>,
-}
-
-impl Claim {
-    /// The report of its order that counts.
-    fn standing(&self) -> Option<Accepted<Conversion>> {
-        match self.reports.iter().min() {
-            Some(first) => self.facts.standing(&[*first]),
-            None => self.facts.conversion.clone(),
-        }
-    }
-
-    /// Whether this claim is good and not wholly reversed, as of `until` or, where it settled
-    /// before, as of then: what was used by then stays used. A claim made by a report that does
-    /// not count names a friend whom the report that counts may not know.
-    fn stands(&self, versions: &Versions, until: Minute) -> bool {
-        let standing = self.standing();
-        let Some(conversion) = standing.as_ref() else { return false };
-        let Some(version) = versions.at(conversion.fact.occurred_at) else { return false };
-        let until = until.min(settling(&self.facts, conversion, &version.terms).at);
-        conversion.fact.identities.contains(&self.identity)
-            && attribute(&conversion.fact, self.advocate, &self.known, versions, until).is_ok()
-            && remaining(&self.facts, conversion, Some(until)).reversed.is_none()
-    }
-}
-
-/// Whether another report of the same order was accepted earlier.
-fn is_conflicting(reports: &[(Minute, Digest)], digest: Digest) -> bool {
-    reports.iter().min().is_some_and(|(_, first)| *first != digest)
-}
-
-/// What other claims mean for this one.
+/// The rule by which a role earns from a conversion, and why it earns nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Friendship {
-    /// Another advocate's claim holds the friend.
-    pub taken: bool,
-    /// The friend converted in the same way for this advocate before.
-    pub again: bool,
-    /// The friend converted in any way for this advocate before: so the friend is no old customer.
-    pub held: bool,
+pub struct Earning<'t> {
+    pub rule: &'t Rule,
+    pub refusal: Option<Reason>,
 }
 
-impl Friendship {
-    /// Who was new when the advocate brought them is not refused as an existing customer later.
-    pub fn waive(self, refusal: Result<(), Reason>) -> Result<(), Reason> {
-        if self.held && refusal == Err(Reason::ExistingCustomer) { Ok(()) } else { refusal }
+/// Finds the rule by which a role earns, and why it does not earn by it: the one place that says so, for
+/// verdicts, for what is shown before them, for the answer to a report and for offers. Of the rules
+/// that fit, the first counts; one for first conversions fits only the friend's first. `None` where the
+/// terms give this role nothing.
+pub fn earning<'t>(
+    terms: &'t Program,
+    role: Role,
+    facets: &Facets<'_>,
+    admitted: Result<Admission, Reason>,
+) -> Option<Earning<'t>> {
+    let fitting = |admission: Admission| {
+        let is_once =
+            |rule: &Rule| matches!(rule.trigger, Trigger::FirstPurchase | Trigger::Signup);
+        let fits = move |rule: &&Rule| {
+            facets.fit(rule) && (admission == Admission::First || !is_once(rule))
+        };
+        terms.rules(role).find(fits)
+    };
+    let applies = fitting(admitted.unwrap_or(Admission::First));
+    if let Some(rule) = applies {
+        return Some(Earning { rule, refusal: admitted.err() });
     }
+    let refusal = match admitted {
+        Err(reason) => reason,
+        Ok(Admission::Old) => Reason::ExistingCustomer,
+        Ok(Admission::First | Admission::Again) => Reason::FriendAlreadyReferred,
+    };
+    Some(Earning { rule: fitting(Admission::First)?, refusal: Some(refusal) })
 }
 
-/// Ranks the claims on one friend, as of `until`: under each identity, the earliest accepted one
-/// that stands holds. `own` gives, for each identity, the
-/// minutes of this order's own claims.
-pub fn friendship(
-    (order, advocate, kind): (OrderPseudonym, CustomerPseudonym, ConversionKind),
-    own: &[(Identity, Minute)],
-    claims: &[Claim],
-    versions: &Versions,
-    until: Minute,
-) -> Friendship {
-    let (mut again, mut held) = (false, false);
-    let mut holders: BTreeMap<Identity, &Claim> = BTreeMap::new();
-    for claim in claims.iter().filter(|claim| claim.order != order) {
-        // A repeat, with its later minute, counts for nothing.
-        let mine = own.iter().filter(|(identity, _)| *identity == claim.identity);
-        let mine = mine.map(|(_, at)| *at).min();
-        let earlier = mine.is_none_or(|at| (claim.accepted, claim.order) < (at, order));
-        if !earlier || !claim.stands(versions, until) {
-            continue;
-        }
-        let conversion = claim.facts.conversion.as_ref();
-        held |= claim.advocate == advocate;
-        again |=
-            claim.advocate == advocate && conversion.is_some_and(|other| other.fact.kind == kind);
-        let holder = holders.entry(claim.identity).or_insert(claim);
-        if (claim.accepted, claim.order) < (holder.accepted, holder.order) {
-            *holder = claim;
-        }
-    }
-    let taken = holders.values().any(|holder| holder.advocate != advocate);
-    Friendship { taken, again, held }
+/// The same, for what is earned like the advocate's reward. What the shop takes off the order at once
+/// is none of it.
+pub fn earned_later<'t>(
+    terms: &'t Program,
+    role: Role,
+    facets: &Facets<'_>,
+    admitted: Result<Admission, Reason>,
+) -> Option<Earning<'t>> {
+    earning(terms, role, facets, admitted).filter(|earning| earning.rule.when == When::Earned)
 }
 
 /// A reward that was decided before, as far as caps, tiers and milestones are concerned.
@@ -365,9 +150,8 @@ pub struct Case<'a> {
     pub items: &'a [Item],
     pub versions: &'a Versions,
     pub reports: &'a [(Minute, Digest)],
-    /// The minutes of this order's own claims.
-    pub own: &'a [(Identity, Minute)],
-    pub claims: &'a [Claim],
+    /// What the claims on the friend and the purchases of the person say.
+    pub standing: &'a Standing,
     /// What the advocate's orders that settled before this one earned.
     pub earned: &'a [Earned],
     /// The advocate's other orders, where their pace counts.
@@ -381,71 +165,64 @@ pub fn settle(case: &Case<'_>) -> Option<(Minute, Verdict)> {
     let version = case.versions.at(fact.occurred_at).or_else(|| case.versions.first())?;
     let terms = &version.terms;
     let at = settling(case.facts, conversion, terms).at;
-    let friendship = friendship(
-        (case.order, case.advocate, fact.kind),
-        case.own,
-        case.claims,
-        case.versions,
-        at,
-    );
-    let whole = if is_conflicting(case.reports, conversion.digest) {
-        Err(Reason::ConflictingReport)
-    } else {
-        let taken = if friendship.taken { Err(Reason::FriendAlreadyReferred) } else { Ok(()) };
-        let own = attribute(fact, case.advocate, case.known, case.versions, at);
-        friendship.waive(own).and(taken)
+    let weighed = Weighed {
+        order: case.order,
+        advocate: case.advocate,
+        conversion,
+        facts: case.facts,
+        known: case.known,
+        versions: case.versions,
+        settled: at,
     };
+    let admitted = admit(&weighed, case.reports, case.standing);
     let excluded = terms.excluded.amount(case.items);
+    let left = remaining(case.facts, conversion, Some(at));
     let bench = Bench {
         case,
         terms,
         at,
-        base: Base { left: remaining(case.facts, conversion, Some(at)), excluded },
-        facets: Facets::new(fact, case.known, conversion.at),
-        review: suspicion(case, conversion, terms),
+        base: Base { left, excluded },
+        facets: Facets::new(fact, case.facts, case.known, conversion.at),
+        review: suspicion(case, &weighed, terms, &left),
     };
     let mut rewards: Vec<Decided> = Vec::new();
     for role in [Role::Advocate, Role::Friend] {
-        let rule = rule_for(terms, role, &bench.facets, friendship.again);
-        let named = rule.or_else(|| rule_for(terms, role, &bench.facets, false));
-        let Some(named) = named else { continue };
-        let value = whole
-            .and_then(|()| rule.ok_or(Reason::FriendAlreadyReferred))
-            .and_then(|rule| bench.earn(rule));
+        let Some(earning) = earned_later(terms, role, &bench.facets, admitted) else { continue };
+        let named = earning.rule;
+        let value = earning.refusal.map_or_else(|| bench.earn(named), Err);
         let decided = bench.decided(named, value);
         let reached = bench.milestone(&decided, named.trigger);
         rewards.push(decided);
         rewards.extend(reached);
     }
-    Some((at, Verdict { report: conversion.digest, rewards, excluded }))
+    let admitted = decided(&weighed, admitted, case.standing);
+    Some((at, Verdict { report: conversion.digest, admitted, rewards, excluded }))
 }
 
 /// Why the merchant is to look at this order's rewards first.
 fn suspicion(
     case: &Case<'_>,
-    conversion: &Accepted<Conversion>,
+    weighed: &Weighed<'_>,
     terms: &Program,
+    left: &Remaining,
 ) -> Option<Reason> {
+    let conversion = weighed.conversion;
     let fact = &conversion.fact;
+    if case.standing.crowded {
+        return Some(Reason::Velocity);
+    }
+    // The merchant looked at it when approving it.
     if fact.via == Via::Hand {
-        return Some(Reason::ClaimedByHand);
+        return None;
     }
-    // Whatever came later counts against itself.
-    let earlier = |other: &&Pace| {
-        other.kind == fact.kind && (other.accepted, other.order) < (conversion.at, case.order)
-    };
-    let is_beyond =
-        |most: Option<u32>, count: usize| most.is_some_and(|most| count >= most as usize);
-    let earlier = case.pace.iter().filter(earlier);
-    let same_click = |other: &&Pace| matches!(fact.via, Via::Click { .. }) && other.via == fact.via;
-    if is_beyond(terms.review.orders_per_click, earlier.clone().filter(same_click).count()) {
-        return Some(Reason::ManyOrdersOneClick);
+    let paced = Paced { order: case.order, conversion, limits: terms.review };
+    if let Some(reason) = paced.suspicion(case.pace) {
+        return Some(reason);
     }
-    let until = fact.occurred_at;
-    let same_day =
-        |other: &&Pace| other.occurred_at > until.plus(-DAY) && other.occurred_at <= until;
-    let is_fast = is_beyond(terms.review.orders_per_day, earlier.filter(same_day).count());
-    is_fast.then_some(Reason::Velocity)
+    if fact.browser_only && left.confirmed.is_none() {
+        return Some(Reason::Unpaid);
+    }
+    is_unknown_buyer(weighed, case.standing).then_some(Reason::ExistingCustomer)
 }
 
 /// One order on the bench: what its rewards are decided by.
@@ -532,7 +309,7 @@ impl Bench<'_> {
             milestone: rule.milestone,
             review: waits,
             rate: value_of_rule.rate().filter(|_| value.is_ok()),
-            expires_days: rule.expires_days.filter(|_| value.is_ok()),
+            expires: rule.end().filter(|_| value.is_ok()),
             pool: rule.pool.filter(|_| value.is_ok() && rule.delivery == Delivery::Coupon),
             ..Decided::plain(rule.role, rule.trigger, value)
         }

@@ -32,7 +32,7 @@ use crate::identity_token::LEEWAY;
 use crate::ids::{Hint, ProgramId};
 use crate::keys::Secrets;
 use crate::merchant_signature::{SignatureFlaw, Signs};
-use crate::report::{ConversionReport, Proof};
+use crate::report::{ConversionReport, ProofKind};
 use crate::reward::ConversionKind;
 use crate::time::{DAY, Instant};
 use crate::token_problem::clock;
@@ -49,6 +49,8 @@ const REPORTED: [&str; 6] =
 pub struct SignedConversion {
     pub program: ProgramId,
     pub report: ConversionReport,
+    /// The ids of order and customer as they were sent, which is what is signed.
+    sent: [String; 2],
     expires: i64,
     signature: Vec<u8>,
 }
@@ -111,29 +113,33 @@ impl SignedConversion {
             return Err(f.invalid("kind", "must be signup or purchase; a page reports no others"));
         }
         let mut rest = f.into_rest(&REPORTED)?;
+        let sent = |name: &str| rest.get(name).and_then(Value::as_str).unwrap_or_default();
+        let sent = ["order_id", "customer_id"].map(|name| sent(name).to_owned());
         // What is read as a report must not be said twice.
         rest.insert("kind".to_owned(), json!(kind));
         rest.insert("occurred_at".to_owned(), json!(Instant::from_seconds(occurred_at)));
         rest.insert("hints".to_owned(), json!(hint.map(|hint| [HEXLOWER.encode(&hint.0)])));
-        let report = ConversionReport::parse(Value::Object(rest).to_string().as_bytes(), now)?;
+        let told = ConversionReport::parse(Value::Object(rest).to_string().as_bytes(), now)?;
+        let report = ConversionReport { browser_only: true, ..told };
         if token(&report).contains(char::is_control) {
             return Err(Invalid::field("token", "must be the value of pa, without line breaks"));
         }
-        Ok(Self { program, report, expires, signature })
+        Ok(Self { program, report, sent, expires, signature })
     }
 
     /// The lines that are signed.
     pub fn message(&self) -> String {
         let report = &self.report;
+        let [order, customer] = &self.sent;
         let hint = report.hints.first().map(|hint| HEXLOWER.encode(&hint.0));
         [
             "passalong-conversion-v1".to_owned(),
             self.program.to_string(),
-            report.order.as_str().to_owned(),
+            order.clone(),
             report.kind.to_string(),
             report.amount.map(|amount| amount.to_string()).unwrap_or_default(),
             report.currency.map(|currency| currency.to_string()).unwrap_or_default(),
-            report.customer.as_ref().map(|id| id.as_str().to_owned()).unwrap_or_default(),
+            customer.clone(),
             hint.unwrap_or_default(),
             report.first_order.map(|first| first.to_string()).unwrap_or_default(),
             report.occurred_at.seconds().to_string(),
@@ -166,8 +172,6 @@ impl SignedConversion {
 }
 
 fn token(report: &ConversionReport) -> &str {
-    match &report.proof {
-        Proof::Token(token) => token,
-        _ => "",
-    }
+    let token = report.proofs.iter().find(|proof| proof.kind == ProofKind::Token);
+    token.map_or("", |proof| &proof.text)
 }

@@ -1,21 +1,19 @@
 //! Where a reward is now, why, since when and until when: computed from facts and `now`, never
 //! stored. Before the verdict everything here is provisional; after it only reversals, fulfilment
-//! and expiry change what is shown.
+//! and, once it is fulfilled, its end change what is shown.
 
 use std::collections::BTreeMap;
 
-use crate::fact::{Accepted, Conversion, Decided, Event, Order, Verdict, Via};
+use crate::fact::{Accepted, Conversion, Decided, Order, Verdict};
 use crate::ids::{CustomerPseudonym, Digest, OrderPseudonym};
 use crate::mutation::{self, Mutation};
+use crate::orders::claims::attribute;
+use crate::orders::losses::Lost;
 use crate::program::{Program, Versions};
-use crate::report::EventType;
 use crate::reward::{
     ConversionKind, Label, Part, Reason, RewardId, Role, Rule, Status, Trigger, Value,
 };
-use crate::settlement::{
-    Base, Facets, Friendship, Known, Remaining, after, attribute, remaining, rule_for, settling,
-    worth,
-};
+use crate::settlement::{Base, Facets, Known, Remaining, earned_later, remaining, settling, worth};
 use crate::time::{Instant, SETTLE};
 
 /// A reward of an order, as it stands.
@@ -59,7 +57,7 @@ impl Reward {
     /// What whoever earned it has for good, entries taken off. A percentage or a gift is taken back
     /// as a whole.
     pub fn net(&self) -> Option<Value> {
-        if !matches!(self.status, Status::Approved | Status::Fulfilled) {
+        if self.status != Status::Approved && !self.status.is_handed_over() {
             return None;
         }
         let taken = self.entries.iter().filter_map(|entry| entry.value.amount());
@@ -74,7 +72,7 @@ impl Reward {
     pub fn owed(&self) -> Vec<Value> {
         match self.status {
             Status::Approved => vec![self.value],
-            Status::Fulfilled => {
+            Status::Fulfilled | Status::Expired => {
                 let open = self.entries.iter().filter(|entry| entry.settled.is_none());
                 open.map(|entry| entry.value).filter(|value| value.amount().is_some()).collect()
             }
@@ -123,18 +121,18 @@ pub fn rewards(order: &Order, view: &View<'_>) -> Vec<Reward> {
     }
     // What becomes known of an advocate after settlement no longer counts.
     let until = view.now.minute_up().min(settling(order, conversion, &version.terms).at);
-    let again = Friendship { taken: false, again: fact.again, held: fact.again };
-    let whole = again
-        .waive(attribute(fact, view.advocate, view.known, versions, until))
-        .and_then(|()| fact.noted.map_or(Ok(()), Err));
-    let facets = Facets::new(fact, view.known, conversion.at);
+    let by_itself = attribute(fact, order, view.advocate, view.known, versions, until);
+    let admitted = match by_itself {
+        Err(Reason::ExistingCustomer) if fact.waived => Ok(()),
+        attributed => attributed,
+    };
+    let admitted = admitted.and_then(|()| fact.noted.map_or(Ok(fact.admission), Err));
+    let facets = Facets::new(fact, order, view.known, conversion.at);
     [Role::Advocate, Role::Friend]
         .into_iter()
         .filter_map(|role| {
-            let rule = rule_for(&version.terms, role, &facets, fact.again);
-            let named = rule.or_else(|| rule_for(&version.terms, role, &facets, false))?;
-            let refusal = whole.and_then(|()| rule.ok_or(Reason::FriendAlreadyReferred)).err();
-            Some(looked_at.provisional(named, refusal))
+            let earning = earned_later(&version.terms, role, &facets, admitted)?;
+            Some(looked_at.provisional(earning.rule, earning.refusal))
         })
         .collect()
 }
@@ -174,13 +172,14 @@ impl Looked<'_> {
             reward.since = declined.at.start();
             return reward;
         }
-        let base = Base { left, excluded: self.conversion.fact.excluded };
+        let excluded = left.excluded.unwrap_or(self.conversion.fact.excluded);
+        let base = Base { left, excluded };
         let approved = self.view.approved.and_then(|approved| approved.get(&rule.trigger));
         let number = approved.copied().unwrap_or(0).saturating_add(1);
         match worth(rule, number, base, self.terms) {
             Err(reason) => {
                 reward.reason = Some(reason);
-                if let Some((_, at)) = left.reversed {
+                if let Some((_, at)) = left.reversed.filter(|_| reason.is_reversal()) {
                     reward.status = Status::Reversed;
                     reward.since = at;
                 }
@@ -190,10 +189,11 @@ impl Looked<'_> {
                 reward.value = value;
                 reward.status = Status::Pending;
                 let end = settling.at.start();
-                let by_hand = self.conversion.fact.via == Via::Hand;
-                if by_hand && self.order.review(part).is_none() {
+                let unpaid = self.unpaid(part, &left);
+                let waits = unpaid.or_else(|| self.disputed(part, &left));
+                if waits.is_some() {
                     reward.status = Status::Review;
-                    reward.reason = Some(Reason::ClaimedByHand);
+                    reward.reason = waits;
                     return reward;
                 }
                 if mutation::is_on(Mutation::ApprovedWithoutVerdict) && now >= end.plus(SETTLE) {
@@ -212,6 +212,18 @@ impl Looked<'_> {
             }
         }
         reward
+    }
+
+    /// Only a browser reported the order, and neither the shop nor the merchant has vouched for it.
+    fn unpaid(&self, part: Part, left: &Remaining) -> Option<Reason> {
+        let is_vouched_for = left.confirmed.is_some() || self.order.review(part).is_some();
+        (self.conversion.fact.browser_only && !is_vouched_for).then_some(Reason::Unpaid)
+    }
+
+    /// The order is disputed, and the merchant has not approved the reward since.
+    fn disputed(&self, part: Part, left: &Remaining) -> Option<Reason> {
+        let since = left.disputed?;
+        (!self.order.is_approved_after(part, since)).then_some(Reason::Disputed)
     }
 
     fn decided(&self, verdict: &Accepted<Verdict>, decided: &Decided) -> Reward {
@@ -245,7 +257,8 @@ impl Looked<'_> {
             }
             return reward;
         };
-        let lost = Lost { looked_at: self, verdict, decided, approved };
+        let (order, conversion) = (self.order, self.conversion);
+        let takes = Lost { order, conversion, verdict, decided, approved };
         let fulfilments = self.order.fulfilments(part);
         if let Some(paid) = fulfilments.first() {
             reward.status = Status::Fulfilled;
@@ -253,13 +266,11 @@ impl Looked<'_> {
             reward.coupon = coupon.map(|paid| paid.fact.sealed.clone());
             reward.value = paid.fact.value;
             reward.since = paid.at.start();
-            let entries = lost.takings(paid.fact.value).into_iter().map(|taking| {
-                let settled = self.order.settlement(part, taking.event);
-                taking.entry(settled.map(|settled| settled.at.start()))
-            });
-            reward.entries = entries.filter(|entry| entry.value.amount() != Some(0)).collect();
+            reward.entries = takes.entries(paid.fact.value);
+            self.ends(&mut reward, decided);
             return reward;
         }
+        let left = remaining(self.order, self.conversion, None);
         match (decided.review, review) {
             (_, Some(review)) if !review.fact.approved => {
                 reward.status = Status::Reversed;
@@ -268,121 +279,56 @@ impl Looked<'_> {
                 reward.value = zero(approved);
                 return reward;
             }
-            (Some(waits), None) => {
-                reward.status = Status::Review;
-                reward.reason = Some(waits);
+            (Some(waits), review) => {
+                let confirmed = left.confirmed.filter(|_| waits == Reason::Unpaid);
+                let released = confirmed.into_iter().chain(review.map(|review| review.at)).min();
+                if let Some(released) = released {
+                    reward.since = released.max(settled).start();
+                } else {
+                    reward.status = Status::Review;
+                    reward.reason = Some(waits);
+                }
             }
-            (Some(_), Some(review)) => reward.since = review.at.max(settled).start(),
             (None, _) => {}
         }
-        if reward.status == Status::Approved
-            && let Some(days) = decided.expires_days
-        {
-            let end = reward.since.plus_days(days);
-            if end <= self.view.now {
-                reward.status = Status::Expired;
-                reward.since = end;
-                return reward;
-            }
-            reward.until = Some(end);
+        // What was reached by many orders is not held up with one.
+        let disputed = self.disputed(part, &left).filter(|_| decided.milestone.is_none());
+        if let Some(disputed) = disputed.filter(|_| reward.status == Status::Approved) {
+            reward.status = Status::Review;
+            reward.reason = Some(disputed);
         }
-        for taking in lost.takings(approved) {
-            reward.value = taking.after;
-            if reward.status != Status::Review || taking.gone {
-                reward.reason = Some(taking.reason);
-            }
-            if taking.gone {
-                reward.status = Status::Reversed;
-                reward.since = taking.since;
-                reward.until = None;
-            }
+        let Some(loss) = takes.loss() else { return reward };
+        reward.value = loss.value;
+        if reward.status != Status::Review || loss.gone {
+            reward.reason = Some(loss.reason);
+        }
+        if loss.gone {
+            reward.status = Status::Reversed;
+            reward.since = loss.since;
         }
         reward
     }
-}
 
-/// What an approved value can lose.
-struct Lost<'a> {
-    looked_at: &'a Looked<'a>,
-    verdict: &'a Accepted<Verdict>,
-    decided: &'a Decided,
-    approved: Value,
-}
-
-impl Lost<'_> {
-    /// What the events took, one by one, from `start`. What was reached by many orders is not lost
-    /// with one.
-    fn takings(&self, start: Value) -> Vec<Taking> {
-        if self.decided.milestone.is_some() {
-            return Vec::new();
-        }
-        let Looked { order, conversion, .. } = self.looked_at;
-        let whole = conversion.fact.amount.unwrap_or(0);
-        let mut left = Remaining { amount: whole, reversed: None };
-        let mut before = start;
-        let mut gone = false;
-        let mut result = Vec::new();
-        for event in order.events() {
-            left = after(left, whole, &event.fact);
-            let next = self.shrunk(left);
-            // An order can be undone without taking anything: a percentage, or a value of nothing.
-            if next.amount() < before.amount() || (left.reversed.is_some() && !gone) {
-                gone = left.reversed.is_some() || next.amount() == Some(0);
-                let (reason, since) = taken_by(&event.fact);
-                let event = event.fact.1.event;
-                result.push(Taking { event, before, after: next, gone, reason, since });
-                before = next;
-            }
-        }
-        result
-    }
-
-    /// What is left of an approved value. A share of the order shrinks with it; a fixed value stays
-    /// until the order is wholly reversed.
-    fn shrunk(&self, left: Remaining) -> Value {
-        let approved = self.approved;
-        if left.reversed.is_some() {
-            return zero(approved);
-        }
-        match (self.decided.rate, approved.amount()) {
-            (Some(rate), Some(amount)) => {
-                let base = Base { left, excluded: self.verdict.fact.excluded };
-                approved.with_amount(amount.min(rate.of(base.amount())))
-            }
-            _ => approved,
-        }
-    }
-}
-
-/// An event that left less of a value.
-struct Taking {
-    event: Digest,
-    before: Value,
-    after: Value,
-    /// Nothing is left.
-    gone: bool,
-    reason: Reason,
-    since: Instant,
-}
-
-impl Taking {
-    fn entry(self, settled: Option<Instant>) -> Entry {
-        let value = match (self.before.amount(), self.after.amount()) {
-            (Some(before), Some(after)) => self.before.with_amount(after.saturating_sub(before)),
-            _ => self.before,
+    /// The end of a reward that was handed over: until when it can be used, or that this is over.
+    /// What was taken back as a whole before has none.
+    fn ends(&self, reward: &mut Reward, decided: &Decided) {
+        let Some(end) = decided.expires.map(|expires| expires.end(reward.since)) else { return };
+        let before = reward.entries.iter().filter(|entry| entry.since <= end);
+        let taken: Vec<_> = before.map(|entry| entry.value.amount()).collect();
+        let is_left = match reward.value.amount() {
+            Some(amount) => taken.into_iter().flatten().fold(amount, i64::saturating_add) > 0,
+            None => taken.is_empty(),
         };
-        Entry { event: self.event, value, reason: self.reason, since: self.since, settled }
+        if !is_left {
+            return;
+        }
+        if end < self.view.now {
+            reward.status = Status::Expired;
+            reward.since = end;
+        } else {
+            reward.until = Some(end);
+        }
     }
-}
-
-fn taken_by((kind, event): &(EventType, Event)) -> (Reason, Instant) {
-    let reason = match kind {
-        EventType::Withdrawn => Reason::Withdrawn,
-        EventType::Cancelled => Reason::Cancelled,
-        EventType::Chargeback => Reason::Chargeback,
-        EventType::Refunded | EventType::Delivered => Reason::Refunded,
-    };
-    (reason, event.occurred_at)
 }
 
 /// The rule a decision was made by, as far as its kind of value goes.
@@ -423,7 +369,7 @@ impl Totals {
         let Some(reward) = reward else { return };
         match reward.status {
             Status::Pending | Status::Review => self.pending += 1,
-            Status::Approved | Status::Fulfilled => self.approved += 1,
+            Status::Approved | Status::Fulfilled | Status::Expired => self.approved += 1,
             _ => {}
         }
         self.sum(reward);

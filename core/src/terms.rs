@@ -9,8 +9,8 @@ mod de;
 mod en;
 mod figures;
 
-use crate::program::{Address, Model, Program};
-use crate::reward::{Cap, CapPeriod, ConversionKind, Role, Rule, Value, When};
+use crate::program::{Address, GIFT_CARDS, Program};
+use crate::reward::{Cap, CapPeriod, ConversionKind, Expires, Role, Rule, Value, When};
 use crate::words::words;
 
 words!(
@@ -76,14 +76,15 @@ trait Tongue {
     /// A bonus with the so many-th.
     fn bonus(&self, rule: &Rule, at: u32) -> String;
     fn cap(&self, rule: &Rule, cap: Cap, amount: Option<Value>) -> String;
-    fn expiry(&self, days: u32) -> String;
+    /// How long it can be used, from when its owner has it.
+    fn expiry(&self, role: Role, expires: Expires) -> String;
     /// How it gets to whoever earned it, where there is something to say.
     fn delivery(&self, rule: &Rule) -> Option<String>;
     /// Of several rules the first applies, whether or not its minimum is reached.
     fn first_applies(&self, has_minimum: bool) -> String;
     fn new_customers(&self, shop: &str) -> String;
     fn once(&self) -> String;
-    fn window(&self, kinds: Kinds, days: u32, model: Model) -> String;
+    fn window(&self, kinds: Kinds, days: u32) -> String;
     fn bound(&self, kinds: Kinds, days: u32) -> String;
     /// From when on rewards for purchases are approved. Not later is nowhere said: the merchant may
     /// look at one first.
@@ -95,7 +96,7 @@ trait Tongue {
     fn minimum_counts(&self) -> String;
     fn order_value(&self) -> String;
     fn currency(&self) -> String;
-    fn excluded(&self, categories: &[String], skus: &[String]) -> String;
+    fn excluded(&self, gift_cards: bool, categories: &[String], skus: &[String]) -> String;
     fn ceiling(&self, most: i64) -> String;
     fn year(&self) -> String;
     fn bonus_stays(&self) -> String;
@@ -139,7 +140,7 @@ fn rule(rule: &Rule, program: &Program, tongue: &impl Tongue) -> Vec<String> {
             cap.amount.map(|amount| rule.value.earned(0, program.currency).with_amount(amount));
         tongue.cap(rule, cap, amount)
     }));
-    all.extend(rule.expires_days.map(|days| tongue.expiry(days)));
+    all.extend(rule.end().map(|expires| tongue.expiry(rule.role, expires)));
     all.extend(tongue.delivery(rule));
     all
 }
@@ -177,7 +178,7 @@ fn who_counts(program: &Program, kinds: Kinds, tongue: &impl Tongue) -> Vec<Stri
         all.push(tongue.new_customers(&program.name));
     }
     all.push(tongue.once());
-    all.push(tongue.window(kinds, attribution.window_days, attribution.model));
+    all.push(tongue.window(kinds, attribution.window_days));
     if attribution.bound_days > 0 {
         all.push(tongue.bound(kinds, attribution.bound_days));
     }
@@ -221,8 +222,12 @@ fn what_counts(program: &Program, kinds: Kinds, tongue: &impl Tongue) -> Vec<Str
         all.push(tongue.currency());
     }
     let excluded = &program.excluded;
-    if !excluded.categories.is_empty() || !excluded.skus.is_empty() {
-        all.push(tongue.excluded(&excluded.categories, &excluded.skus));
+    // Of a sign-up nothing can be excluded.
+    let has_goods = kinds.purchases || kinds.actions;
+    if has_goods && !(excluded.categories.is_empty() && excluded.skus.is_empty()) {
+        let (gift_cards, categories): (Vec<String>, Vec<String>) =
+            excluded.categories.iter().cloned().partition(|category| category == GIFT_CARDS);
+        all.push(tongue.excluded(!gift_cards.is_empty(), &categories, &excluded.skus));
     }
     if rules().any(|rule| matches!(rule.value, Value::FreePeriods { .. })) {
         all.push(tongue.months());

@@ -171,6 +171,13 @@ impl Day {
         Self(self.0 + days)
     }
 
+    /// The first day of the n-th year after this day's, or the last there is.
+    #[must_use]
+    pub fn new_year(self, years: u32) -> Self {
+        let year = i16::try_from(years).map_or(i16::MAX, |years| self.year().saturating_add(years));
+        format!("{year:04}0101").parse().unwrap_or(Self(LAST / DAY))
+    }
+
     fn date(self) -> Date {
         let timestamp = Timestamp::from_second(self.start().seconds()).unwrap_or_default();
         jiff::tz::Offset::UTC.to_datetime(timestamp).date()
@@ -237,6 +244,11 @@ mod tests {
         assert_eq!("2026-11-22".parse(), Ok(at.day()));
         assert_eq!("20261122".parse(), Ok(at.day()));
         assert_eq!(at.day().year(), 2026);
+        assert_eq!(at.day().new_year(0).dashed(), "2026-01-01");
+        assert_eq!(at.day().new_year(3).dashed(), "2029-01-01");
+        for beyond in [174, 10_000, u32::MAX] {
+            assert_eq!(at.day().new_year(beyond).dashed(), "2200-01-01");
+        }
         assert_eq!(at.day().dashed(), "2026-11-22");
     }
 

@@ -5,11 +5,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
+use crate::missing_referral::{self, ClaimStatus, Outcome};
 use crate::money::Currency;
 use crate::program::{Address, Program};
-use crate::report::EventType;
+use crate::report::{EventType, ProofKind};
 use crate::reward::{ConversionKind, Reason, Role, Rule, Status, Trigger, Value, When};
-use crate::time::Instant;
+use crate::time::{Instant, Minute};
 
 /// An error: `application/problem+json` (RFC 9457) with a stable code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,13 +180,68 @@ pub struct AliasChosen {
     pub reserved_until: Option<Instant>,
 }
 
-/// A referral that a customer missed and asked for: it waits for its order, which the shop reports.
+/// A missing referral that a customer reported. It says nothing of the order: whether there is one is
+/// the merchant's to tell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MeClaim {
+    /// The number of the order, as the customer gave it.
+    pub order_number: String,
     /// The day of the order, as the customer said: `2026-11-20`.
     pub ordered_on: String,
     pub filed_at: Instant,
+    /// `open` until the merchant decided or it lapsed, also where the order was found.
+    pub status: ClaimStatus,
+}
+
+impl MeClaim {
+    pub fn new(
+        order_number: String,
+        ordered_on: String,
+        filed: Minute,
+        outcome: Option<Outcome>,
+        now: Instant,
+    ) -> Self {
+        let status = missing_referral::shown(filed, outcome, now);
+        Self { order_number, ordered_on, filed_at: filed.start(), status }
+    }
+}
+
+/// A missing referral whose order was found: the merchant decides by `POST /v1/rewards/{id}/review`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FoundClaim {
+    /// The advocate's reward, if it is approved.
+    pub id: String,
+    /// Who reported it.
+    pub customer_id: Option<String>,
+    /// The order that was found.
+    pub order_id: String,
+    /// The number of the order, as the customer gave it.
+    pub order_number: String,
+    /// The day of the order, as the customer said.
+    pub ordered_on: String,
+    pub filed_at: Instant,
+    /// `found`.
+    pub status: ClaimStatus,
+    pub kind: ConversionKind,
+    pub amount: Option<i64>,
+    pub currency: Option<Currency>,
+    pub occurred_at: Instant,
+    /// What the customer would earn, as far as is known; `null` where it would be nothing.
+    pub value: Option<Value>,
+    /// `claimed_by_hand`, or why it would be nothing.
+    pub reason: Option<Reason>,
+}
+
+/// `GET /v1/claims`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FoundClaims {
+    pub claims: Vec<FoundClaim>,
+    /// Where the next page begins.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cursor: Option<String>,
 }
 
 /// Progress towards what comes next: a `milestone` with its bonus, or a `tier` of higher values.
@@ -232,7 +288,14 @@ pub struct OfferAnswer {
     pub value: Option<Value>,
     /// The order must be at least this, in minor units, after everything is taken off.
     pub minimum_order: Option<i64>,
+    /// What of the items asked about a discount can be taken off, in minor units: without excluded
+    /// ones. `null` where the question had no items.
+    pub discountable: Option<i64>,
     pub reason: Option<Reason>,
+    /// Which proof counted.
+    pub proof: Option<ProofKind>,
+    /// What the others lacked that were tried.
+    pub proofs: Vec<Lacked>,
 }
 
 /// `POST /v1/codes`.
@@ -269,6 +332,35 @@ pub struct ConversionAnswer {
     pub provisional: bool,
     /// The version of the terms that applies; `null` before the program began.
     pub terms_version: Option<u32>,
+    /// Of a refund: how much of what was left it took, in minor units.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub taken: Option<i64>,
+    /// Which proof counted.
+    pub proof: Option<ProofKind>,
+    /// What the others lacked that were tried, in the order in which that was done. Those after the one
+    /// that counted are not tried.
+    pub proofs: Vec<Lacked>,
+}
+
+/// What a proof lacked, under its kind: `{"token": "invalid_token"}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lacked {
+    Token(Reason),
+    Code(Reason),
+    Alias(Reason),
+    Coupon(Reason),
+}
+
+impl Lacked {
+    pub const fn new(kind: ProofKind, reason: Reason) -> Self {
+        match kind {
+            ProofKind::Token => Self::Token(reason),
+            ProofKind::Code => Self::Code(reason),
+            ProofKind::Alias => Self::Alias(reason),
+            ProofKind::Coupon => Self::Coupon(reason),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -312,6 +404,9 @@ pub struct StoryEvent {
     pub event_id: String,
     pub r#type: EventType,
     pub amount: Option<i64>,
+    /// Of a restoration: the event that it named, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub undoes: Option<String>,
     pub occurred_at: Instant,
     pub accepted_at: Instant,
 }

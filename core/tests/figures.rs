@@ -6,6 +6,7 @@ mod support;
 use passalong_core::channel::Channel;
 use passalong_core::figures::{DayFigures, Figures, Orders, Reach, Stats, Sum, Tally};
 use passalong_core::metrics::{Seen, metrics};
+use passalong_core::orders::claims::Admission;
 use passalong_core::report::EventType;
 use passalong_core::reward::{ConversionKind, Reason, Role, Status, Trigger};
 use passalong_core::status::Reward;
@@ -82,11 +83,16 @@ fn an_order_is_nobodys_referral_where_its_proof_is_refused_not_where_a_rule_gran
             Reason::Velocity,
             Reason::ManyOrdersOneClick,
             Reason::ClaimedByHand,
+            Reason::Unpaid,
+            Reason::Disputed,
             Reason::Refunded,
             Reason::Withdrawn,
             Reason::Cancelled,
             Reason::Chargeback,
             Reason::TooLate,
+            // It waits, and stands until then.
+            Reason::Unpaid,
+            Reason::Disputed,
         ];
         let counts = u64::from(earns_nothing.contains(reason));
         assert_eq!((orders.purchases, orders.refused), (counts, 1 - counts), "{reason}");
@@ -102,7 +108,7 @@ fn an_order_is_nobodys_referral_where_its_proof_is_refused_not_where_a_rule_gran
     assert_eq!(one(&Scene::plain(), &rewards).purchases, 1);
     // The same friend's next order with the same advocate.
     let mut again = Scene::plain();
-    again.conversion.again = true;
+    again.conversion.admission = Admission::Again;
     let orders = one(&again, &refused(Reason::FriendAlreadyReferred));
     assert_eq!((orders.purchases, orders.refused, orders.new_friends), (1, 0, 0));
 }

@@ -53,6 +53,86 @@ fn an_upload_reads_as_spreadsheets_write_it() {
 }
 
 #[test]
+fn a_heading_never_becomes_a_voucher() {
+    let names = [
+        "Gutscheincode",
+        "GUTSCHEINCODE",
+        "Gutschein-Code",
+        "Gutschein",
+        "Gutscheine",
+        "code",
+        "Codes",
+        "Coupon",
+        "Coupon code",
+        "coupon_code",
+        "Voucher code",
+        "VOUCHER",
+        "Promo-Code",
+        "Rabattcode",
+        "Discount Code",
+        "Aktionscode",
+        "Kupon",
+        "Gift code",
+    ];
+    for name in names {
+        for body in [
+            format!("{name}\nTEE-1\nTEE-2\n"),
+            format!("\u{feff}\"{name}\";\r\nTEE-1;\r\nTEE-2;\r\n"),
+            format!("sep=;\r\nWert;{name};gültig bis\r\n5,00;TEE-1;31.12.2029\r\n5,00;TEE-2;\r\n"),
+        ] {
+            assert_eq!(read(body.as_bytes()).unwrap(), ["TEE-1", "TEE-2"], "{body:?}");
+        }
+        // Of two files that were joined.
+        let joined = format!("code\nTEE-1\n{name}\nTEE-2\n");
+        assert_eq!(read(joined.as_bytes()).unwrap_err().field, "line 3", "{joined:?}");
+    }
+}
+
+#[test]
+fn of_several_columns_the_one_that_says_code_holds_them() {
+    for (body, expected) in [
+        ("Gutschein;Code\n5 EUR;TEE-1\n", Ok("TEE-1")),
+        ("Code,Coupon\nTEE-1,x\n", Ok("TEE-1")),
+        ("Gutschein;Voucher\nTEE-1;TEE-2\n", Err("line 1")),
+        ("Code;Gutscheincode\nTEE-1;TEE-2\n", Err("line 1")),
+        ("Wert;Bezeichnung\n5;TEE-1\n", Err("line 1")),
+        // A comma is part of a price where cells end with a semicolon.
+        ("Wert;Code\n5,00;TEE-1\n", Ok("TEE-1")),
+        ("5,00;TEE-1\n", Err("line 1")),
+    ] {
+        let read = read(body.as_bytes());
+        let code =
+            read.as_ref().map(|codes| codes[0].as_str()).map_err(|error| error.field.as_str());
+        assert_eq!(code, expected, "{body:?}");
+    }
+}
+
+#[test]
+fn what_only_looks_like_a_heading_is_refused_and_a_code_is_not() {
+    for (body, refused) in [
+        ("Bezeichnung\nTEE-1\nTEE-2\n", true),
+        ("BEZEICHNUNG\nTEE-1\nTEE-2\n", true),
+        ("Kennung\nABCDEF7\n", true),
+        ("Gutschein-Nr\nABCDEF\nGHIJKL\n", true),
+        ("CouponID\nTEE-1\n", true),
+        ("ABCDEF\nGHIJK1\n", false),
+        ("ABCDEF\nGHIJKL\n", false),
+        ("abcdef\nghijkl\nmnop\n", false),
+        ("GUTSCHEIN-A\nGUTSCHEIN-B\n", false),
+        ("SOMMER\n", false),
+        ("GUTSCHEIN5\nX1\n", false),
+        ("code\nBezeichnung\nTEE-1\n", false),
+    ] {
+        let read = read(body.as_bytes());
+        assert_eq!(read.is_err(), refused, "{body:?} {read:?}");
+        if let Err(error) = read {
+            assert_eq!(error.field, "line 1");
+            assert!(error.detail.contains("looks like a heading"), "{}", error.detail);
+        }
+    }
+}
+
+#[test]
 fn one_wrong_line_refuses_the_whole_and_is_named() {
     let long = format!("{}\n{}", "A".repeat(64), "A".repeat(65));
     let many = (1..=1_001).map(|number| format!("T{number}")).collect::<Vec<_>>().join("\n");
@@ -166,7 +246,8 @@ proptest! {
     #[test]
     fn reading_an_upload_never_panics_and_what_it_gives_reads_again(body in prop::collection::vec(any::<u8>(), 0..200)) {
         if let Ok(codes) = read(&body) {
-            prop_assert_eq!(read(codes.join("\n").as_bytes()).map_or(0, |again| again.len()), codes.len());
+            let again = format!("code\n{}", codes.join("\n"));
+            prop_assert_eq!(read(again.as_bytes()).unwrap_or_default(), codes);
         }
     }
 }

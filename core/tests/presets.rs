@@ -18,6 +18,8 @@ mod twenty_ten;
 mod zalando;
 
 use passalong_core::fact::Decided;
+use passalong_core::program::{GIFT_CARDS, Program, Review};
+use passalong_core::report::Item;
 use passalong_core::reward::{ConversionKind, Reason, Role, Value};
 use passalong_core::settlement::Earned;
 use passalong_core::time::Minute;
@@ -78,6 +80,37 @@ impl Ledger {
             self.earned.push(Earned { settled, order: scene.order, decided: *decided, action });
         }
         (settled, verdict.rewards)
+    }
+}
+
+#[test]
+fn every_preset_earns_nothing_on_gift_cards_and_lets_the_unusual_wait() {
+    for preset in Program::presets() {
+        let terms = support::program(&json!({"preset": preset}));
+        assert_eq!(terms.excluded.categories, [GIFT_CARDS], "{preset}");
+        let expected = Review { orders_per_day: Some(10), orders_per_click: Some(3) };
+        assert_eq!(terms.review, expected, "{preset}");
+    }
+}
+
+#[test]
+fn of_an_order_with_a_gift_card_the_rest_earns() {
+    let item = |sku: &str, category: Option<&str>, amount| Item {
+        sku: sku.to_owned(),
+        category: category.map(str::to_owned),
+        amount,
+    };
+    for (gift_card, decided) in [
+        (0, Ok(support::credit(1_000))),
+        (2_500, Ok(support::credit(500))),
+        (5_000, Err(Reason::ExcludedItem)),
+    ] {
+        let mut bought = scene("20-10");
+        bought.items = vec![
+            item("TEE-1", Some("tee"), 5_000 - gift_card),
+            item("GUTSCHEIN", Some(GIFT_CARDS), gift_card),
+        ];
+        assert_eq!(bought.advocates(), decided, "{gift_card}");
     }
 }
 

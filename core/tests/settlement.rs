@@ -1,22 +1,38 @@
 //! When an order settles, and what its own facts make of it. What other orders mean for it is in
-//! `settlement/`: claims on the same friend, caps, and the properties that hold for all.
+//! `settlement/`: claims on the same friend, who is new, caps, and the properties that hold for all.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 mod support;
 
+#[path = "settlement/bound.rs"]
+mod bound;
 #[path = "settlement/caps.rs"]
 mod caps;
 #[path = "settlement/claims.rs"]
 mod claims;
+#[path = "settlement/earning.rs"]
+mod earning;
+#[path = "settlement/erasure.rs"]
+mod erasure;
+#[path = "settlement/first_purchase.rs"]
+mod first_purchase;
+#[path = "settlement/holders.rs"]
+mod holders;
+#[path = "settlement/missing.rs"]
+mod missing;
+#[path = "settlement/new_customer.rs"]
+mod new_customer;
 #[path = "settlement/properties.rs"]
 mod properties;
+#[path = "settlement/races.rs"]
+mod races;
 
 use passalong_core::channel::Channel;
 use passalong_core::fact::{Fact, FactKey, FactKind, Order, Via};
 use passalong_core::program::Versions;
 use passalong_core::report::EventType;
 use passalong_core::reward::{ConversionKind, Reason, Role, Trigger, Value};
-use passalong_core::settlement::{Facets, rule_for, settling};
+use passalong_core::settlement::settling;
 use passalong_core::time::{DAY, Minute};
 use serde_json::json;
 use support::{
@@ -152,7 +168,7 @@ fn a_click_earns_within_the_window_to_the_second() {
         (0, Ok(credit(1000))),
         (-299, Ok(credit(1000))),
         (-300, Ok(credit(1000))),
-        (-301, Err(Reason::OutsideWindow)),
+        (-301, Err(Reason::ClickedLater)),
     ] {
         let mut scene = Scene::plain();
         scene.conversion.via =
@@ -207,7 +223,8 @@ fn a_referral_is_refused_for_its_reason() {
         (json!({}), Some(false), Err(Reason::ExistingCustomer)),
         (json!({}), Some(true), Ok(credit(1000))),
         (json!({}), None, Ok(credit(1000))),
-        (all, Some(false), Ok(credit(1000))),
+        // Old customers are welcome, but no purchase of theirs is their first.
+        (all, Some(false), Err(Reason::ExistingCustomer)),
     ] {
         let mut scene = Scene::new(&terms);
         scene.conversion.first_order = first_order;
@@ -344,7 +361,7 @@ fn of_conflicting_reports_the_earliest_counts_then_the_smaller_digest() {
         other.conversion.amount = Some(3000);
         (other.accepted, other.digest) = (minutes(accepted, minute), digest(byte));
         let facts = fold(scene.facts().into_iter().chain(other.facts()));
-        let verdict = scene.settle_with(&facts, &scene.own()).1;
+        let verdict = scene.settle_with(&facts).1;
         assert_eq!(verdict.rewards[0].value, Some(credit(amount)), "{minute} {byte}");
     }
 }
@@ -357,14 +374,14 @@ fn the_report_that_was_recorded_as_the_order_stands_for_it() {
     (recorded.accepted, recorded.digest) = (day(1), digest(1));
     recorded.reports = vec![(day(1), digest(1))];
     let mut order = fold(cut_off.facts().into_iter().chain(recorded.facts()));
-    let amount = |order: &Order| recorded.settle_with(order, &recorded.own()).1.rewards[0].value;
+    let amount = |order: &Order| recorded.settle_with(order).1.rewards[0].value;
     assert_eq!(amount(&order), None, "the one that was cut off conflicts");
     order.stand(&[(day(1), digest(1))]);
     assert_eq!(amount(&order), Some(credit(600)));
     order.stand(&[(day(1), digest(77))]);
     assert_eq!(amount(&order), Some(credit(600)), "what is in no ledger changes nothing");
     // The verdict says which report it decided on, in whatever order facts are read.
-    let (settled, verdict) = recorded.settle_with(&order, &recorded.own());
+    let (settled, verdict) = recorded.settle_with(&order);
     let key = FactKey { accepted: settled, kind: FactKind::Verdict, digest: digest(9) };
     let mut facts: Vec<_> = cut_off.facts().into_iter().chain(recorded.facts()).collect();
     facts.push((key, Fact::Verdict(verdict)));
@@ -384,28 +401,6 @@ fn both_rules() -> serde_json::Value {
         {"for": "friend", "trigger": "every_purchase", "value": {"kind": "points", "points": 3}},
         {"for": "friend", "trigger": "signup", "value": {"kind": "points", "points": 8}},
     ]})
-}
-
-#[test]
-fn of_the_rules_for_a_role_the_first_that_fits_applies() {
-    let terms = program(&both_rules());
-    let value = |role, kind, again| {
-        let facets = Facets { kind, action: None, advocate_segment: None, friend_segment: None };
-        rule_for(&terms, role, &facets, again).map(|rule| rule.value)
-    };
-    let (purchase, signup) = (ConversionKind::Purchase, ConversionKind::Signup);
-    for (role, kind, again, expected) in [
-        (Role::Advocate, purchase, false, Some(credit(900))),
-        (Role::Advocate, purchase, true, Some(points(5))),
-        (Role::Advocate, signup, false, None),
-        // The discount was taken off the first order: there it is the rule that applies.
-        (Role::Friend, purchase, false, None),
-        (Role::Friend, purchase, true, Some(points(3))),
-        (Role::Friend, signup, false, Some(points(8))),
-        (Role::Friend, signup, true, None),
-    ] {
-        assert_eq!(value(role, kind, again), expected, "{role} {kind} {again}");
-    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ mod shopware;
 mod woocommerce;
 
 use passalong_core::decode::Invalid;
-use passalong_core::report::{Item, Proof};
+use passalong_core::report::{ConversionReport, Item, Proof};
 use passalong_core::shop::{Heard, MOST, Report, Shop, Told, read};
 use passalong_core::time::Instant;
 use serde_json::{Value, json};
@@ -51,16 +51,18 @@ fn told(shop: Shop, topic: &str, payload: &Value) -> Result<Told, Invalid> {
     read(shop, topic, payload.to_string().as_bytes(), now())
 }
 
+/// What a report has to prove its referral, the strongest first.
+fn proofs(report: &ConversionReport) -> String {
+    let proof = |proof: &Proof| format!("{} {}", proof.kind, proof.text);
+    let proofs: Vec<String> = report.proofs.iter().map(proof).collect();
+    if proofs.is_empty() { "nothing".to_owned() } else { proofs.join(" and ") }
+}
+
 /// The reports in a line each, and why there are no more.
 fn brief(told: &Told) -> (Vec<String>, Option<&'static str>) {
     let line = |report: &Report| match report {
         Report::Conversion(one) => {
-            let proof = match &one.proof {
-                Proof::None => "nothing".to_owned(),
-                Proof::Token(token) => format!("token {token}"),
-                Proof::Coupon(coupon) => format!("coupon {coupon}"),
-                proof => format!("{proof:?}"),
-            };
+            let proof = proofs(one);
             let customer = one.customer.as_ref().map_or("guest", |id| id.as_str());
             let (amount, currency) = (one.amount.unwrap(), one.currency.unwrap());
             format!(
@@ -100,7 +102,7 @@ fn ignored(shop: Shop, topic: &str, payload: &Value, why: &str) {
     assert!(ignored.is_some_and(|told| told.contains(why)), "{topic}: {ignored:?} is not {why}");
 }
 
-fn conversion(told: &Told) -> &passalong_core::report::ConversionReport {
+fn conversion(told: &Told) -> &ConversionReport {
     match &told.reports[0] {
         Report::Conversion(report) => report,
         Report::Event(..) => panic!("{told:?}"),

@@ -4,6 +4,7 @@
 mod support;
 
 use passalong_core::fact::Via;
+use passalong_core::orders::claims::Admission;
 use passalong_core::report::EventType;
 use passalong_core::reward::{ConversionKind, Reason, Role, Status, Trigger, Value};
 use passalong_core::status::{Entry, Reward, Totals};
@@ -104,7 +105,7 @@ fn what_is_refused_says_why_at_once() {
     refused(&scene, ordered(), Reason::FriendAlreadyReferred);
 
     let mut scene = Scene::plain();
-    scene.conversion.again = true;
+    scene.conversion.admission = Admission::Again;
     refused(&scene, ordered(), Reason::FriendAlreadyReferred);
 
     let rule = json!({"minimum_order": 5001, "value": {"kind": "credit", "amount": 700}});
@@ -199,7 +200,7 @@ fn a_refund_after_settlement_shrinks_an_approved_share() {
 fn an_order_undone_after_settlement_takes_the_whole_reward() {
     let nothing = with_value(&credit(1));
     let mut worthless = Scene::plain();
-    worthless.conversion.amount = Some(0);
+    worthless.conversion.amount = Some(2);
     for (scene, zero) in [
         (Scene::plain(), credit(0)),
         (nothing, credit(0)),
@@ -270,9 +271,82 @@ fn a_fulfilled_percentage_is_taken_back_once() {
 #[test]
 fn an_entry_is_below_zero() {
     let mut worthless = Scene::plain().fulfilled(Role::Advocate, credit(0), day(31));
-    worthless.conversion.amount = Some(0);
+    worthless.conversion.amount = Some(2);
     let undone = worthless.event(EventType::Chargeback, day(40), None);
     assert_eq!(decided(&undone), shown(credit(0), Status::Fulfilled, None, start(31)));
+}
+
+/// A share of the order that ends ten days after it was handed over.
+fn ending() -> Scene {
+    let value = json!({"kind": "percent_of_order", "basis_points": 2000});
+    Scene::new(&advocate_rule(&json!({"value": value, "expires": {"days": 10}})))
+}
+
+fn decided_at(scene: &Scene, now: Instant) -> Reward {
+    only(scene.decided_rewards_at(now))
+}
+
+#[test]
+fn what_the_merchant_has_not_handed_over_never_ends() {
+    let expected = shown(credit(1000), Status::Approved, None, start(30));
+    for days in [30, 40, 400, 10_000] {
+        assert_eq!(decided_at(&ending(), start(days)), expected, "{days}");
+    }
+}
+
+#[test]
+fn an_end_runs_from_when_a_reward_was_handed_over() {
+    for handed_over in [31, 500] {
+        let scene = ending().fulfilled(Role::Advocate, credit(1000), day(handed_over));
+        let last = day(handed_over + 11).start().day().start().plus(-1);
+        let mut fulfilled = shown(credit(1000), Status::Fulfilled, None, start(handed_over));
+        fulfilled.until = Some(last);
+        let expired = shown(credit(1000), Status::Expired, None, last);
+        for (now, expected) in [
+            (start(handed_over), &fulfilled),
+            (last.plus(-1), &fulfilled),
+            (last, &fulfilled),
+            (last.plus(1), &expired),
+            (start(5_000), &expired),
+        ] {
+            assert_eq!(decided_at(&scene, now), *expected, "{handed_over} {now}");
+        }
+    }
+    let endless = Scene::plain().fulfilled(Role::Advocate, credit(1000), day(31));
+    assert_eq!(decided_at(&endless, start(10_000)).status, Status::Fulfilled);
+}
+
+#[test]
+fn what_was_handed_over_counts_so_after_its_end_too() {
+    let scene = ending().fulfilled(Role::Advocate, credit(1000), day(31)).refunded(day(35), 1000);
+    let taken = [entry(1, credit(-200), Reason::Refunded, start(35))];
+    for (now, status) in [(start(36), Status::Fulfilled), (start(60), Status::Expired)] {
+        let reward = decided_at(&scene, now);
+        assert_eq!((reward.status, reward.value), (status, credit(1000)));
+        assert_eq!((reward.entries.as_slice(), reward.net()), (&taken[..], Some(credit(800))));
+        assert_eq!(reward.owed(), [credit(-200)], "the customer owes it all the same");
+        let mut totals = Totals::default();
+        totals.add(ConversionKind::Purchase, Some(&reward));
+        assert_eq!((totals.approved, totals.earned), (1, vec![(credit(800), 1)]));
+    }
+    // What is taken back after the end is an entry like any other.
+    let late = scene.event(EventType::Chargeback, day(70), None);
+    let reward = decided_at(&late, start(80));
+    assert_eq!((reward.status, reward.net()), (Status::Expired, Some(credit(0))));
+}
+
+#[test]
+fn what_was_taken_back_as_a_whole_has_no_end() {
+    let share = ending().fulfilled(Role::Advocate, credit(1000), day(31));
+    let percent = advocate_rule(&json!({"value": percent_off(), "expires": {"days": 10}}));
+    let percent = Scene::new(&percent).fulfilled(Role::Advocate, percent_off(), day(31));
+    for scene in [share, percent] {
+        let scene = scene.event(EventType::Withdrawn, day(35), None);
+        for now in [start(36), start(80)] {
+            let reward = decided_at(&scene, now);
+            assert_eq!((reward.status, reward.until), (Status::Fulfilled, None), "{now}");
+        }
+    }
 }
 
 #[test]

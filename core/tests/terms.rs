@@ -32,11 +32,11 @@ fn text(program: &Program, language: Language, address: Address) -> String {
 fn everything() -> Program {
     support::program(&json!({
         "paused": true,
-        "attribution": {"model": "first_click", "window_days": 1, "new_customers_only": false, "bound_days": 90},
+        "attribution": {"window_days": 1, "new_customers_only": false, "bound_days": 90},
         "hold": {"from": "order", "days": 14},
         "coupon": {"code": "FREUND"},
         "yearly_ceiling": "tax_free_de",
-        "excluded": {"categories": ["Arznei", "Bücher"], "skus": ["TEE-ALT"]},
+        "excluded": {"categories": ["gift_card", "Arznei", "Bücher"], "skus": ["TEE-ALT"]},
         "review": {"orders_per_day": 77, "orders_per_click": 78},
         "rewards": [
             {"for": "advocate", "trigger": "first_purchase", "segment": "stammkunde",
@@ -44,15 +44,15 @@ fn everything() -> Program {
              "tiers": [{"from": 3, "value": {"kind": "percent_of_order", "basis_points": 1500}}],
              "cap": {"count": 12, "amount": 123_450, "per": "year"}},
             {"for": "advocate", "trigger": "first_purchase", "value": {"kind": "amount_off", "amount": 700},
-             "delivery": "coupon", "pool": "gutscheine", "expires_days": 1},
+             "delivery": "coupon", "pool": "gutscheine", "expires": {"days": 400}},
             {"for": "advocate", "trigger": "every_purchase", "value": {"kind": "donation", "amount": 50, "to": "Tierheim Nord"}},
             {"for": "advocate", "trigger": "action", "value": {"kind": "points", "points": 1}, "cap": {"amount": 1500, "per": "total"}},
             {"for": "friend", "trigger": "every_purchase", "value": {"kind": "amount_off", "amount": 555},
              "when": "at_once", "delivery": "coupon", "minimum_order": 2000},
             {"for": "friend", "trigger": "signup", "segment": "neu", "value": {"kind": "free_periods", "periods": 2},
-             "cap": {"count": 1, "per": "total"}},
+             "expires": {"end_of_year": 0}, "cap": {"count": 1, "per": "total"}},
             {"for": "advocate", "trigger": "first_purchase", "milestone": 11,
-             "value": {"kind": "gift", "label": "Teeset", "worth": 4500}},
+             "value": {"kind": "gift", "label": "Teeset", "worth": 4500}, "expires": {"end_of_year": 3}},
             {"for": "advocate", "trigger": "every_purchase", "milestone": 21, "value": {"kind": "storage_bytes", "bytes": 1_500_000_000}},
         ],
     }))

@@ -4,8 +4,8 @@
 use passalong_core::webhook::{Deliveries, Replayed, Webhook, WebhookMessage, Webhooks};
 use passalong_core::wire::{
     AliasChosen, Clock, Codes, ConversionAnswer, ConversionStory, CronReport, CustomerExport,
-    Erased, EventKept, Health, IdentityIssued, KeyGeneration, KeysRevoked, Me, Offer, OfferAnswer,
-    Pool, PoolUpload, Problem, Rewards, ShopwareRegistered, SignedAnswer,
+    Erased, EventKept, FoundClaims, Health, IdentityIssued, KeyGeneration, KeysRevoked, Me, Offer,
+    OfferAnswer, Pool, PoolUpload, Problem, Rewards, ShopwareRegistered, SignedAnswer,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,6 +33,8 @@ fn every_message_is_written_as_pinned() {
     same::<Codes>(&small["codes"]);
     same::<AliasChosen>(&small["alias_chosen"]);
     same::<OfferAnswer>(&small["offer_answer"]);
+    same::<ConversionAnswer>(&small["event_answer"]);
+    same::<FoundClaims>(&small["found_claims"]);
     same::<EventKept>(&small["event_kept"]);
     same::<PoolUpload>(&small["pool_upload"]);
     same::<Pool>(&small["pool"]);

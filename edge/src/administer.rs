@@ -9,11 +9,11 @@ use passalong_core::wire::{CodeLink, Codes, ProgramCreated};
 use url::Url;
 
 use crate::authenticate::{merchant, operator};
-use crate::customers;
 use crate::http::{Request, Response};
 use crate::keys::ProgramKey;
+use crate::listed_coupons::{at_rest, remember, told};
 use crate::problem::{Code, Problem};
-use crate::programs::{self, Loaded, message};
+use crate::programs::{self, Loaded};
 use crate::requests::{body, link};
 use crate::rotate_keys::handed_out;
 use crate::store::{Context, Host};
@@ -35,26 +35,25 @@ pub async fn create_program<H: Host>(
     operator(cx, request).await?;
     let terms = servable(Program::from_preset(body(request)?)?)?;
     let keys = cx.config.secrets.program(&terms.id);
-    let created = |program: &Loaded| {
+    let (terms, named) = at_rest(terms, &keys)?;
+    let late = || Problem::new(Code::Unavailable, "the program is not visible yet");
+    let created = async |program: &Loaded| {
+        remember(cx, program, &named).await?;
         let keys = handed_out(cx, program, program.generations.current());
-        let first = program.versions.first().map(message);
-        first.map(|program| ProgramCreated { program, keys })
+        let first = program.versions.first().ok_or_else(late)?;
+        Ok::<_, Problem>(ProgramCreated { program: told(cx, program, first).await?, keys })
     };
     if let Some(program) = programs::load(cx, &terms.id).await? {
-        let same = program.versions.first().is_some_and(|first| first.terms == terms);
-        return match created(&program) {
-            Some(body) if same => Ok(Response::json(200, &body)),
-            _ => Err(Problem::conflict("a program of this id exists, with other terms")),
-        };
+        if program.versions.first().is_none_or(|first| first.terms != terms) {
+            return Err(Problem::conflict("a program of this id exists, with other terms"));
+        }
+        return Ok(Response::json(200, &created(&program).await?));
     }
     let digest = keys.digest(serde_json::to_string(&terms).unwrap_or_default().as_bytes());
     let key = ProgramKey { program: terms.id.clone(), valid_from: cx.now.minute(), digest };
     programs::save(cx, &key, &terms).await?;
-    let program = programs::load(cx, &terms.id).await?;
-    let body = program.as_deref().and_then(created);
-    let body =
-        body.ok_or_else(|| Problem::new(Code::Unavailable, "the program is not visible yet"))?;
-    Ok(Response::json(201, &body))
+    let program = programs::load(cx, &terms.id).await?.ok_or_else(late)?;
+    Ok(Response::json(201, &created(&program).await?))
 }
 
 /// `GET /v1/program`: the terms that apply now, and those that take over.
@@ -64,9 +63,11 @@ pub async fn read_program<H: Host>(
 ) -> Result<Response, Problem> {
     let program = merchant(cx, request).await?;
     let current = programs::current(cx, &program)?;
-    let mut answer = message(current);
+    let mut answer = told(cx, &program, current).await?;
     let latest = program.versions.latest().filter(|latest| latest.number > current.number);
-    answer.upcoming = latest.map(|latest| Box::new(message(latest)));
+    if let Some(latest) = latest {
+        answer.upcoming = Some(Box::new(told(cx, &program, latest).await?));
+    }
     Ok(Response::json(200, &answer))
 }
 
@@ -77,7 +78,7 @@ pub async fn change_program<H: Host>(
     request: &Request,
 ) -> Result<Response, Problem> {
     let program = merchant(cx, request).await?;
-    let terms = servable(Program::parse(body(request)?)?)?;
+    let (terms, named) = at_rest(servable(Program::parse(body(request)?)?)?, &program.keys)?;
     if terms.id != *program.id() {
         let detail =
             format!("this key belongs to the program {}, not to {}", program.id(), terms.id);
@@ -86,19 +87,19 @@ pub async fn change_program<H: Host>(
             ..Problem::new(Code::Forbidden, detail)
         });
     }
+    remember(cx, &program, &named).await?;
     if let Some(latest) = program.versions.latest().filter(|latest| latest.terms == terms) {
-        return Ok(Response::json(200, &message(latest)));
+        return Ok(Response::json(200, &told(cx, &program, latest).await?));
     }
     let text = serde_json::to_string(&terms).unwrap_or_default();
     let valid_from = cx.now.plus(SETTLE).minute_up();
     let digest = program.keys.digest(text.as_bytes());
     let key = ProgramKey { program: program.id().clone(), valid_from, digest };
     programs::save(cx, &key, &terms).await?;
-    let program = programs::load(cx, program.id()).await?;
-    let saved = program.as_deref().and_then(|program| program.versions.latest());
-    let saved =
-        saved.ok_or_else(|| Problem::new(Code::Unavailable, "the terms are not visible yet"))?;
-    Ok(Response::json(200, &message(saved)))
+    let late = || Problem::new(Code::Unavailable, "the terms are not visible yet");
+    let program = programs::load(cx, program.id()).await?.ok_or_else(late)?;
+    let saved = program.versions.latest().ok_or_else(late)?;
+    Ok(Response::json(200, &told(cx, &program, saved).await?))
 }
 
 /// `POST /v1/codes`: links for a mailing. The customers' records are written before the answer, so
@@ -114,20 +115,8 @@ pub async fn issue_codes<H: Host>(
         fields.required("customer_ids", None::<()>, "1 to 200 of the shop's customer ids")?;
     }
     fields.finish()?;
-    let pseudonyms: Vec<_> = ids.iter().map(|id| program.keys.customer(id)).collect();
-    let known = customers::open_all(cx, &program, &pseudonyms).await?;
-    let unknown = ids.iter().zip(&known).filter(|(_, known)| known.is_none());
-    let mut unknown: Vec<_> = unknown.map(|(id, _)| id).collect();
-    unknown.sort();
-    unknown.dedup();
-    for some in unknown.chunks(25) {
-        let loads = some.iter().map(|id| async {
-            let record = customers::load(cx, &program, program.keys.customer(id)).await?;
-            cx.put_all(&customers::missing(cx, &program, &record, id, &[])).await
-        });
-        let all = futures_util::future::join_all(loads).await;
-        all.into_iter().collect::<Result<(), _>>()?;
-    }
+    remember(cx, &program, &ids).await?;
+    let pseudonyms = ids.iter().map(|id| program.keys.customer(id));
     let links = ids.iter().zip(pseudonyms).map(|(id, customer)| {
         let code = code::issue(&program.keys, customer);
         CodeLink {

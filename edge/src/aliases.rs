@@ -27,13 +27,13 @@ pub async fn claims<H: Host>(
     Ok(claims)
 }
 
-/// Whose an alias is, for an order that is accepted in that minute.
+/// Whose an alias is, for an order that is accepted in that minute, and since when.
 pub async fn owner_of<H: Host>(
     cx: &Context<'_, H>,
     program: &ProgramId,
     alias: Alias,
     minute: Minute,
-) -> Result<Option<CustomerPseudonym>, StoreError> {
+) -> Result<Option<(CustomerPseudonym, Minute)>, StoreError> {
     Ok(owner(&claims(cx, program, alias).await?, minute))
 }
 
@@ -65,10 +65,10 @@ pub async fn chosen<H: Host>(
         let mut claims = claims?;
         // What was written a moment ago may not be listed yet.
         let own = record.aliases.iter().filter(|(_, own)| own == alias);
-        let fresh = own.clone().map(|(at, _)| AliasClaim { at: *at, customer });
+        let fresh = own.clone().map(|(at, _)| AliasClaim::of(*at, customer));
         claims.extend(fresh.filter(|claim| cx.now < claim.reserved_until().start()));
         match claims.into_iter().min() {
-            Some(first) if first.customer == customer => {
+            Some(first) if first.is_of(customer) => {
                 result.held = result.held.or(Some((*alias, first)));
             }
             _ => result.lost.extend(own),
@@ -77,22 +77,54 @@ pub async fn chosen<H: Host>(
     Ok(result)
 }
 
-/// The keys that claim an alias: the customer's first, so that an erasure finds the other.
-pub fn claim_puts(program: &ProgramId, alias: Alias, claim: AliasClaim) -> [Put; 2] {
-    [field_key(program, alias, claim), alias_key(program, alias, claim)]
+/// The keys by which a customer claims an alias: the customer's own first, so that an erasure finds
+/// the other.
+pub fn claim_puts(
+    program: &ProgramId,
+    alias: Alias,
+    (at, customer): (Minute, CustomerPseudonym),
+) -> [Put; 2] {
+    let claim = AliasClaim::of(at, customer);
+    [field_key(program, customer, (at, alias)), alias_key(program, alias, claim)]
         .map(|key| Put::listed(&key, json!({})))
 }
 
 /// The same keys, to be deleted: the customer's last.
-pub fn claim_keys(program: &ProgramId, alias: Alias, claim: AliasClaim) -> [String; 2] {
-    [alias_key(program, alias, claim), field_key(program, alias, claim)]
+pub fn claim_keys(
+    program: &ProgramId,
+    alias: Alias,
+    (at, customer): (Minute, CustomerPseudonym),
+) -> [String; 2] {
+    let claim = AliasClaim::of(at, customer);
+    [alias_key(program, alias, claim), field_key(program, customer, (at, alias))]
+}
+
+/// Takes an erased customer's name off a claim. Where it may be the one that owns the alias, a claim
+/// that names nobody is written in its place before: what is in print stays taken, and nobody earns by
+/// it. Two operations, and one list.
+pub async fn bury<H: Host>(
+    cx: &Context<'_, H>,
+    program: &ProgramId,
+    alias: Alias,
+    (at, customer): (Minute, CustomerPseudonym),
+) -> Result<(), StoreError> {
+    let claim = AliasClaim::of(at, customer);
+    let others = claims(cx, program, alias).await?;
+    if !others.iter().any(|other| *other < claim) {
+        let key = alias_key(program, alias, claim.of_nobody());
+        cx.put(&Put::listed(&key, json!({}))).await?;
+    }
+    cx.delete(&alias_key(program, alias, claim)).await
 }
 
 fn alias_key(program: &ProgramId, alias: Alias, claim: AliasClaim) -> String {
     AliasKey { program: program.clone(), alias, claim }.to_string()
 }
 
-fn field_key(program: &ProgramId, alias: Alias, claim: AliasClaim) -> String {
-    let field = Field::Alias(claim.at, alias);
-    CustomerKey { program: program.clone(), customer: claim.customer, field }.to_string()
+fn field_key(
+    program: &ProgramId,
+    customer: CustomerPseudonym,
+    (at, alias): (Minute, Alias),
+) -> String {
+    CustomerKey { program: program.clone(), customer, field: Field::Alias(at, alias) }.to_string()
 }

@@ -1,26 +1,27 @@
 //! `POST /v1/offer/check`: what the shop may take off the order of this friend now. It decides as a
 //! report of that order would be decided now, and writes nothing.
 
-use passalong_core::fact::Conversion;
-use passalong_core::ids::{Identity, OrderPseudonym};
+use passalong_core::fact::{Conversion, Order, Via};
+use passalong_core::ids::{CustomerPseudonym, Identity, OrderPseudonym};
+use passalong_core::orders::claims::Admission;
 use passalong_core::program::Version;
 use passalong_core::report::OfferQuestion;
 use passalong_core::reward::{ConversionKind, Reason, Role, Rule, When};
-use passalong_core::settlement::{Facets, attribute, friendship, rule_of};
+use passalong_core::settlement::{Earning, Facets, earning};
 use passalong_core::wire::OfferAnswer;
 
 use crate::authenticate::merchant;
-use crate::customers;
 use crate::http::{Request, Response};
-use crate::orders::{RIVALS, claims};
+use crate::people;
 use crate::problem::Problem;
 use crate::programs::{self, Loaded};
 use crate::proof::prove;
+use crate::record_conversion::{Recorded, provisional};
 use crate::requests::body;
 use crate::store::{Context, Host};
 
 /// 1. Authenticate: 401. 2. Decode: 400, 413. 3. Load the advocate and who else claims the friend.
-///    4. Decide. 5. Encode.
+///    4. Decide. 5. Encode, with what of the items a discount can be taken off.
 pub async fn check_offer<H: Host>(
     cx: &Context<'_, H>,
     request: &Request,
@@ -31,15 +32,22 @@ pub async fn check_offer<H: Host>(
     let question = OfferQuestion::parse(body(request)?)?;
     // 3, 4
     let version = programs::current(cx, &program)?;
-    let decided = decide(cx, &program, version, &question).await?;
+    let proven = prove(cx, &program, &question.proofs, (cx.now, cx.accepted())).await?;
+    let decided = decide(cx, &program, version, &question, proven.referral).await?;
     // 5
     let rule = decided.ok().flatten();
     let now = rule.filter(|rule| rule.when == When::AtOnce);
+    let excluded = &version.terms.excluded;
+    let whole = question.items.iter().fold(0_i64, |sum, item| sum.saturating_add(item.amount));
+    let discountable = whole.saturating_sub(excluded.amount(&question.items));
     let answer = OfferAnswer {
         eligible: decided.is_ok(),
         value: now.map(|rule| rule.value),
         minimum_order: rule.and_then(|rule| rule.minimum_order),
+        discountable: (!question.items.is_empty()).then_some(discountable),
         reason: decided.err(),
+        proof: proven.kind,
+        proofs: proven.lacked,
     };
     Ok(Response::json(200, &answer))
 }
@@ -50,9 +58,10 @@ async fn decide<'p, H: Host>(
     program: &Loaded,
     version: &'p Version,
     question: &OfferQuestion,
+    referral: Result<(CustomerPseudonym, Via), Reason>,
 ) -> Result<Result<Option<&'p Rule>, Reason>, Problem> {
     let minute = cx.accepted();
-    let (advocate, via) = match prove(cx, program, &question.proof, minute).await? {
+    let (advocate, via) = match referral {
         Ok(proven) => proven,
         Err(reason) => return Ok(Err(reason)),
     };
@@ -70,23 +79,22 @@ async fn decide<'p, H: Host>(
         action: None,
         via,
         noted: None,
-        again: false,
+        admission: Admission::First,
+        waived: false,
         excluded: 0,
+        browser_only: false,
     };
-    let known = customers::load(cx, program, advocate).await?.known;
-    if let Err(reason) = attribute(&conversion, advocate, &known, &program.versions, minute) {
-        return Ok(Err(reason));
-    }
+    let known = people::known(cx, program, advocate).await?.known;
     // No order has this name.
     let order = OrderPseudonym([0; 10]);
-    let claims = claims(cx, program, (order, None), &conversion.identities, RIVALS).await?;
-    let who = (order, advocate, conversion.kind);
-    let friendship = friendship(who, &claims.own, &claims.others, &program.versions, minute);
-    let facets = Facets::new(&conversion, &known, minute);
-    let rule = rule_of(&version.terms, Role::Friend, &facets, friendship.again);
-    let had = rule.is_none() && rule_of(&version.terms, Role::Friend, &facets, false).is_some();
-    if friendship.taken || had {
-        return Ok(Err(Reason::FriendAlreadyReferred));
-    }
-    Ok(Ok(rule))
+    let none = Order::default();
+    let of = Recorded { order, advocate, minute, known: &known, facts: &none };
+    let admitted = provisional(cx, program, &of, &conversion).await?;
+    let facets = Facets::new(&conversion, &none, &known, minute);
+    let earning = earning(&version.terms, Role::Friend, &facets, admitted);
+    Ok(match earning {
+        Some(Earning { refusal: Some(reason), .. }) => Err(reason),
+        Some(Earning { rule, refusal: None }) => Ok(Some(rule)),
+        None => admitted.map(|_| None),
+    })
 }

@@ -1,7 +1,7 @@
 //! `POST /v1/me/alias`: a customer chooses the short code that stands for them, once. It is reserved
 //! until nobody can have chosen it before.
 
-use passalong_core::alias::{Alias, AliasClaim, AliasError};
+use passalong_core::alias::{Alias, AliasClaim};
 use passalong_core::decode::Fields;
 use passalong_core::wire::AliasChosen;
 
@@ -10,6 +10,7 @@ use crate::authenticate::customer;
 use crate::customers;
 use crate::http::{Request, Response};
 use crate::problem::Problem;
+use crate::programs::Loaded;
 use crate::requests::body;
 use crate::store::{Context, Host};
 
@@ -29,13 +30,7 @@ pub async fn choose_alias<H: Host>(
     let mut fields = Fields::parse(body(request)?)?;
     let text = fields.text("alias", LONGEST)?;
     fields.finish()?;
-    let refused = |error: AliasError, text: &str| {
-        let instead = Alias::instead_of(text, cx.host.random());
-        Problem::field("alias", format!("{error}. How about {instead}?"))
-    };
-    let wanted =
-        text.as_deref().map(|text| Alias::choose(text).map_err(|error| refused(error, text)));
-    let wanted = wanted.transpose()?;
+    let wanted = text.as_deref().map(|text| choice(cx, &program, text)).transpose()?;
     // 3
     let pseudonym = program.keys.customer(&identity.customer);
     let record = customers::load(cx, &program, pseudonym).await?;
@@ -54,28 +49,28 @@ pub async fn choose_alias<H: Host>(
         return Err(Problem::conflict(detail));
     }
     let alias = wanted.or(held.map(|(alias, _)| alias));
-    let alias = alias.unwrap_or_else(|| Alias::random(cx.host.random()));
+    let alias = alias.unwrap_or_else(|| free(cx, &program, Alias::random(cx.host.random())));
     // 4
     let listed = claims(cx, program.id(), alias).await?;
-    let known = listed.iter().find(|claim| claim.customer == pseudonym);
+    let known = listed.iter().find(|claim| claim.is_of(pseudonym));
     let own = held.map(|(_, claim)| claim);
     let first = listed.iter().copied().chain(own).min();
-    if let Some(first) = first.filter(|first| first.customer != pseudonym) {
-        let beside = alias.beside(cx.host.random());
+    if let Some(first) = first.filter(|first| !first.is_of(pseudonym)) {
+        let beside = free(cx, &program, alias.beside(cx.host.random()));
         let state = if first.is_sure(cx.accepted()) { "taken" } else { "reserved for somebody" };
         return Err(Problem::conflict(format!("{alias} is {state}. How about {beside}?")));
     }
     // 5
-    let claim = known.copied().unwrap_or(AliasClaim { at: cx.accepted(), customer: pseudonym });
+    let claim = known.copied().unwrap_or(AliasClaim::of(cx.accepted(), pseudonym));
     if known.is_none() {
         cx.put_all(&customers::missing(cx, &program, &record, &identity.customer, &identity.hints))
             .await?;
-        for put in claim_puts(program.id(), alias, claim) {
+        for put in claim_puts(program.id(), alias, (claim.at, pseudonym)) {
             cx.put(&put).await?;
         }
     }
     for (at, alias) in chosen.lost {
-        for key in claim_keys(program.id(), alias, AliasClaim { at, customer: pseudonym }) {
+        for key in claim_keys(program.id(), alias, (at, pseudonym)) {
             cx.delete(&key).await?;
         }
     }
@@ -83,4 +78,27 @@ pub async fn choose_alias<H: Host>(
     let until = claim.reserved_until().start();
     let reserved_until = (cx.now < until).then_some(until);
     Ok(Response::json(200, &AliasChosen { alias: alias.to_string(), reserved_until }))
+}
+
+/// What was asked for, if anybody can have it: a word that offends nobody and is not the shop's own.
+fn choice<H: Host>(cx: &Context<'_, H>, program: &Loaded, text: &str) -> Result<Alias, Problem> {
+    let why = match Alias::choose(text) {
+        Ok(alias) if program.versions.keeps(alias.as_str(), cx.now) => {
+            "is a word of the shop's own codes and campaigns".to_owned()
+        }
+        Ok(alias) => return Ok(alias),
+        Err(error) => error.to_string(),
+    };
+    let instead = free(cx, program, Alias::instead_of(text, cx.host.random()));
+    Err(Problem::field("alias", format!("{why}. How about {instead}?")))
+}
+
+/// A suggestion, or one like it that is not the shop's own.
+fn free<H: Host>(cx: &Context<'_, H>, program: &Loaded, suggested: Alias) -> Alias {
+    let is_kept = |alias: &Alias| program.versions.keeps(alias.as_str(), cx.now);
+    if !is_kept(&suggested) {
+        return suggested;
+    }
+    let beside = suggested.beside(cx.host.random());
+    if is_kept(&beside) { Alias::random(cx.host.random()) } else { beside }
 }

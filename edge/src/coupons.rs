@@ -21,6 +21,7 @@ use crate::orders::{self, ledger_put};
 use crate::outbox::{Body, announce};
 use crate::pools::{due_put, place_put, places, read_uploads, upload_keys};
 use crate::programs::{self, Loaded};
+use crate::remind;
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
 /// Operations of a run that coupons may take: orders come after them.
@@ -163,7 +164,7 @@ async fn hand_over<H: Host>(
     draw: &Draw<'_>,
 ) -> Result<bool, StoreError> {
     let Place { advocate, order, reward: id, .. } = draw.place;
-    let facts = orders::in_ledger(cx, program, advocate, order).await?;
+    let mut facts = orders::in_ledger(cx, program, advocate, order).await?;
     let unknown = Customer::default();
     let states = status::rewards(&facts, &unknown.view(advocate, program, cx.now));
     let own = states.iter().find(|state| state.id(order, advocate) == id);
@@ -184,7 +185,12 @@ async fn hand_over<H: Host>(
         let of = (advocate, order, first.key);
         news::rewards(cx, program, of, &facts, (key, &fact)).await?;
     }
-    cx.put(&ledger_put(program, advocate, order, (key, &fact))).await?;
+    let put = ledger_put(program, advocate, order, (key, &fact));
+    facts.add(key, fact);
+    if let Some(pointer) = remind::put(cx, program, (advocate, order), &facts) {
+        cx.put(&pointer).await?;
+    }
+    cx.put(&put).await?;
     Ok(true)
 }
 

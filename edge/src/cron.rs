@@ -6,31 +6,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use passalong_core::fact::{
-    Accepted, Conversion, Decided, Fact, FactKey, FactKind, Order, Verdict,
+    Accepted, Conversion, Decided, Fact, FactKey, FactKind, Order, Verdict, Via,
 };
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
+use passalong_core::orders::account::Paced;
+use passalong_core::orders::claims::{Weighed, horizon};
 use passalong_core::program::{Excluded, Program, Version};
 use passalong_core::report::Item;
 use passalong_core::reward::Rule;
-use passalong_core::settlement::{Case, Earned, Pace, settle, settling};
+use passalong_core::settlement::{Case, Earned, Pace, Reported, settle, settling};
 use passalong_core::time::{DAY, HOUR, Instant, MINUTE, Minute, SETTLE};
 use passalong_core::wire::CronReport;
 use serde_json::{Value, json};
 
-use crate::claim::WAITS_DAYS;
 use crate::coupons;
-use crate::customers::{self, Customer};
+use crate::customers::Customer;
 use crate::erasure;
 use crate::fold::fold_clicks;
 use crate::join::{Joined, join};
-use crate::keys::{AttemptKey, DueKey, DuePoolKey, Ledger, LedgerKey, TODO};
+use crate::keys::{AttemptKey, DueKey, DueMissingKey, DuePoolKey, Ledger, LedgerKey, TODO};
+use crate::missing_referral::{decide, found};
 use crate::news;
-use crate::orders::{
-    self, Report, claim_puts, claims, conversion_put, due_put, ledger_put, log_put, order_put,
-    ranks,
-};
+use crate::orders::{self, Report, conversion_put, due_put, ledger_put, log_put, order_put, ranks};
 use crate::outbox;
+use crate::people::{self, Computed, Depth, Question, person_puts};
 use crate::programs::{self, Loaded};
+use crate::record_event;
 use crate::remind;
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
@@ -46,9 +47,7 @@ const FOR_ERASURES: u32 = 200;
 const INTERVAL: u64 = 300;
 /// A copy that is made later than this after its original counts as accepted when it is made: by
 /// then others may have been decided without it. An hour, less a margin for the clock and the put.
-const COPY_WITHIN: i64 = 50 * MINUTE;
-/// Earlier claims on a friend that count, the first ones first.
-const RIVALS: usize = 100;
+pub const COPY_WITHIN: i64 = 50 * MINUTE;
 /// A verdict is looked at again so long after its instant.
 const AUDITED: i64 = DAY;
 /// What a pointer points to is waited for so long; an event without its order is then reported.
@@ -63,6 +62,7 @@ pub async fn run<H: Host>(cx: &Context<'_, H>) -> Result<CronReport, StoreError>
     let todo = read_todo(cx).await?;
     repeat_erasures(cx, &todo, &mut report).await;
     coupons::draw_due(cx, &todo.pools, &mut report).await;
+    found::look_due(cx, &todo.missing, &mut report).await;
     let marks = todo.marks;
     look_at_due(cx, todo.orders, todo.cursor, &mut report).await?;
     // After all that is money: a slow receiver keeps no reward waiting.
@@ -89,6 +89,8 @@ struct Todo {
     erased: Vec<Entry>,
     /// Pools to draw from, by time.
     pools: Vec<Entry>,
+    /// Missing referrals whose orders are to be looked for, by time.
+    missing: Vec<Entry>,
     /// The first orders by time; the list goes on at `cursor`.
     orders: Vec<Entry>,
     cursor: Option<String>,
@@ -110,6 +112,8 @@ async fn read_todo<H: Host>(cx: &Context<'_, H>) -> Result<Todo, StoreError> {
                 todo.erased.push(entry);
             } else if entry.key.parse::<DuePoolKey>().is_ok() {
                 todo.pools.push(entry);
+            } else if entry.key.parse::<DueMissingKey>().is_ok() {
+                todo.missing.push(entry);
             } else if entry.key.parse::<AttemptKey>().is_ok() {
                 outbox.push(entry);
             } else {
@@ -187,7 +191,7 @@ async fn look_at_due<H: Host>(
 enum Next {
     Nothing,
     LookAt(Minute),
-    /// It is settled, and somebody wants to know before it expires.
+    /// It was handed over, and somebody wants to know before it ends.
     Remind(Minute),
     /// Nothing of it is visible.
     Wait,
@@ -206,7 +210,12 @@ async fn look<H: Host>(
         cx.host.log("an order is due whose program is not there");
         return Ok(());
     };
-    let mut reports = orders::reports(cx, &program, key.order).await?;
+    let listed = orders::listed(cx, &program, key.order).await?;
+    for advocate in decide::tend(cx, &program, key, &listed).await? {
+        // What was read of the ledger before does not have it.
+        ledgers.remove(&(program.id().clone(), advocate));
+    }
+    let mut reports = listed.reports;
     if pointer.get("expiring").is_some() {
         if let (Some(advocate), Some(report)) = (key.ledger.0, reports.first()) {
             remind::remind(cx, &program, (advocate, key.order), report).await?;
@@ -253,9 +262,9 @@ async fn look<H: Host>(
     }
     if !is_visible {
         let since = pointer.get("since").and_then(Value::as_i64);
-        let since = since.map_or(key.at.start(), Instant::from_seconds);
-        let by_hand = pointer.get("hand").is_some();
-        wait(cx, &program, (key, since, by_hand), report).await?;
+        // From the first look, not from when that was due: it may be days late.
+        let since = since.map_or(cx.now, Instant::from_seconds);
+        wait(cx, &program, (key, since), report).await?;
     } else if pointer.get("again").is_some() {
         let next = key.at.plus(AUDITED).max(cx.now.plus(MINUTE).minute_up());
         cx.put(&due_put(&program, next, key.ledger, key.order)).await?;
@@ -264,24 +273,16 @@ async fn look<H: Host>(
 }
 
 /// An event came before its order, or a request was cut off, or the store is later than we assume:
-/// look again every hour for a day. What is claimed by hand may be reported weeks later.
+/// look again every hour for a day.
 async fn wait<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
-    (key, since, by_hand): (&DueKey, Instant, bool),
+    (key, since): (&DueKey, Instant),
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
-    let is_fresh = cx.now < since.plus(ORPHANED);
-    if is_fresh || (by_hand && cx.now < since.plus(WAITS_DAYS * DAY)) {
-        let step = if is_fresh { HOUR } else { DAY };
-        let next = due_put(program, cx.now.plus(step).minute_up(), key.ledger, key.order);
-        let since = since.seconds();
-        let metadata = if by_hand {
-            json!({ "hand": true, "since": since })
-        } else {
-            json!({ "since": since })
-        };
-        let metadata = Some(metadata);
+    if cx.now < since.plus(ORPHANED) {
+        let next = due_put(program, cx.now.plus(HOUR).minute_up(), key.ledger, key.order);
+        let metadata = Some(json!({ "since": since.seconds() }));
         return cx.put(&Put { metadata, ..next }).await;
     }
     if !orders::events(cx, program, key.order).await?.is_empty() {
@@ -342,14 +343,19 @@ async fn audit<H: Host>(
     reports: &[Report],
     ledger: &BTreeMap<OrderPseudonym, Order>,
 ) -> Result<bool, StoreError> {
-    let customer = customers::load(cx, program, advocate).await?;
+    let customer = people::known(cx, program, advocate).await?;
     let Some(decided) = ledger.get(&order) else { return Ok(false) };
     let mut facts = decided.undecided();
     facts.stand(&ranks(reports));
     let now = decide(cx, (program, advocate, order), &customer, &facts, reports, ledger).await?;
+    // Two runs that knew different claims gave it to two advocates.
+    let is_joined = facts.conversion.as_ref().is_some_and(|it| it.fact.via.is_joined());
+    let has_other = |report: &Report| report.advocate.is_some_and(|other| other != advocate);
+    let joined_twice = is_joined && reports.first().is_some_and(has_other);
     let then = decided.verdict.as_ref().map(|verdict| (verdict.at, verdict.fact.clone()));
     // What an erasure took away is not missed.
-    let breach = !customer.erased && (decided.differs || (now.is_some() && now != then));
+    let differs = decided.differs || joined_twice || (now.is_some() && now != then);
+    let breach = !customer.erased && differs;
     if breach {
         cx.host.log("a verdict was reached before all its facts were visible: the store was later than assumed");
     }
@@ -385,7 +391,7 @@ async fn heal<H: Host>(
         let accepted = if first { copied_at(cx, conversion.at) } else { cx.accepted() };
         let key = FactKey { accepted, ..original };
         let ledger = Ledger(Some(advocate));
-        let mut puts = claim_puts(program, advocate, order, (key, &conversion.fact));
+        let mut puts = person_puts(cx, program, ledger, order, (key, &conversion.fact));
         puts.push(conversion_put(program, advocate, order, (key, &conversion.fact), &record));
         puts.push(log_put(program, ledger, order, &record));
         cx.put_all(&puts).await?;
@@ -395,8 +401,7 @@ async fn heal<H: Host>(
         healed += 1;
     }
     for (key, fact) in orders::events(cx, program, order).await? {
-        let Fact::Event(_, event) = &fact else { continue };
-        if facts.event(event.event).is_some_and(|known| known.at <= key.accepted) {
+        if !facts.lacks(key, &fact) {
             continue;
         }
         cx.put(&ledger_put(program, advocate, order, (key, &fact))).await?;
@@ -407,7 +412,8 @@ async fn heal<H: Host>(
     Ok(healed)
 }
 
-fn copied_at<H: Host>(cx: &Context<'_, H>, original: Minute) -> Minute {
+/// The minute from which a copy counts.
+pub fn copied_at<H: Host>(cx: &Context<'_, H>, original: Minute) -> Minute {
     if cx.now < original.start().plus(COPY_WITHIN) { original } else { cx.accepted() }
 }
 
@@ -439,8 +445,26 @@ async fn decide<H: Host>(
 ) -> Result<Option<(Minute, Verdict)>, StoreError> {
     let Some(conversion) = facts.conversion.as_ref() else { return Ok(None) };
     let Some(version) = version_of(program, facts) else { return Ok(None) };
-    let mine = (order, Some(conversion.at));
-    let claims = claims(cx, program, mine, &conversion.fact.identities, RIVALS).await?;
+    let ranked = ranks(reports);
+    let settled = settling(facts, conversion, &version.terms).at;
+    let weighed = Weighed {
+        order,
+        advocate,
+        conversion,
+        facts,
+        known: &customer.known,
+        versions: &program.versions,
+        settled,
+    };
+    let question = Question {
+        weighed,
+        reported: people::reported(&ranked, conversion),
+        up_to: horizon(settled),
+        depth: Depth::Final,
+        binding: conversion.fact.via == Via::Bound,
+        ledger: Some(ledger),
+    };
+    let standing = people::standing(cx, program, &question, &mut Computed::new()).await?;
     let items = if version.terms.excluded == Excluded::default() {
         Vec::new()
     } else {
@@ -454,15 +478,15 @@ async fn decide<H: Host>(
         facts,
         items: &items,
         versions: &program.versions,
-        reports: &ranks(reports),
-        own: &claims.own,
-        claims: &claims.others,
+        reports: &ranked,
+        standing: &standing,
         earned: &earned(ledger),
         pace: &pace,
     }))
 }
 
-/// What was ordered: the report in full is the value of its key in the ledger.
+/// What was ordered: the report in full is the value of its key in the ledger. Lines that were told
+/// again until the order settles are the value of their event.
 async fn items<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
@@ -470,16 +494,24 @@ async fn items<H: Host>(
     order: OrderPseudonym,
     facts: &Order,
 ) -> Result<Vec<Item>, StoreError> {
-    let digest = facts.conversion.as_ref().map(|conversion| conversion.digest);
-    let kept = digest.and_then(|digest| facts.report(digest));
-    let Some(kept) = kept else { return Ok(Vec::new()) };
+    let late = || StoreError("a report is not there".to_owned());
+    let Some(conversion) = facts.conversion.as_ref() else { return Ok(Vec::new()) };
+    let version = version_of(program, facts);
+    let told = version.and_then(|version| {
+        let settles = settling(facts, conversion, &version.terms).at;
+        Reported::from(conversion).lines(facts, settles)
+    });
+    if let Some(told) = told {
+        return record_event::lines(cx, program, order, told).await?.ok_or_else(late);
+    }
+    let Some(kept) = facts.report(conversion.digest) else { return Ok(Vec::new()) };
     let key = FactKey { accepted: kept.at, kind: FactKind::Conversion, digest: kept.digest };
     let record = orders::record_in_ledger(cx, program, advocate, order, key).await?;
-    record.map(|record| record.items).ok_or_else(|| StoreError("a report is not there".to_owned()))
+    record.map(|record| record.items).ok_or_else(late)
 }
 
-/// The advocate's earlier orders that came with this one in a day or from its click, where their
-/// number counts. Each counts from when it was recorded, and not at all before.
+/// The advocate's earlier orders that came with this one in a day or from its click, as far as they
+/// are needed. Each counts from when it was recorded, and not at all before.
 async fn pace<H: Host>(
     cx: &Context<'_, H>,
     (program, advocate, order): (&Loaded, CustomerPseudonym, OrderPseudonym),
@@ -487,27 +519,14 @@ async fn pace<H: Host>(
     conversion: &Accepted<Conversion>,
     ledger: &BTreeMap<OrderPseudonym, Order>,
 ) -> Result<Vec<Pace>, StoreError> {
-    let limits = [terms.review.orders_per_day, terms.review.orders_per_click];
-    let Some(least) = limits.into_iter().flatten().min() else { return Ok(Vec::new()) };
-    let fact = &conversion.fact;
-    let (from, until) = (fact.occurred_at.plus(-DAY), fact.occurred_at);
-    let until_minute = conversion.at;
-    let is_near = |conversion: &Accepted<Conversion>| {
-        let Conversion { occurred_at, via, .. } = conversion.fact;
-        conversion.at <= until_minute
-            && ((occurred_at > from && occurred_at <= until) || via == fact.via)
-    };
-    let mut candidates: Vec<_> = ledger
-        .iter()
-        .filter(|(other, facts)| **other != order && facts.reports().any(is_near))
-        .filter_map(|(other, facts)| Some((facts.conversion.as_ref()?.at, *other, facts)))
-        .collect();
-    candidates.sort_by_key(|(at, order, _)| (*at, *order));
+    let paced = Paced { order, conversion, limits: terms.review };
     let mut pace = Vec::new();
-    if candidates.len() < least as usize {
-        return Ok(pace);
-    }
-    for (_, other, facts) in candidates.into_iter().take(PACED) {
+    for near in paced.near(ledger).into_iter().take(PACED) {
+        if paced.is_decided(&pace, near) {
+            break;
+        }
+        let other = near.order;
+        let Some(facts) = ledger.get(&other) else { continue };
         if !orders::has_room_aside(cx) {
             return Err(StoreError::no_room());
         }
@@ -566,11 +585,10 @@ async fn settle_due<H: Host>(
         let at = settling(facts, conversion, &version_of(program, facts)?.terms).at;
         (at.plus(SETTLE).start() <= cx.now).then_some((at, *order))
     });
-    let mut due: Vec<(Minute, OrderPseudonym)> = due.collect();
-    due.sort_unstable();
-    let customer = customers::load(cx, program, advocate).await?;
+    let mut due: BTreeSet<(Minute, OrderPseudonym)> = due.collect();
+    let customer = people::known(cx, program, advocate).await?;
     let mut settled = 0;
-    for (_, order) in due {
+    while let Some((ranked, order)) = due.pop_first() {
         if !has_room(cx) {
             break;
         }
@@ -581,8 +599,12 @@ async fn settle_due<H: Host>(
         let facts = facts.clone();
         let decided = decide(cx, at, &customer, &facts, &reports, ledger).await?;
         let Some((settled_at, verdict)) = decided else { continue };
-        // Healing can have moved it.
+        // Healing can have moved it: what ranks before it now is decided before it.
         if settled_at.plus(SETTLE).start() > cx.now {
+            continue;
+        }
+        if settled_at > ranked && due.first().is_some_and(|next| *next < (settled_at, order)) {
+            due.insert((settled_at, order));
             continue;
         }
         let fact = Fact::Verdict(verdict);

@@ -3,8 +3,9 @@
 
 use passalong_core::alias::Alias;
 use passalong_core::ids::{
-    CustomerId, CustomerPseudonym, Hint, HintPseudonym, Identity, OrderPseudonym, ProgramId,
+    CustomerId, CustomerPseudonym, Digest, Hint, HintPseudonym, Identity, ProgramId,
 };
+use passalong_core::missing_referral::Outcome;
 use passalong_core::seal::Sealed;
 use passalong_core::settlement::Known;
 use passalong_core::status::View;
@@ -12,6 +13,7 @@ use passalong_core::time::{Instant, Minute};
 use serde_json::{Value, json};
 
 use crate::keys::{CustomerKey, Field};
+use crate::missing_referral::MissingMeta;
 use crate::programs::Loaded;
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
@@ -20,21 +22,25 @@ use crate::store::{Context, Entry, Host, Put, StoreError};
 pub struct Customer {
     /// The merchant's id, sealed.
     pub sealed: Option<String>,
-    /// Hints and segments, and since which minute they count.
+    /// Hints and segments, and since which minute they count. Of an erased customer too, until they are
+    /// deleted: they decide orders, and are shown to nobody.
     pub known: Known,
-    /// Claims that were filed, the oldest first.
-    pub claims: Vec<Claimed>,
+    /// Missing referrals that were reported, the oldest first, and what was decided on them.
+    pub missing: Vec<Missing>,
+    pub decided: Vec<(Minute, Outcome, Digest)>,
     /// The aliases this customer chose, the first in front; whose they are: [`crate::aliases`].
     pub aliases: Vec<(Minute, Alias)>,
     pub erased: bool,
 }
 
-/// A claim that a customer filed.
+/// A missing referral that a customer reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claimed {
-    pub order: OrderPseudonym,
+pub struct Missing {
+    pub filed: Minute,
+    pub digest: Digest,
     pub ordered_on: String,
-    pub filed_at: Instant,
+    /// The number as the customer gave it, sealed.
+    pub number: String,
 }
 
 impl Customer {
@@ -59,10 +65,18 @@ impl Customer {
                     let segment = segment.map(|segment| (since, segment.to_owned()));
                     customer.known.segments.extend(segment);
                 }
-                Ok(Field::Claim(filed, order)) => {
-                    let day = entry.metadata.get("d").and_then(Value::as_str).unwrap_or_default();
-                    let ordered_on = day.to_owned();
-                    customer.claims.push(Claimed { order, ordered_on, filed_at: filed.start() });
+                Ok(Field::Missing(filed, digest)) => {
+                    let meta = serde_json::from_value(entry.metadata.clone());
+                    let meta: Option<MissingMeta> = meta.ok();
+                    customer.missing.extend(meta.map(|meta| Missing {
+                        filed,
+                        digest,
+                        ordered_on: meta.ordered_on,
+                        number: meta.number,
+                    }));
+                }
+                Ok(Field::Decided(at, digest, outcome)) => {
+                    customer.decided.push((at, outcome, digest));
                 }
                 Ok(Field::Alias(at, alias)) => customer.aliases.push((at, alias)),
                 Ok(Field::Erased) => customer.erased = true,
@@ -71,8 +85,8 @@ impl Customer {
         }
         if customer.erased {
             customer.sealed = None;
-            customer.known = Known::default();
-            customer.claims.clear();
+            customer.missing.clear();
+            customer.decided.clear();
             customer.aliases.clear();
         }
         customer
@@ -91,6 +105,14 @@ impl Customer {
         now: Instant,
     ) -> View<'a> {
         View { advocate, known: &self.known, versions: &program.versions, now, approved: None }
+    }
+
+    /// What was decided on a missing referral; of several decisions the first.
+    pub fn outcome(&self, digest: Digest) -> Option<Outcome> {
+        let own = self.decided.iter().filter(|(.., other)| *other == digest);
+        // Of one minute a refusal comes first.
+        let first = own.min_by_key(|(at, outcome, _)| (*at, *outcome == Outcome::Approved));
+        first.map(|(_, outcome, _)| *outcome)
     }
 
     fn knows(&self, hints: &[HintPseudonym]) -> bool {

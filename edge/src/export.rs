@@ -10,7 +10,6 @@ use passalong_core::export::{ColumnSet, Format, Layout, Row, Table};
 use passalong_core::fact::Order;
 use passalong_core::ids::CustomerPseudonym;
 use passalong_core::reward::{Role, Status};
-use passalong_core::settlement::{Remaining, after};
 use passalong_core::status;
 use passalong_core::time::Day;
 use passalong_core::wire::MerchantReward;
@@ -375,12 +374,8 @@ fn conversion_row(
     states: &[status::Reward],
     (advocate, friend): (Option<String>, Option<String>),
 ) -> Row {
-    let whole = record.amount.unwrap_or(0);
-    let mut left = Remaining { amount: whole, reversed: None };
-    for event in facts.events() {
-        left = after(left, whole, &event.fact);
-    }
-    let left_amount = if left.reversed.is_some() { 0 } else { left.amount };
+    // All that happened counts, whenever the order was accepted.
+    let left = record.reported(record.occurred_at.minute()).remaining(facts, None);
     let money = |amount: i64| {
         let currency = record.currency.filter(|_| record.amount.is_some());
         currency.map_or(Cell::Empty, |currency| Cell::Money(amount, currency))
@@ -400,8 +395,8 @@ fn conversion_row(
         ("kind", Cell::Word(record.kind.to_string())),
         ("occurred_at", Cell::Time(record.occurred_at)),
         ("day", Cell::Day(record.occurred_at.day())),
-        ("amount", money(whole)),
-        ("remaining", money(left_amount)),
+        ("amount", money(record.amount.unwrap_or(0))),
+        ("remaining", money(left.amount)),
         ("currency", Cell::word(record.currency)),
         ("customer_id", Cell::text(friend)),
         ("attributed", Cell::Word(record.attributed.to_string())),

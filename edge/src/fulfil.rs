@@ -14,6 +14,7 @@ use crate::authenticate::merchant;
 use crate::http::{Request, Response};
 use crate::orders::ledger_put;
 use crate::problem::Problem;
+use crate::remind;
 use crate::requests::body;
 use crate::rewards::{self, Found};
 use crate::store::{Context, Host};
@@ -49,8 +50,15 @@ pub async fn fulfil<H: Host>(
         let digest = program.keys.digest(fact.to_json().to_string().as_bytes());
         let key = FactKey { accepted: cx.accepted(), kind: FactKind::Fulfilled, digest };
         found.tell(cx, &program, (key, &fact)).await?;
-        cx.put(&ledger_put(&program, found.advocate, found.order, (key, &fact))).await?;
+        let put = ledger_put(&program, found.advocate, found.order, (key, &fact));
         found.facts.add(key, fact);
+        // From now on it can be used, so from now on its end is known.
+        if let Some(pointer) =
+            remind::put(cx, &program, (found.advocate, found.order), &found.facts)
+        {
+            cx.put(&pointer).await?;
+        }
+        cx.put(&put).await?;
     }
     // 6
     Ok(Response::json(200, &found.message(cx, &program).await?))
@@ -73,21 +81,23 @@ fn hand_over<H: Host>(
     let known = found.facts.fulfilments(reward.part);
     let is_known = known.iter().any(|paid| paid.fact.sealed == sealed);
     match reward.status {
-        Status::Approved | Status::Fulfilled => Ok((!is_known).then(|| Fulfilment {
-            role: reward.part.role,
-            milestone: reward.part.milestone,
-            entry: None,
-            value: reward.value,
-            sealed: sealed.to_owned(),
-            coupon: false,
-        })),
+        Status::Approved | Status::Fulfilled | Status::Expired => {
+            Ok((!is_known).then(|| Fulfilment {
+                role: reward.part.role,
+                milestone: reward.part.milestone,
+                entry: None,
+                value: reward.value,
+                sealed: sealed.to_owned(),
+                coupon: false,
+            }))
+        }
         Status::Pending | Status::Review => {
             let wait = reward.until.map_or(3_600, |until| seconds_between(cx.now, until));
             let detail =
                 format!("only an approved reward can be fulfilled; this one is {}", reward.status);
             Err(Problem::conflict(detail).retry_after(wait))
         }
-        Status::Reversed | Status::Expired | Status::Refused => {
+        Status::Reversed | Status::Refused => {
             let detail =
                 format!("only an approved reward can be fulfilled; this one is {}", reward.status);
             Err(Problem::conflict(detail))

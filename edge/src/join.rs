@@ -1,25 +1,22 @@
-//! Orders that brought no proof and still belong to an advocate: the friend is bound by an earlier
-//! order, or a customer says so by hand. The cron puts them into the advocate's ledger, where they
-//! count as accepted when they come: so nothing that was decided before depends on them.
+//! Orders that brought no proof and still belong to an advocate, because the friend is bound by an
+//! earlier order. The cron puts them into the advocate's ledger, where they count as accepted when they
+//! come: so nothing that was decided before depends on them.
 
-use passalong_core::fact::{Conversion, Fact, FactKey, FactKind, Order, Via};
+use passalong_core::fact::{Accepted, Conversion, FactKey, FactKind, Order, Via};
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
-use passalong_core::settlement::bound_to;
-use passalong_core::time::{Day, HOUR, Minute, SETTLE};
+use passalong_core::orders::claims::{Weighed, bound_to};
+use passalong_core::settlement::Known;
+use passalong_core::time::{HOUR, Minute, SETTLE};
 
-use crate::keys::{HandKey, Ledger, OrderKey};
-use crate::news;
-use crate::orders::{
-    self, Record, Report, claim_puts, claims, conversion_put, ledger_put, log_put, order_put,
-};
+use crate::keys::{Ledger, OrderKey};
+use crate::orders::{self, Record, Report, conversion_put, ledger_put, log_put, order_put};
+use crate::people::{self, Computed, Depth, Question, person_puts};
 use crate::programs::Loaded;
-use crate::store::{Context, Entry, Host, StoreError};
+use crate::store::{Context, Host, StoreError};
 
 /// An order is joined so long after it was accepted: by then all that was accepted before it is
 /// visible, also what was cut off and completed.
 pub const JOINED_AFTER: i64 = HOUR + SETTLE;
-/// Earlier claims on a friend that are looked into.
-const RIVALS: usize = 100;
 
 /// What became of an order without proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +28,7 @@ pub enum Joined {
     To(CustomerPseudonym),
 }
 
-/// Puts an order into the ledger of whoever it belongs to. Whoever is bound comes before what is said
-/// by hand.
+/// Puts an order into the ledger of whoever it belongs to.
 pub async fn join<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
@@ -45,24 +41,18 @@ pub async fn join<H: Host>(
     }
     let Some(record) = read(cx, program, order, report).await? else { return Ok(Joined::Nobody) };
     let Some(conversion) = record.unproven.clone() else { return Ok(Joined::Nobody) };
-    let found = match bound(cx, program, order, &conversion, report).await? {
-        Some(advocate) => Some((advocate, Via::Bound)),
-        None => by_hand(cx, program, order, &record).await?.map(|advocate| (advocate, Via::Hand)),
-    };
-    let Some((advocate, via)) = found else { return Ok(Joined::Nobody) };
-    let conversion = Conversion { via, ..conversion };
+    let bound = bound(cx, program, order, &conversion, report).await?;
+    let Some(advocate) = bound else { return Ok(Joined::Nobody) };
+    let conversion = Conversion { via: Via::Bound, ..conversion };
     let key = FactKey { accepted: cx.accepted(), kind: FactKind::Conversion, ..report.key };
     let ledger = Ledger(Some(advocate));
-    let mut puts = claim_puts(program, advocate, order, (key, &conversion));
+    let mut puts = person_puts(cx, program, ledger, order, (key, &conversion));
     puts.push(log_put(program, ledger, order, &record));
     // What has happened to it comes along.
     for (key, fact) in orders::events(cx, program, order).await? {
         puts.push(ledger_put(program, advocate, order, (key, &fact)));
     }
     cx.put_all(&puts).await?;
-    let mut facts = Order::default();
-    facts.add(key, Fact::Conversion(conversion.clone()));
-    news::to_review(cx, program, (advocate, order, report.key), &facts).await?;
     // Whoever sees it in the ledger can rely on its claims.
     cx.put(&conversion_put(program, advocate, order, (key, &conversion), &record)).await?;
     // The report as it stands, under its own minute, with whose it is.
@@ -82,7 +72,8 @@ async fn read<H: Host>(
     Ok(serde_json::from_str(&value).ok())
 }
 
-async fn bound<H: Host>(
+/// Whose friend the person is who ordered, by an earlier order that brought its proof.
+pub async fn bound<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     order: OrderPseudonym,
@@ -94,26 +85,27 @@ async fn bound<H: Host>(
         return Ok(None);
     }
     let at = report.key.accepted;
-    let mine = (order, Some(at));
-    let mut earlier = claims(cx, program, mine, &conversion.identities, RIVALS).await?.others;
-    earlier.retain(|claim| (claim.accepted, claim.order) < (at, order));
-    Ok(bound_to(conversion, &earlier, &program.versions, at))
+    let reported = Accepted { at, digest: report.key.digest, fact: conversion.clone() };
+    let weighed = Weighed {
+        order,
+        advocate: NOBODY,
+        conversion: &reported,
+        facts: &Order::default(),
+        known: &Known::default(),
+        versions: &program.versions,
+        settled: at,
+    };
+    let question = Question {
+        weighed,
+        reported: at,
+        up_to: at,
+        depth: Depth::Final,
+        binding: true,
+        ledger: None,
+    };
+    let others = people::others(cx, program, &question, &mut Computed::new()).await?;
+    Ok(bound_to(&weighed, &others.claims).filter(|_| !others.crowded))
 }
 
-/// Who said so first, of those whose word has reached every location, about the right day.
-async fn by_hand<H: Host>(
-    cx: &Context<'_, H>,
-    program: &Loaded,
-    order: OrderPseudonym,
-    record: &Record,
-) -> Result<Option<CustomerPseudonym>, StoreError> {
-    let said = |entry: &Entry| {
-        let key: HandKey = entry.key.parse().ok()?;
-        let day: Day = entry.metadata.get("d")?.as_str()?.parse().ok()?;
-        let near = (-1..=1).any(|days| day.plus(days) == record.occurred_at.day());
-        let is_sure = key.filed.at.plus(SETTLE).start() <= cx.now;
-        (near && is_sure).then_some((key.filed.at, key.filed.customer))
-    };
-    let entries = cx.list(&HandKey::prefix(&[program.id(), &order]), 1).await?;
-    Ok(entries.iter().filter_map(said).min().map(|(_, customer)| customer))
-}
+/// Stands for the advocate of an order that has none yet.
+const NOBODY: CustomerPseudonym = CustomerPseudonym([0; 7]);

@@ -7,13 +7,14 @@ use std::str::FromStr;
 use passalong_core::alias::{Alias, AliasClaim};
 use passalong_core::fact::FactKey;
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym, ProgramId};
+use passalong_core::missing_referral::{self, Outcome};
 use passalong_core::reward::RewardId;
 use passalong_core::time::{Day, Instant, Minute};
 
 /// What all keys begin with that tell the cron what there is to do. In byte order: pools to draw
 /// from (`todo.coupons`) and what is done (`todo.days`, `todo.folded`) amid erasures (`todo.alias`,
-/// `todo.erased`), then orders by time (`todo.order`), then messages to deliver (`todo.outbox`). So
-/// the first page of one list says it all, as a rule.
+/// `todo.erased`), then missing referrals (`todo.missing`), orders by time (`todo.order`) and messages to
+/// deliver (`todo.outbox`). So the first page of one list says it all, as a rule.
 pub const TODO: &str = "todo.";
 
 /// Declares a key: its fields, in order, are the parts of its text.
@@ -100,10 +101,8 @@ key!(
     }
 );
 key!(
-    /// An order's claim on a friend, under one of the friend's identities.
-    ClaimKey "friend" {
-        program: ProgramId, identity: Identity, order: OrderPseudonym, fact: FactKey
-    }
+    /// An order under one of the identities of whoever placed it, by accepted minute.
+    PersonKey "person" { program: ProgramId, identity: Identity, seen: Seen }
 );
 key!(
     /// An event as it came, whether or not its order is known.
@@ -122,8 +121,30 @@ key!(
     ShareKey "share" { program: ProgramId, day: Day, customer: CustomerPseudonym, batch: Batch }
 );
 key!(
-    /// A customer says that an order came by a recommendation.
-    HandKey "hand" { program: ProgramId, order: OrderPseudonym, filed: Filed }
+    /// A customer says that an order came by a recommendation, under the number of that order.
+    MissingKey "missing" { program: ProgramId, number: OrderPseudonym, filed: Filed }
+);
+key!(
+    /// That a customer reported a missing referral, and not which: it outlives an erasure.
+    FiledKey "filed" { program: ProgramId, customer: CustomerPseudonym, filed: Posted }
+);
+key!(
+    /// The order that has a number, where the number is not its id.
+    NumberKey "number" { program: ProgramId, number: OrderPseudonym, order: OrderPseudonym }
+);
+key!(
+    /// The order that a report of a missing referral is about, for the merchant's list.
+    FoundKey "found" { program: ProgramId, filed: Filed, order: OrderPseudonym }
+);
+key!(
+    /// A pointer: look once more for the order of a missing referral.
+    DueMissingKey "todo.missing" {
+        at: Minute, program: ProgramId, number: OrderPseudonym, filed: Filed
+    }
+);
+key!(
+    /// The merchant's decision on a missing referral, listed with the reports of its order.
+    DecisionKey "order" { program: ProgramId, order: OrderPseudonym, decision: Decision }
 );
 key!(
     /// Clicks and shares of a closed day, of all advocates together.
@@ -226,6 +247,34 @@ part!(
     }
 );
 
+/// An order that a person placed: when it was accepted, whose referral it is, and by which report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
+    pub accepted: Minute,
+    pub order: OrderPseudonym,
+    pub ledger: Ledger,
+    pub digest: Digest,
+}
+
+part!(
+    Seen,
+    self,
+    f,
+    write!(f, "{}.{}.{}.{}", self.accepted, self.order, self.ledger, self.digest),
+    text,
+    {
+        let mut parts = text.split('.');
+        let mut part = || parts.next().ok_or(());
+        let seen = Self {
+            accepted: part()?.parse().map_err(|_| ())?,
+            order: part()?.parse().map_err(|_| ())?,
+            ledger: part()?.parse()?,
+            digest: part()?.parse().map_err(|_| ())?,
+        };
+        if parts.next().is_some() { Err(()) } else { Ok(seen) }
+    }
+);
+
 /// The number of a revoked generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Revoked(pub u32);
@@ -319,18 +368,39 @@ part!(
     passalong_core::text::from_base32(text).map(Self).ok_or(())
 );
 
-/// Who filed a claim, and when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Who reported a missing referral, when, and for which day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Filed {
     pub at: Minute,
     pub customer: CustomerPseudonym,
+    pub ordered_on: Day,
 }
 
-part!(Filed, self, f, write!(f, "{}.{}", self.at, self.customer), text, {
-    let (at, customer) = text.split_once('.').ok_or(())?;
-    let customer = customer.parse().map_err(|_| ())?;
-    Ok(Self { at: at.parse().map_err(|_| ())?, customer })
+part!(Filed, self, f, write!(f, "{}.{}.{}", self.at, self.customer, self.ordered_on), text, {
+    let mut parts = text.split('.');
+    let (at, customer) = since(&mut parts)?;
+    let ordered_on = parts.next().and_then(|day| day.parse().ok()).ok_or(())?;
+    if parts.next().is_some() { Err(()) } else { Ok(Self { at, customer, ordered_on }) }
 });
+
+/// A decision as a part of a key: when, what and about whom. No fact has such a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision(pub missing_referral::Decision);
+
+part!(
+    Decision,
+    self,
+    f,
+    write!(f, "{}.{}.{}", self.0.at, self.0.outcome, self.0.customer),
+    text,
+    {
+        let mut parts = text.split('.');
+        let (at, outcome) = since(&mut parts)?;
+        let customer = parts.next().and_then(|part| part.parse().ok()).ok_or(())?;
+        let decision = missing_referral::Decision { at, customer, outcome };
+        if parts.next().is_some() { Err(()) } else { Ok(Self(decision)) }
+    }
+);
 
 /// What is kept of a customer, each in a key of its own, so that each is erased by one delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -341,8 +411,10 @@ pub enum Field {
     Hints(Minute, Digest),
     /// The segment the shop put the customer into, and the minute from which it counts.
     Segment(Minute, Digest),
-    /// A claim that the customer filed, and when.
-    Claim(Minute, OrderPseudonym),
+    /// A missing referral that the customer reported, and when.
+    Missing(Minute, Digest),
+    /// What the merchant decided on it, and when.
+    Decided(Minute, Digest, Outcome),
     /// An alias, and the minute in which it was chosen: see [`AliasKey`].
     Alias(Minute, Alias),
     /// Erased: later writes are dropped while this stands.
@@ -357,7 +429,8 @@ part!(
         Self::Id => f.write_str("id"),
         Self::Hints(since, digest) => write!(f, "hints.{since}.{digest}"),
         Self::Segment(since, digest) => write!(f, "segment.{since}.{digest}"),
-        Self::Claim(filed, order) => write!(f, "claim.{filed}.{order}"),
+        Self::Missing(filed, digest) => write!(f, "missing.{filed}.{digest}"),
+        Self::Decided(at, digest, outcome) => write!(f, "decided.{at}.{digest}.{outcome}"),
         Self::Alias(at, alias) => write!(f, "alias.{at}.{alias}"),
         Self::Erased => f.write_str("erased"),
     },
@@ -371,8 +444,12 @@ part!(
             Some("hints") => since(&mut parts).map(|(at, digest)| Self::Hints(at, digest))?,
             Some("segment") => since(&mut parts).map(|(at, digest)| Self::Segment(at, digest))?,
             Some("alias") => since(&mut parts).map(|(at, alias)| Self::Alias(at, alias))?,
-            Some("claim") => since(&mut parts)
-                .map(|(at, Digest(order))| Self::Claim(at, OrderPseudonym(order)))?,
+            Some("missing") => since(&mut parts).map(|(at, digest)| Self::Missing(at, digest))?,
+            Some("decided") => {
+                let (at, digest) = since(&mut parts)?;
+                let outcome = parts.next().and_then(|part| part.parse().ok()).ok_or(())?;
+                Self::Decided(at, digest, outcome)
+            }
             _ => return Err(()),
         };
         if parts.next().is_some() { Err(()) } else { Ok(field) }
@@ -414,8 +491,10 @@ mod tests {
         check::<DueKey>("todo.order/202611220800/teehaus/0123456789a0/0123456789abcdef");
         check::<DueKey>("todo.order/202611220800/teehaus/-/0123456789abcdef");
         check::<LedgerKey>(&format!("ledger/teehaus/0123456789a0/0123456789abcdef/{fact}"));
-        check::<ClaimKey>(&format!("friend/teehaus/c.0123456789a0/0123456789abcdef/{fact}"));
-        check::<ClaimKey>(&format!("friend/teehaus/h.0123456789abcdef/0123456789abcdef/{fact}"));
+        let seen = "202611220800.0123456789abcdef.0123456789a0.0123456789abcdef";
+        check::<PersonKey>(&format!("person/teehaus/c.0123456789a0/{seen}"));
+        let nobodys = "202611220800.0123456789abcdef.-.0123456789abcdef";
+        check::<PersonKey>(&format!("person/teehaus/h.0123456789abcdef/{nobodys}"));
         check::<EventKey>(&format!("event/teehaus/0123456789abcdef/{fact}"));
         check::<OrderKey>(&format!("order/teehaus/0123456789abcdef/{fact}"));
         check::<LogKey>("log/teehaus/20261122/0123456789abcdef/0123456789a0");
@@ -424,8 +503,17 @@ mod tests {
         check::<QueueKey>("queue/teehaus/0123456789abcdef/202611220800/rw_0123456789abcdef04");
         check::<DrawnKey>("drawn/teehaus/0123456789abcdef");
         check::<DuePoolKey>("todo.coupons/202611220800/teehaus/0123456789abcdef");
-        check::<HandKey>("hand/teehaus/0123456789abcdef/202611220800.0123456789a0");
-        check::<CustomerKey>("customer/teehaus/0123456789a0/claim.202611220800.0123456789abcdef");
+        check::<MissingKey>("missing/teehaus/0123456789abcdef/202611220800.0123456789a0.20261120");
+        check::<FiledKey>("filed/teehaus/0123456789a0/202611220800.0123456789abcdef");
+        check::<NumberKey>("number/teehaus/0123456789abcdef/0123456789abcdef");
+        check::<FoundKey>("found/teehaus/202611220800.0123456789a0.20261120/0123456789abcdef");
+        let due = "202611220800/teehaus/0123456789abcdef/202611220800.0123456789a0.20261120";
+        check::<DueMissingKey>(&format!("todo.missing/{due}"));
+        check::<DecisionKey>("order/teehaus/0123456789abcdef/202611220800.approved.0123456789a0");
+        check::<CustomerKey>("customer/teehaus/0123456789a0/missing.202611220800.0123456789abcdef");
+        check::<CustomerKey>(
+            "customer/teehaus/0123456789a0/decided.202611220800.0123456789abcdef.declined",
+        );
         check::<StatsKey>("stats/teehaus/20261122");
         check::<TotalsKey>("totals/teehaus/20261122/202611220800.0123456789abcdef");
         check::<ErasedAliasKey>("todo.alias/teehaus/0123456789a0/0123456789abcdef");

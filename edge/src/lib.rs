@@ -23,7 +23,6 @@ pub mod aliases;
 pub mod authenticate;
 pub mod check_offer;
 pub mod choose_alias;
-pub mod claim;
 pub mod clicks;
 pub mod coupons;
 pub mod cron;
@@ -40,13 +39,16 @@ pub mod isolate;
 pub mod join;
 pub mod keys;
 pub mod limits;
+pub mod listed_coupons;
 pub mod me;
+pub mod missing_referral;
 pub mod news;
 pub mod offer;
 pub mod operate;
 pub mod orders;
 pub mod outbox;
 pub mod owed;
+pub mod people;
 #[cfg(target_arch = "wasm32")]
 pub mod platform;
 pub mod pools;
@@ -111,6 +113,7 @@ pub enum Action {
     RecordEvent,
     ShopHook,
     ListRewards,
+    ListClaims,
     Fulfil,
     Review,
     ReadPool,
@@ -160,6 +163,7 @@ pub const ROUTES: &[(&str, &str, Who, Action)] = &[
     ("POST", "/v1/conversions/{order_id}/events", Who::Merchant, Action::RecordEvent),
     ("POST", "/v1/hooks/{shop}/{program}", Who::Shop, Action::ShopHook),
     ("GET", "/v1/rewards", Who::Merchant, Action::ListRewards),
+    ("GET", "/v1/claims", Who::Merchant, Action::ListClaims),
     ("POST", "/v1/rewards/{id}/fulfil", Who::Merchant, Action::Fulfil),
     ("POST", "/v1/rewards/{id}/review", Who::Merchant, Action::Review),
     ("GET", "/v1/pools/{pool}", Who::Merchant, Action::ReadPool),
@@ -273,7 +277,7 @@ async fn call<H: Host>(
         Action::Me => me::me(cx, request).await,
         Action::ChooseAlias => choose_alias::choose_alias(cx, request).await,
         Action::Share => me::share(cx, request).await,
-        Action::Claim => claim::claim(cx, request).await,
+        Action::Claim => missing_referral::file(cx, request).await,
         Action::Codes => administer::issue_codes(cx, request).await,
         Action::RecordConversion => record_conversion::record_conversion(cx, request).await,
         Action::RecordSigned => record_signed::record_signed(cx, request).await,
@@ -281,6 +285,7 @@ async fn call<H: Host>(
         Action::RecordEvent => record_event::record_event(cx, request, first).await,
         Action::ShopHook => shop_hooks::hear(cx, request, parts).await,
         Action::ListRewards => read_rewards::list_rewards(cx, request).await,
+        Action::ListClaims => missing_referral::list::list(cx, request).await,
         Action::Fulfil => fulfil::fulfil(cx, request, first).await,
         Action::Review => review::review(cx, request, first).await,
         Action::ReadPool => pools::read(cx, request, first).await,

@@ -13,7 +13,7 @@ use passalong_core::program::{Program, Version};
 use passalong_core::reward::{ConversionKind, Role, Rule, Trigger, When};
 use passalong_core::seal::Sealed;
 use passalong_core::status::{self, Reward, Totals, View};
-use passalong_core::time::Minute;
+use passalong_core::time::{Instant, Minute};
 use passalong_core::wire::{
     AliasReserved, Clicks, EarnedSum, FriendReward, Me, MeClaim, MeOffer, MeReward, MeTotals, Next,
     ProgramHead, Referral, Stage, YearTotal, promised,
@@ -25,8 +25,9 @@ use crate::authenticate::customer;
 use crate::clicks;
 use crate::customers::{self, Customer};
 use crate::http::{Request, Response};
-use crate::keys::{Batch, ClaimKey, ClickKey, ClicksKey, LedgerKey, ShareKey};
+use crate::keys::{Batch, ClickKey, ClicksKey, LedgerKey, ShareKey};
 use crate::orders;
+use crate::people;
 use crate::problem::Problem;
 use crate::programs::{self, Loaded};
 use crate::requests::{body, link, only, query};
@@ -111,7 +112,7 @@ pub async fn me<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Respo
         totals: message(totals, clicks, year),
         referrals,
         as_friend,
-        claims: open_claims(&record, &orders),
+        claims: missing_referrals(&program, &record, cx.now),
         next: next(&version.terms, &approved, segment),
         channels: CHANNELS.to_vec(),
         as_of: cx.now,
@@ -121,19 +122,18 @@ pub async fn me<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Respo
     Ok(Response::json(200, &me))
 }
 
-/// Claims that were filed and whose orders have not come into the ledger, newest first.
-fn open_claims(record: &Customer, orders: &BTreeMap<OrderPseudonym, Order>) -> Vec<MeClaim> {
-    let open = record.claims.iter().rev().filter(|claim| !orders.contains_key(&claim.order));
-    open.map(told_claim).collect()
-}
-
-/// All claims that are on record.
-pub fn told_claims(record: &Customer) -> Vec<MeClaim> {
-    record.claims.iter().map(told_claim).collect()
-}
-
-fn told_claim(claim: &customers::Claimed) -> MeClaim {
-    MeClaim { ordered_on: claim.ordered_on.clone(), filed_at: claim.filed_at }
+/// Missing referrals that a customer reported, newest first. Whether there is such an order is not told.
+pub fn missing_referrals(program: &Loaded, record: &Customer, now: Instant) -> Vec<MeClaim> {
+    let mut seen = BTreeSet::new();
+    let first = record.missing.iter().filter(|one| seen.insert(one.digest));
+    let claim = |one: &customers::Missing| {
+        let outcome = record.outcome(one.digest);
+        let number = program.keys.open(Sealed::OrderNumber, &one.number).unwrap_or_default();
+        MeClaim::new(number, one.ordered_on.clone(), one.filed, outcome, now)
+    };
+    let mut claims: Vec<MeClaim> = first.map(claim).collect();
+    claims.reverse();
+    claims
 }
 
 pub fn head(version: &Version) -> ProgramHead {
@@ -330,14 +330,10 @@ pub async fn claimed<H: Host>(
     if !program.versions.all().any(|version| version.terms.rules(Role::Friend).any(earns)) {
         return Ok(Vec::new());
     }
-    let prefix = ClaimKey::prefix(&[program.id(), &Identity::Customer(friend)]);
-    let claim = |entry: &Entry| {
-        let key: ClaimKey = entry.key.parse().ok()?;
-        Some((key.fact.accepted, key.order, entry.metadata.get("c")?.as_str()?.parse().ok()?))
-    };
-    let entries = cx.list(&prefix, 1).await?;
+    let (listed, _) = people::listed(cx, program, Identity::Customer(friend)).await?;
+    let claim = |one: people::Listed| Some((one.seen.accepted, one.seen.order, one.seen.ledger.0?));
     let mut claims: Vec<(Minute, OrderPseudonym, CustomerPseudonym)> =
-        entries.iter().filter_map(claim).collect();
+        listed.into_iter().filter_map(claim).collect();
     claims.sort_unstable();
     claims.reverse();
     let mut seen = BTreeSet::new();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use passalong_core::fact::{Fact, FactKey, Order};
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
 use passalong_core::report::ConversionReport;
-use passalong_core::reward::{Role, Status};
+use passalong_core::reward::{Part, Reason, Role, Status};
 use passalong_core::status::{self, Reward};
 use passalong_core::time::Instant;
 use passalong_core::webhook::WebhookType;
@@ -98,20 +98,29 @@ pub async fn rewards<H: Host>(
     Ok(())
 }
 
-/// Tells of what waits for the merchant before it is decided.
-pub async fn to_review<H: Host>(
+/// Tells that an order was found for a missing referral, unless it would earn nothing anyway: the
+/// merchant is to look at it.
+pub async fn missing_referral<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
-    of: (CustomerPseudonym, OrderPseudonym, FactKey),
+    (customer, order): (CustomerPseudonym, OrderPseudonym),
     facts: &Order,
+    sealed: &str,
 ) -> Result<(), StoreError> {
-    let nobody = Customer::default();
-    for reward in status::rewards(facts, &nobody.view(of.0, program, cx.now)) {
-        if reward.status == Status::Review {
-            one(cx, program, of, facts, (WebhookType::ReviewRequested, &reward)).await?;
-        }
+    let kind = WebhookType::ReviewRequested;
+    if !is_wanted(cx, program, &[kind]) {
+        return Ok(());
     }
-    Ok(())
+    let nobody = Customer::default();
+    let rewards = status::rewards(facts, &nobody.view(customer, program, cx.now));
+    let own = rewards.into_iter().find(|reward| reward.part == Part::from(Role::Advocate));
+    let Some(own) = own.filter(|own| own.status == Status::Pending) else { return Ok(()) };
+    let (status, reason) = (Status::Review, Some(Reason::ClaimedByHand));
+    let reward = Reward { status, reason, until: None, ..own };
+    let told = Told { program, advocate: customer, order, facts };
+    let body = body(&told, &reward).order("/order_id", sealed);
+    let id = reward.id(order, customer).to_string();
+    announce(cx, program, kind, &[id.as_bytes(), &customer.0], body).await
 }
 
 /// Tells of one reward as it stands, once for each time it does.
@@ -168,9 +177,17 @@ fn turn(was: Option<&Reward>, now: &Reward) -> Option<WebhookType> {
     if was == Some(now) {
         return None;
     }
-    if was.is_some_and(|was| was.status == now.status) {
-        // Still approved or fulfilled, but less.
-        return Some(WebhookType::RewardReversed);
+    let handed_over = now.status.is_handed_over();
+    let same =
+        |was: &&Reward| was.status == now.status || (handed_over && was.status.is_handed_over());
+    if let Some(was) = was.filter(same) {
+        // It still waits, for another reason; or it is still approved or handed over, but less.
+        let waits = now.status == Status::Review && was.value == now.value;
+        return Some(if waits {
+            WebhookType::ReviewRequested
+        } else {
+            WebhookType::RewardReversed
+        });
     }
     match now.status {
         Status::Approved => Some(WebhookType::RewardApproved),

@@ -3,28 +3,26 @@
 
 use std::collections::BTreeMap;
 
-use passalong_core::fact::{Conversion, Fact, FactKey, Order};
-use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderId, OrderPseudonym};
+use passalong_core::fact::{Accepted, Conversion, Fact, FactKey, Order, Via};
+use passalong_core::ids::{CustomerPseudonym, Digest, OrderId, OrderPseudonym};
+use passalong_core::missing_referral;
 use passalong_core::money::Currency;
-use passalong_core::mutation::{self, Mutation};
-use passalong_core::report::Item;
+use passalong_core::report::{Item, ProofKind};
 use passalong_core::reward::{ConversionKind, Reason, RewardId, Role, Value};
 use passalong_core::seal::Sealed;
-use passalong_core::settlement::Claim;
+use passalong_core::settlement::Reported;
 use passalong_core::time::{Instant, Minute};
-use passalong_core::wire::{AdvocateRef, ConversionAnswer, PromisedReward};
+use passalong_core::wire::{AdvocateRef, ConversionAnswer, Lacked, PromisedReward};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::cron::BUDGET;
-use crate::customers;
-use crate::keys::{ClaimKey, DueKey, EventKey, Ledger, LedgerKey, LogKey, OrderKey};
+use crate::keys::{Decision, DecisionKey, DueKey, EventKey, Ledger, LedgerKey, LogKey, OrderKey};
+use crate::missing_referral::decide::DecisionMeta;
 use crate::problem::{Code, Problem};
 use crate::programs::Loaded;
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
-/// Earlier claims on a friend that are looked into for a provisional answer.
-pub const RIVALS: usize = 10;
 /// Operations for one rival claim and for what follows the last of them.
 const LOOK_ASIDE: u32 = 20;
 
@@ -57,6 +55,18 @@ pub struct Record {
     pub reason: Option<Reason>,
     pub rewards: Vec<Promise>,
     pub terms_version: Option<u32>,
+    /// Which proof counted; whom it names is in the key's metadata.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub proof: Option<ProofKind>,
+    /// Its place in the order in which they were tried.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub place: Option<usize>,
+    /// What those lacked that were tried before.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub lacked: Vec<Lacked>,
+    /// The number that people see, sealed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub number: Option<String>,
     /// An order that proved no referral, as it goes into a ledger if it turns out to belong to one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub unproven: Option<Conversion>,
@@ -90,7 +100,38 @@ impl Record {
             rewards: self.rewards.iter().map(promised).collect(),
             provisional: self.attributed || self.unproven.is_some(),
             terms_version: self.terms_version,
+            proof: self.proof,
+            proofs: self.lacked.clone(),
+            taken: None,
         }
+    }
+
+    /// What of it its events are about, if it was accepted then.
+    pub const fn reported(&self, at: Minute) -> Reported {
+        let Self { kind, amount, occurred_at, .. } = *self;
+        Reported { at, kind, amount, occurred_at }
+    }
+}
+
+/// What is listed of an order.
+#[derive(Debug, Clone, Default)]
+pub struct Listed {
+    /// The one accepted first in front. Where none has an advocate, that one is whose missing referral
+    /// was approved first.
+    pub reports: Vec<Report>,
+    /// What the merchant decided on missing referrals, and the notes, sealed.
+    pub decisions: Vec<missing_referral::Decision>,
+    pub notes: BTreeMap<CustomerPseudonym, String>,
+}
+
+impl Listed {
+    /// When the order was reported with a proof of its own, beside the report of that digest.
+    pub fn proofs(&self, digest: Digest) -> Vec<Minute> {
+        let proven = self
+            .reports
+            .iter()
+            .filter(|report| report.advocate.is_some() && report.key.digest != digest);
+        proven.map(|report| report.key.accepted).collect()
     }
 }
 
@@ -100,15 +141,57 @@ pub async fn reports<H: Host>(
     program: &Loaded,
     order: OrderPseudonym,
 ) -> Result<Vec<Report>, StoreError> {
+    Ok(listed(cx, program, order).await?.reports)
+}
+
+/// The visible reports of an order, and what was decided on missing referrals: one list.
+pub async fn listed<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    order: OrderPseudonym,
+) -> Result<Listed, StoreError> {
     let entries = cx.list(&OrderKey::prefix(&[program.id(), &order]), 1).await?;
     let report = |entry: &Entry| {
         let key: OrderKey = entry.key.parse().ok()?;
         let advocate = entry.metadata.get("c").and_then(|c| c.as_str()?.parse().ok());
         Some(Report { key: key.fact, advocate })
     };
-    let mut reports: Vec<Report> = entries.iter().filter_map(report).collect();
-    reports.sort_by_key(|report| report.key);
-    Ok(reports)
+    let reports = entries.iter().filter_map(report).collect();
+    let mut listed = Listed { reports, ..Listed::default() };
+    for entry in &entries {
+        let Ok(DecisionKey { decision: Decision(decision), .. }) = entry.key.parse() else {
+            continue;
+        };
+        listed.decisions.push(decision);
+        let meta: DecisionMeta = serde_json::from_value(entry.metadata.clone()).unwrap_or_default();
+        if let Some(note) = meta.note {
+            listed.notes.entry(decision.customer).or_insert(note);
+        }
+    }
+    listed.reports.sort_by_key(|report| report.key);
+    let approved = missing_referral::approval(&listed.decisions);
+    let is_open = listed.reports.iter().all(|report| report.advocate.is_none());
+    if let Some(first) = listed.reports.first_mut().filter(|_| is_open) {
+        first.advocate = approved.map(|approved| approved.customer);
+    }
+    Ok(listed)
+}
+
+/// Why an approved missing referral is not this advocate's after all, up to that minute. Other orders
+/// cost nothing.
+pub async fn refusal<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    (advocate, order): (CustomerPseudonym, OrderPseudonym),
+    conversion: &Accepted<Conversion>,
+    until: Minute,
+) -> Result<Option<Reason>, StoreError> {
+    if conversion.fact.via != Via::Hand {
+        return Ok(None);
+    }
+    let listed = listed(cx, program, order).await?;
+    let proofs = listed.proofs(conversion.digest);
+    Ok(missing_referral::refusal(advocate, &listed.decisions, &proofs, until))
 }
 
 /// A report in full.
@@ -210,113 +293,12 @@ pub fn due_put(program: &Loaded, at: Minute, ledger: Ledger, order: OrderPseudon
     Put::listed(&DueKey { at, program: program.id().clone(), ledger, order }, json!({}))
 }
 
-/// An order's claims on its friend, one for each identity.
-pub fn claim_puts(
-    program: &Loaded,
-    advocate: CustomerPseudonym,
-    order: OrderPseudonym,
-    (key, conversion): (FactKey, &Conversion),
-) -> Vec<Put> {
-    let metadata = json!({ "c": advocate.to_string() });
-    let put = |identity: &Identity| {
-        let program = program.id().clone();
-        let key = ClaimKey { program, identity: *identity, order, fact: key };
-        Put::listed(&key, metadata.clone())
-    };
-    conversion.identities.iter().map(put).collect()
-}
-
 /// The order's line in the list of its day: the day it occurred on, so that a report that is sent
 /// again tomorrow does not list it twice.
 pub fn log_put(program: &Loaded, ledger: Ledger, order: OrderPseudonym, record: &Record) -> Put {
     let day = record.occurred_at.day();
     let key = LogKey { program: program.id().clone(), day, order, ledger };
     Put::listed(&key, json!({ "s": record.order }))
-}
-
-/// What the claims on a friend say about an order.
-#[derive(Debug, Clone, Default)]
-pub struct Claims {
-    /// The minutes of the order's own claims.
-    pub own: Vec<(Identity, Minute)>,
-    pub others: Vec<Claim>,
-}
-
-/// Reads the claims on a friend and, of the `most` that were accepted first, what is known of their
-/// orders. A claim counts from when its order was recorded (this order: `since`), and not at all
-/// before: what a cut-off request left behind must not overtake those that were decided without it.
-pub async fn claims<H: Host>(
-    cx: &Context<'_, H>,
-    program: &Loaded,
-    (order, since): (OrderPseudonym, Option<Minute>),
-    identities: &[Identity],
-    most: usize,
-) -> Result<Claims, StoreError> {
-    let lists = identities.iter().map(|identity| async move {
-        cx.list(&ClaimKey::prefix(&[program.id(), identity]), 1).await
-    });
-    let mut listed: Vec<(ClaimKey, CustomerPseudonym)> = Vec::new();
-    for entries in futures_util::future::join_all(lists).await {
-        listed.extend(entries?.iter().filter_map(|entry| {
-            let advocate = entry.metadata.get("c")?.as_str()?.parse().ok()?;
-            Some((entry.key.parse().ok()?, advocate))
-        }));
-    }
-    let (own, mut others): (Vec<_>, Vec<_>) =
-        listed.into_iter().partition(|(key, _)| key.order == order);
-    let counts = |key: &ClaimKey| since.unwrap_or(key.fact.accepted);
-    let own = own.iter().map(|(key, _)| (key.identity, counts(key))).collect();
-    let mut claims = Claims { own, others: Vec::new() };
-    // What came later can take nothing away.
-    let last = claims.own.iter().map(|(_, accepted)| *accepted).max();
-    others.retain(|(key, _)| last.is_none_or(|last| key.fact.accepted <= last));
-    others.sort_by_key(|(key, _)| (key.fact.accepted, key.order));
-    let mut seen: BTreeMap<(OrderPseudonym, CustomerPseudonym), Known> = BTreeMap::new();
-    for (key, advocate) in others {
-        let known = match seen.get(&(key.order, advocate)) {
-            Some(known) => known.clone(),
-            None if seen.len() >= most => break,
-            // A run that has come so far leaves this order to the next, which can read them all.
-            None if !has_room_aside(cx) => return Err(StoreError::no_room()),
-            None => {
-                let mut known = Known {
-                    facts: in_ledger(cx, program, advocate, key.order).await?,
-                    customer: customers::load(cx, program, advocate).await?,
-                    reports: reports(cx, program, key.order).await?,
-                };
-                for (key, fact) in events(cx, program, key.order).await? {
-                    known.facts.add(key, fact);
-                }
-                known
-            }
-        };
-        seen.insert((key.order, advocate), known.clone());
-        let Some(first) = known.reports.first() else { continue };
-        let conversion = known.facts.conversion.as_ref();
-        let ranked = conversion.filter(|_| mutation::is_on(Mutation::RankedByOccurrence));
-        let ranked = ranked.map(|conversion| conversion.fact.occurred_at.minute_up());
-        let joined = conversion.filter(|conversion| conversion.fact.via.is_joined());
-        let ranked = ranked.or(joined.map(|conversion| conversion.at));
-        claims.others.push(Claim {
-            order: key.order,
-            advocate,
-            identity: key.identity,
-            accepted: ranked.unwrap_or(key.fact.accepted.max(first.key.accepted)),
-            digest: key.fact.digest,
-            reports: ranks(&known.reports),
-            facts: known.facts,
-            known: known.customer.known,
-        });
-    }
-    Ok(claims)
-}
-
-/// What is read once of an order that claims under several identities.
-#[derive(Debug, Clone)]
-struct Known {
-    facts: Order,
-    customer: customers::Customer,
-    reports: Vec<Report>,
 }
 
 /// Reports as settlement ranks them.

@@ -9,15 +9,17 @@ use passalong_core::code;
 use passalong_core::csv::dashed;
 use passalong_core::decode::Fields;
 use passalong_core::ids::{CustomerId, CustomerPseudonym, Identity};
+use passalong_core::settlement::Known;
 use passalong_core::wire::{Clicks, CustomerExport, Erased, ExportedOrder, ExportedShares};
 
 use crate::authenticate::merchant;
 use crate::customers::{self, Customer};
 use crate::erasure;
 use crate::http::{Request, Response};
-use crate::keys::{ClaimKey, ShareKey};
+use crate::keys::ShareKey;
 use crate::me;
 use crate::orders::{open_order, record, reports};
+use crate::people;
 use crate::problem::Problem;
 use crate::programs::Loaded;
 use crate::requests::{body, link};
@@ -39,7 +41,10 @@ pub async fn export<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<R
     let program = merchant(cx, request).await?;
     let id = customer_id(request)?;
     let customer = program.keys.customer(&id);
-    let record = customers::load(cx, &program, customer).await?;
+    let mut record = customers::load(cx, &program, customer).await?;
+    if record.erased {
+        record.known = Known::default();
+    }
     let ledger = me::ledger(cx, &program, customer).await?;
     let (_, referrals) = me::referrals(&program, &ledger, &record.view(customer, &program, cx.now));
     let clicks = me::count_clicks(cx, &program, customer, false).await?;
@@ -54,7 +59,7 @@ pub async fn export<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<R
         code,
         aliases: record.aliases.iter().map(|(_, alias)| alias.to_string()).collect(),
         segments: record.known.segments.iter().map(|(_, segment)| segment.clone()).collect(),
-        claims: me::told_claims(&record),
+        claims: me::missing_referrals(&program, &record, cx.now),
         as_friend: me::as_friend(cx, &program, customer).await?,
         hints: record.known.identities.iter().map(|(_, identity)| identity.to_string()).collect(),
         clicks: clicks.closed + today,
@@ -99,9 +104,8 @@ async fn orders_of<H: Host>(
     let mut orders = Vec::new();
     let hints = customer.known.identities.iter().map(|(_, identity)| *identity);
     for identity in std::iter::once(identity).chain(hints) {
-        for entry in cx.list(&ClaimKey::prefix(&[program.id(), &identity]), 1).await? {
-            orders.extend(entry.key.parse().map(|key: ClaimKey| key.order));
-        }
+        let (listed, _) = people::listed(cx, program, identity).await?;
+        orders.extend(listed.into_iter().map(|one| one.seen.order));
     }
     orders.sort();
     orders.dedup();

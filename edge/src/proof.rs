@@ -1,90 +1,167 @@
-//! Who a proof of referral names, and how. Tokens and codes prove themselves; an alias is looked up.
+//! Whom the proofs of a referral name, and how. Tokens, codes and listed coupons prove themselves; an
+//! alias is looked up. What proves nothing shuts nothing out: a bad proof costs only itself.
 
 use passalong_core::alias::Alias;
 use passalong_core::click_token;
 use passalong_core::code;
 use passalong_core::fact::Via;
 use passalong_core::ids::CustomerPseudonym;
-use passalong_core::report::Proof;
+use passalong_core::program::{Meaning, StandsFor};
+use passalong_core::report::{Counted, Proof, ProofKind};
 use passalong_core::reward::Reason;
-use passalong_core::time::Minute;
+use passalong_core::time::{Instant, Minute};
+use passalong_core::values::one_word::{pasted_code, visible};
+use passalong_core::wire::Lacked;
 
 use crate::aliases::owner_of;
 use crate::programs::Loaded;
 use crate::store::{Context, Host, StoreError};
 
-/// The advocate, for an order that is accepted in that minute, or why there is none. One list for an
-/// alias, and no operation for any other proof.
+type Referral = (CustomerPseudonym, Via);
+
+/// What the proofs of one report came to.
+#[derive(Debug)]
+pub struct Proven {
+    /// The advocate, or why there is none. A token outside its window names its advocate still, where
+    /// nothing better came and no earlier order can bind the friend: who shared is told why it earned
+    /// nothing.
+    pub referral: Result<Referral, Reason>,
+    /// Which proof that was.
+    pub counted: Option<Counted>,
+    /// Its kind, if it is good.
+    pub kind: Option<ProofKind>,
+    /// What those lacked that were tried and are not good.
+    pub lacked: Vec<Lacked>,
+}
+
+/// Tries the proofs in their order, for an order that occurred then and is accepted in that minute,
+/// until one is good. One list for each alias tried, and no operation for any other proof.
+///
+/// Words of the shop count as of when the order occurred or, if that lies ahead, as of now.
 pub async fn prove<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
-    proof: &Proof,
-    minute: Minute,
-) -> Result<Result<(CustomerPseudonym, Via), Reason>, StoreError> {
-    let proven = match proof {
-        Proof::None => Err(Reason::NoReferral),
-        Proof::Token(token) => by_token(program, token),
-        Proof::Code(text) => {
-            by_code(program, text).map(|customer| (customer, Via::Code)).ok_or(Reason::InvalidToken)
+    proofs: &[Proof],
+    (occurred_at, minute): (Instant, Minute),
+) -> Result<Proven, StoreError> {
+    let asked = Asked { minute, words_at: occurred_at.min(cx.now) };
+    let mut lacked = Vec::new();
+    let mut why = Reason::NoReferral;
+    let mut late = None;
+    for (index, proof) in proofs.iter().enumerate() {
+        let reason = match try_one(cx, program, proof, asked).await? {
+            Ok((advocate, via)) => match in_window(program, via, occurred_at) {
+                Ok(()) => {
+                    return Ok(Proven {
+                        referral: Ok((advocate, via)),
+                        counted: Some((index, advocate)),
+                        kind: Some(proof.kind),
+                        lacked,
+                    });
+                }
+                Err(reason) => {
+                    late = late.or(Some((index, (advocate, via))));
+                    reason
+                }
+            },
+            Err(reason) => reason,
+        };
+        lacked.push(Lacked::new(proof.kind, reason));
+        if why == Reason::NoReferral {
+            why = reason;
         }
-        Proof::Alias(text) => {
-            let owner = by_alias(cx, program, text, minute).await?;
-            owner.map(|owner| (owner, Via::Alias)).ok_or(Reason::UnknownAlias)
-        }
-        Proof::Coupon(text) => match typed(program, text.trim()) {
-            None => Err(Reason::NoReferral),
-            Some(text) => {
-                let customer = match by_code(program, text) {
-                    Some(customer) => Some(customer),
-                    None => by_alias(cx, program, text, minute).await?,
-                };
-                customer.map(|customer| (customer, Via::Coupon)).ok_or(Reason::UnknownAlias)
-            }
-        },
-    };
-    Ok(proven)
+    }
+    let version = program.versions.at(occurred_at);
+    let binds = version.is_some_and(|version| version.terms.attribution.bound_days > 0);
+    let late = late.filter(|_| !binds);
+    Ok(Proven {
+        referral: late.map(|(_, referral)| referral).ok_or(why),
+        counted: late.map(|(index, (advocate, _))| (index, advocate)),
+        kind: None,
+        lacked,
+    })
 }
 
-fn by_token(program: &Loaded, token: &str) -> Result<(CustomerPseudonym, Via), Reason> {
-    let click = click_token::verify(&program.keys, token).map_err(|_| Reason::InvalidToken)?;
+/// When a proof is asked about.
+#[derive(Clone, Copy)]
+struct Asked {
+    minute: Minute,
+    words_at: Instant,
+}
+
+fn in_window(program: &Loaded, via: Via, occurred_at: Instant) -> Result<(), Reason> {
+    match (via, program.versions.at(occurred_at)) {
+        (Via::Click { at, .. }, Some(version)) => version.terms.attribution.window(at, occurred_at),
+        _ => Ok(()),
+    }
+}
+
+async fn try_one<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    proof: &Proof,
+    asked: Asked,
+) -> Result<Result<Referral, Reason>, StoreError> {
+    let text = proof.text.as_str();
+    Ok(match proof.kind {
+        ProofKind::Token => by_token(program, text),
+        ProofKind::Code => {
+            by_code(program, text).map(|customer| (customer, Via::Code)).ok_or(Reason::InvalidToken)
+        }
+        ProofKind::Alias => {
+            by_alias(cx, program, text, asked).await?.map(|owner| (owner, Via::Alias))
+        }
+        ProofKind::Coupon => {
+            by_coupon(cx, program, text, asked).await?.map(|customer| (customer, Via::Coupon))
+        }
+    })
+}
+
+fn by_token(program: &Loaded, token: &str) -> Result<Referral, Reason> {
+    let click = click_token::verify(&program.keys, &visible(token));
+    let click = click.map_err(|_| Reason::InvalidToken)?;
     let nonce = Some(u32::from_be_bytes(click.nonce));
     Ok((click.customer, Via::Click { at: click.at, channel: click.channel, nonce }))
 }
 
 /// People paste whole links into a code field.
 fn by_code(program: &Loaded, text: &str) -> Option<CustomerPseudonym> {
-    let after = text.split_once(&format!("/r/{}/", program.id())).map(|(_, rest)| rest);
-    let text = after.unwrap_or(text).split(['/', '?', '#']).next().unwrap_or_default();
-    code::verify(&program.keys, text.trim()).ok()
+    code::verify(&program.keys, &pasted_code(program.id().as_str(), text)).ok()
 }
 
+/// A word that is the shop's own now stands for whoever chose it before it was.
 async fn by_alias<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     text: &str,
-    minute: Minute,
-) -> Result<Option<CustomerPseudonym>, StoreError> {
-    match Alias::read(text) {
-        Ok(alias) => owner_of(cx, program.id(), alias, minute).await,
-        Err(_) => Ok(None),
+    asked: Asked,
+) -> Result<Result<CustomerPseudonym, Reason>, StoreError> {
+    let Ok(alias) = Alias::read(text) else { return Ok(Err(Reason::UnknownAlias)) };
+    let owner = owner_of(cx, program.id(), alias, asked.minute).await?;
+    let is_reserved = |at: Instant| program.versions.reserves(alias.as_str(), at);
+    let was_reserved = owner.is_none_or(|(_, since)| is_reserved(since.start()));
+    if was_reserved && is_reserved(asked.words_at) {
+        return Ok(Err(Reason::ReservedCode));
     }
+    Ok(owner.map(|(customer, _)| customer).ok_or(Reason::UnknownAlias))
 }
 
-/// What in a coupon names somebody: all of it, or what follows the program's own code and a hyphen,
-/// as in `FREUND10-TEE4K7`. None where it is that code alone, of any version of the terms.
-fn typed<'t>(program: &Loaded, text: &'t str) -> Option<&'t str> {
-    let codes = program.versions.all().filter_map(|version| version.terms.coupon.as_ref());
-    for coupon in codes {
-        let Some((start, rest)) = text.split_at_checked(coupon.code.len()) else { continue };
-        if !start.eq_ignore_ascii_case(&coupon.code) {
-            continue;
-        }
-        if rest.is_empty() {
-            return None;
-        }
-        if let Some(name) = rest.strip_prefix('-') {
-            return Some(name);
-        }
+/// A coupon names somebody where the merchant listed it, or by what follows the program's own code, as
+/// in `FREUND10-TEE4K7`. Any other is the shop's, whatever customers chose for an alias.
+async fn by_coupon<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    text: &str,
+    asked: Asked,
+) -> Result<Result<CustomerPseudonym, Reason>, StoreError> {
+    match program.versions.meaning(text, asked.words_at) {
+        Meaning::Listed(StandsFor::Customer(customer)) => Ok(Ok(customer)),
+        Meaning::Listed(StandsFor::Id(id)) => Ok(Ok(program.keys.customer(&id))),
+        Meaning::Friend(name) => match by_code(program, &name) {
+            Some(customer) => Ok(Ok(customer)),
+            None => by_alias(cx, program, &name, asked).await,
+        },
+        Meaning::Reserved => Ok(Err(Reason::ReservedCode)),
+        Meaning::Listed(StandsFor::Nobody) | Meaning::Plain => Ok(Err(Reason::NoReferral)),
     }
-    Some(text)
 }

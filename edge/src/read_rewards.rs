@@ -75,12 +75,15 @@ pub async fn read_conversion<H: Host>(
     for (key, fact) in events {
         facts.add(key, fact);
     }
+    let open = |sealed: &str| program.keys.open(Sealed::Event, sealed);
     let story = facts.events().into_iter().map(|event| {
         let (kind, fact) = &event.fact;
+        let undone = fact.undoes.and_then(|undone| facts.event(undone));
         StoryEvent {
-            event_id: program.keys.open(Sealed::Event, &fact.sealed).unwrap_or_default(),
+            event_id: open(&fact.sealed).unwrap_or_default(),
             r#type: *kind,
             amount: fact.amount,
+            undoes: undone.and_then(|undone| open(&undone.fact.1.sealed)),
             occurred_at: fact.occurred_at,
             accepted_at: event.at.start(),
         }

@@ -1,14 +1,15 @@
 //! `POST /v1/conversions`: taken in durably before it is answered, exactly once however often it is
 //! sent, and never refused for a bad proof.
 
-use passalong_core::fact::{Conversion, FactKey, FactKind, Via};
+use passalong_core::fact::{Accepted, Conversion, FactKey, FactKind, Order, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use passalong_core::mutation::{self, Mutation};
-use passalong_core::report::{ConversionReport, Proof};
+use passalong_core::orders::claims::{Admission, Standing, Weighed, admit};
+use passalong_core::report::{ConversionReport, Counted};
 use passalong_core::reward::{Reason, Role};
 use passalong_core::seal::Sealed;
-use passalong_core::settlement::{Base, Facets, Remaining, attribute, friendship, rule_for, worth};
-use passalong_core::time::SETTLE;
+use passalong_core::settlement::{Base, Facets, Known, earned_later, settling, worth};
+use passalong_core::time::{Minute, SETTLE};
 use passalong_core::wire::ConversionAnswer;
 
 use crate::authenticate::merchant;
@@ -16,22 +17,24 @@ use crate::customers;
 use crate::http::{Request, Response};
 use crate::join::JOINED_AFTER;
 use crate::keys::Ledger;
+use crate::missing_referral::found;
 use crate::news;
 use crate::orders::{
-    Promise, RIVALS, Record, Report, claim_puts, claims, conversion_put, due_put, log_put,
-    order_put, record, reports,
+    Promise, Record, Report, conversion_put, due_put, log_put, order_put, record, reports,
 };
+use crate::people::{self, Depth, Question, person_puts};
 use crate::problem::Problem;
 use crate::programs::Loaded;
-use crate::proof::prove;
+use crate::proof::{Proven, prove};
 use crate::requests::body;
-use crate::store::{Context, Host};
+use crate::store::{Context, Host, StoreError};
 
 /// What was decided about a report: the record to keep and, where an advocate is proven, the fact
 /// for that advocate's ledger.
 struct Decision {
     record: Record,
     proven: Option<(CustomerPseudonym, Conversion)>,
+    counted: Option<Counted>,
     advocate_id: Option<String>,
 }
 
@@ -59,11 +62,17 @@ pub async fn take<H: Host>(
     let order = program.keys.order(&report.order);
     // 3
     let known = reports(cx, program, order).await?;
-    // What brought no proof may have come to somebody since.
+    // What brought no proof may have come to somebody since. The buyer's browser and the shop's
+    // server may report the same.
+    let other = ConversionReport { browser_only: !report.browser_only, ..report.clone() };
     let is_same = |known: &&Report| {
-        [known.advocate, None]
-            .into_iter()
-            .any(|advocate| known.key.digest == digest(program, report, advocate))
+        let places = 0..report.proofs.len();
+        let taken = places.filter_map(|place| Some(Some((place, known.advocate?))));
+        let mut counted = taken.chain([None]);
+        counted.any(|counted| {
+            let same = |report| known.key.digest == digest(program, report, counted);
+            [report, &other].into_iter().any(same)
+        })
     };
     if let Some(same) = known.iter().find(is_same) {
         let record = record(cx, program, order, same.key).await?;
@@ -81,7 +90,7 @@ pub async fn take<H: Host>(
     let decision = decide(cx, program, order, report).await?;
     // 5
     let advocate = decision.proven.as_ref().map(|(advocate, _)| *advocate);
-    let digest = digest(program, report, advocate);
+    let digest = digest(program, report, decision.counted);
     let key = FactKey { accepted: cx.accepted(), kind: FactKind::Conversion, digest };
     let told = (&decision.record, advocate);
     news::conversion(cx, program, (order, key), report, told).await?;
@@ -90,19 +99,9 @@ pub async fn take<H: Host>(
     Ok((201, decision.record.answer(&report.order, order, decision.advocate_id)))
 }
 
-/// What tells reports of one order apart. Whom an alias names depends on when it was asked, so what
-/// it was taken for is part of the content: tries of one report that were taken differently are two
-/// reports, of which the one accepted first counts.
-fn digest(
-    program: &Loaded,
-    report: &ConversionReport,
-    advocate: Option<CustomerPseudonym>,
-) -> Digest {
-    let mut content = report.content();
-    if let (Proof::Alias(_) | Proof::Coupon(_), Some(advocate)) = (&report.proof, advocate) {
-        content = format!("{content}\n{advocate}");
-    }
-    program.keys.digest(content.as_bytes())
+/// What tells reports of one order apart: all they say, and what they were taken for.
+fn digest(program: &Loaded, report: &ConversionReport, counted: Option<Counted>) -> Digest {
+    program.keys.digest(report.content_as(counted).as_bytes())
 }
 
 async fn decide<H: Host>(
@@ -112,6 +111,7 @@ async fn decide<H: Host>(
     report: &ConversionReport,
 ) -> Result<Decision, Problem> {
     let version = program.versions.at(report.occurred_at);
+    let number = report.number.as_ref();
     let mut record = Record {
         order: program.keys.seal(Sealed::Order, report.order.as_str()),
         kind: report.kind,
@@ -125,10 +125,19 @@ async fn decide<H: Host>(
         reason: None,
         rewards: Vec::new(),
         terms_version: version.map(|version| version.number),
+        proof: None,
+        place: None,
+        lacked: Vec::new(),
+        number: number.map(|number| program.keys.seal(Sealed::OrderNumber, number.as_str())),
         unproven: None,
     };
     let minute = cx.accepted();
-    let proven = prove(cx, program, &report.proof, minute).await?;
+    let when = (report.occurred_at, minute);
+    let Proven { referral: proven, counted, kind, lacked } =
+        prove(cx, program, &report.proofs, when).await?;
+    record.proof = kind;
+    record.place = counted.map(|(place, _)| place).filter(|_| kind.is_some());
+    record.lacked = lacked;
     let customer = report.customer.as_ref().map(|id| program.keys.customer(id));
     let hints = report.hints.iter().map(|hint| Identity::Hint(program.keys.hint(hint)));
     let identities: Vec<Identity> =
@@ -144,53 +153,112 @@ async fn decide<H: Host>(
         action: report.action.clone(),
         via: proven.map_or(Via::Bound, |(_, via)| via),
         noted: None,
-        again: false,
+        admission: Admission::First,
+        waived: false,
         excluded: version.map_or(0, |version| version.terms.excluded.amount(&report.items)),
+        browser_only: report.browser_only,
     };
     let (advocate, _) = match proven {
         Ok(proven) => proven,
         Err(reason) => {
             record.reason = Some(reason);
             record.unproven = Some(conversion);
-            return Ok(Decision { record, proven: None, advocate_id: None });
+            return Ok(Decision { record, proven: None, counted: None, advocate_id: None });
         }
     };
-    let record_of = customers::load(cx, program, advocate).await?;
-    let mut reason =
-        attribute(&conversion, advocate, &record_of.known, &program.versions, minute).err();
-    if let (None | Some(Reason::ExistingCustomer), Some(version)) = (reason, version) {
-        let claims = claims(cx, program, (order, None), &conversion.identities, RIVALS).await?;
-        let who = (order, advocate, report.kind);
-        let friendship = friendship(who, &claims.own, &claims.others, &program.versions, minute);
-        conversion.again = friendship.again;
-        let left = Remaining { amount: report.amount.unwrap_or(0), reversed: None };
-        let base = Base { left, excluded: conversion.excluded };
-        let facets = Facets::new(&conversion, &record_of.known, minute);
-        let mut refused = friendship.waive(reason.map_or(Ok(()), Err)).err();
-        refused = refused.or(friendship.taken.then_some(Reason::FriendAlreadyReferred));
-        let is_refused = refused.is_some();
-        for role in [Role::Advocate, Role::Friend] {
-            let first = rule_for(&version.terms, role, &facets, false);
-            let rule = rule_for(&version.terms, role, &facets, friendship.again);
-            match rule.map(|rule| worth(rule, 1, base, &version.terms)) {
-                Some(Ok(value)) => record.rewards.push(Promise { role, value }),
-                Some(Err(reason)) => refused = refused.or(Some(reason)),
-                None if first.is_some() => {
-                    refused = refused.or(Some(Reason::FriendAlreadyReferred));
-                }
-                None => {}
-            }
-        }
-        if is_refused {
-            record.rewards.clear();
-        }
-        reason = refused.filter(|_| record.rewards.is_empty());
-    }
-    conversion.noted = reason.filter(|reason| *reason == Reason::FriendAlreadyReferred);
+    let record_of = people::known(cx, program, advocate).await?;
+    let facts = Order::default();
+    let of = Recorded { order, advocate, minute, known: &record_of.known, facts: &facts };
+    let reason = promise(cx, program, &of, &mut conversion, &mut record).await?;
     record.attributed = reason.is_none();
     record.reason = reason;
     let advocate_id = record_of.open(program).filter(|_| record.attributed);
-    Ok(Decision { record, proven: Some((advocate, conversion)), advocate_id })
+    Ok(Decision { record, proven: Some((advocate, conversion)), counted, advocate_id })
+}
+
+/// A report that is being recorded.
+pub(crate) struct Recorded<'a> {
+    pub order: OrderPseudonym,
+    pub advocate: CustomerPseudonym,
+    pub minute: Minute,
+    pub known: &'a Known,
+    /// None of its own yet.
+    pub facts: &'a Order,
+}
+
+/// What a report is promised by what is visible now, and why it is promised nothing.
+async fn promise<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    of: &Recorded<'_>,
+    conversion: &mut Conversion,
+    record: &mut Record,
+) -> Result<Option<Reason>, Problem> {
+    let version = program.versions.at(conversion.occurred_at);
+    let Some(version) = version else { return Ok(Some(Reason::BeforeProgram)) };
+    let terms = &version.terms;
+    let admitted = provisional(cx, program, of, conversion).await?;
+    // What the order itself says is found again when it is shown.
+    conversion.noted = admitted.err().filter(|reason| {
+        matches!(
+            reason,
+            Reason::FriendAlreadyReferred | Reason::ExistingCustomer | Reason::SelfReferral
+        )
+    });
+    if let Ok(admission) = admitted {
+        conversion.admission = admission;
+        conversion.waived = true;
+    }
+    let left = record.reported(of.minute).untouched();
+    let base = Base { left, excluded: conversion.excluded };
+    let facets = Facets::new(conversion, of.facts, of.known, of.minute);
+    let mut refused = admitted.err();
+    for role in [Role::Advocate, Role::Friend] {
+        let Some(earning) = earned_later(terms, role, &facets, admitted) else { continue };
+        let value = earning.refusal.map_or_else(|| worth(earning.rule, 1, base, terms), Err);
+        match value {
+            Ok(value) => record.rewards.push(Promise { role, value }),
+            Err(reason) => refused = refused.or(Some(reason)),
+        }
+    }
+    Ok(refused.filter(|_| record.rewards.is_empty()))
+}
+
+/// How the claim of a report is let in by what is visible now. Nothing is read where the report itself
+/// says that it earns nothing.
+pub(crate) async fn provisional<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    of: &Recorded<'_>,
+    conversion: &Conversion,
+) -> Result<Result<Admission, Reason>, StoreError> {
+    let digest = Digest([0; 10]);
+    let accepted = Accepted { at: of.minute, digest, fact: conversion.clone() };
+    let version = program.versions.at(conversion.occurred_at).or_else(|| program.versions.first());
+    let Some(version) = version else { return Ok(Err(Reason::BeforeProgram)) };
+    let weighed = Weighed {
+        order: of.order,
+        advocate: of.advocate,
+        conversion: &accepted,
+        facts: of.facts,
+        known: of.known,
+        versions: &program.versions,
+        settled: settling(of.facts, &accepted, &version.terms).at,
+    };
+    let alone = admit(&weighed, &[], &Standing::default());
+    if alone.is_err_and(|reason| reason != Reason::ExistingCustomer) {
+        return Ok(alone);
+    }
+    let question = Question {
+        weighed,
+        reported: of.minute,
+        up_to: of.minute,
+        depth: Depth::Provisional,
+        binding: false,
+        ledger: None,
+    };
+    let standing = people::standing(cx, program, &question, &mut people::Computed::new()).await?;
+    Ok(admit(&weighed, &[], &standing))
 }
 
 async fn save<H: Host>(
@@ -205,7 +273,6 @@ async fn save<H: Host>(
     let mut puts = vec![log_put(program, ledger, order, &decision.record)];
     if let Some((advocate, conversion)) = &decision.proven {
         cx.put(&due_put(program, key.accepted.plus(SETTLE), ledger, order)).await?;
-        puts.extend(claim_puts(program, *advocate, order, (key, conversion)));
         puts.push(conversion_put(program, *advocate, order, (key, conversion), &decision.record));
         let friend_earns =
             decision.record.rewards.iter().any(|promise| promise.role == Role::Friend);
@@ -214,10 +281,19 @@ async fn save<H: Host>(
             puts.extend(customers::missing(cx, program, &friend, id, &[]));
         }
     }
+    let named = decision.proven.as_ref().map(|(_, conversion)| conversion);
+    if let Some(conversion) = named.or(decision.record.unproven.as_ref()) {
+        puts.extend(person_puts(cx, program, ledger, order, (key, conversion)));
+    }
     let version = program.versions.at(decision.record.occurred_at);
     let binds = version.is_some_and(|version| version.terms.attribution.bound_days > 0);
     if decision.record.unproven.is_some() && binds {
         cx.put(&due_put(program, key.accepted.plus(JOINED_AFTER), ledger, order)).await?;
+    }
+    if decision.record.unproven.is_some() {
+        let names = (&report.order, report.number.as_ref());
+        puts.extend(found::number_put(cx, program, order, names, &decision.record));
+        puts.extend(found::reports_of(cx, program, (order, key), &decision.record).await?);
     }
     let last = order_put(program, order, key, ledger, &decision.record);
     if mutation::is_on(Mutation::OrderFirst) {

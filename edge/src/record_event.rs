@@ -1,15 +1,16 @@
-//! `POST /v1/conversions/{order_id}/events`: what happened to an order. Kept even where the order
-//! is not visible yet, because the store may be late.
+//! `POST /v1/conversions/{order_id}/events`: what happened to an order, and how a shop says that it
+//! stands. Kept even where the order is not visible yet, because the store may be late.
 
 use std::collections::BTreeSet;
 
 use passalong_core::fact::{Event, Fact, FactKey, Order};
-use passalong_core::ids::{CustomerPseudonym, OrderId, OrderPseudonym};
+use passalong_core::ids::{CustomerPseudonym, Digest, OrderId, OrderPseudonym};
+use passalong_core::orders::state::{State, StateReport};
 use passalong_core::program::Version;
-use passalong_core::report::{EventReport, EventType};
+use passalong_core::report::{EventReport, EventType, Item};
 use passalong_core::seal::Sealed;
 use passalong_core::status;
-use passalong_core::time::{DAY, SETTLE};
+use passalong_core::time::{DAY, Instant, SETTLE};
 use passalong_core::webhook::WebhookType;
 use passalong_core::wire::{ConversionAnswer, EventKept};
 
@@ -32,8 +33,8 @@ use crate::store::{Context, Host, Put, StoreError};
 const KEPT: i64 = 11 * 366 * DAY;
 
 /// 1. Authenticate: 401. 2. Decode: 400, 413. 3. Load the order and its events: the same event is
-///    answered again, the same id with other content is 409. 4. Decide: a refund beyond what is
-///    left, as far as visible, is 409. 5. Save: the pointer first. 6. Encode.
+///    answered again, the same id with other content is 409. 4. Save: the pointer first; 503 if any
+///    write fails. 5. Encode.
 pub async fn record_event<H: Host>(
     cx: &Context<'_, H>,
     request: &Request,
@@ -54,69 +55,121 @@ pub async fn take<H: Host>(
     order_id: &OrderId,
     report: &EventReport,
 ) -> Result<Response, Problem> {
-    take_refund(cx, program, order_id, report, Refund::UpToWhatIsLeft).await
-}
-
-/// How much a refund may pay back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refund {
-    /// More is the caller's mistake.
-    UpToWhatIsLeft,
-    /// More is possible where the shop does not tell goods and shipping apart. The settlement counts
-    /// no more than there was.
-    AsTold,
-}
-
-/// The same, for refunds as they are told.
-pub async fn take_refund<H: Host>(
-    cx: &Context<'_, H>,
-    program: &Loaded,
-    order_id: &OrderId,
-    report: &EventReport,
-    refund: Refund,
-) -> Result<Response, Problem> {
     let order = program.keys.order(order_id);
     let digest = program.keys.digest(report.content(order_id).as_bytes());
-    let event = Event {
-        event: program.keys.event(order_id, &report.id),
-        sealed: program.keys.seal(Sealed::Event, report.id.as_str()),
-        amount: report.amount,
-        occurred_at: report.occurred_at,
-    };
+    let id = program.keys.event(order_id, &report.id);
     // 3
     let known = reports(cx, program, order).await?;
     let mut events = orders::events(cx, program, order).await?;
-    let same_id = events
-        .iter()
-        .find(|(_, fact)| matches!(fact, Fact::Event(_, other) if other.event == event.event));
-    if let Some((key, _)) = same_id {
+    let same_id =
+        events.iter().find(|(_, fact)| matches!(fact, Fact::Event(_, other) if other.event == id));
+    let status = if let Some((key, _)) = same_id {
         if key.digest != digest {
             let detail = "this event_id was reported with other content; the first report stands";
             return Err(Problem::conflict(detail));
         }
-        return answer(cx, program, (order_id, order), known.first(), events, 200).await;
-    }
-    // 4
-    let is_checked = report.kind == EventType::Refunded && refund == Refund::UpToWhatIsLeft;
-    if let Some(first) = known.first().filter(|_| is_checked) {
-        let whole = record(cx, program, order, first.key).await?.amount.unwrap_or(0);
-        // An event that came in twice has two keys; folded it is one.
-        let mut folded = Order::default();
-        for (key, fact) in &events {
-            folded.add(*key, fact.clone());
-        }
-        let refunds = folded.events().into_iter().filter(|event| event.fact.0 == report.kind);
-        let paid_back: i64 = refunds.map(|event| event.fact.1.amount.unwrap_or(0)).sum();
-        let left = (whole - paid_back).max(0);
-        if report.amount.unwrap_or(0) > left {
-            let detail =
-                format!("amount is beyond what is left of the order: {left} in minor units");
-            return Err(Problem { field: Some("amount".to_owned()), ..Problem::conflict(detail) });
-        }
-    }
+        200
+    } else {
+        // 4
+        let first = (order, known.first());
+        let event = Event {
+            event: id,
+            sealed: program.keys.seal(Sealed::Event, report.id.as_str()),
+            amount: report.amount,
+            occurred_at: report.occurred_at,
+            undoes: report.undoes.as_ref().map(|undone| program.keys.event(order_id, undone)),
+            excluded: excluded(cx, program, first, &report.items, report.occurred_at).await?,
+        };
+        let fact = Fact::Event(report.kind, event);
+        let key = FactKey { accepted: cx.accepted(), kind: fact.kind(), digest };
+        save(cx, program, (order, &known), (key, &fact), &report.items).await?;
+        events.push((key, fact));
+        201
+    };
     // 5
-    let key = FactKey { accepted: cx.accepted(), kind: report.kind.into(), digest };
-    let fact = Fact::Event(report.kind, event);
+    let refund = Some(id).filter(|_| report.kind == EventType::Refunded);
+    answer(cx, program, (order_id, order), known.first(), (events, refund), status).await
+}
+
+/// What became of a state that a shop told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateTaken {
+    /// It was known before.
+    pub repeated: bool,
+    /// Else it is kept, and joined later.
+    pub order_known: bool,
+}
+
+/// Takes in how an order stands, as a shop system told it: what changed is derived where it is
+/// looked at, so that a state may come before the one it follows. Durable once this returns.
+pub async fn take_state<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    order_id: &OrderId,
+    report: &StateReport,
+) -> Result<StateTaken, Problem> {
+    let order = program.keys.order(order_id);
+    let digest = program.keys.digest(report.content(order_id).as_bytes());
+    let known = reports(cx, program, order).await?;
+    let events = orders::events(cx, program, order).await?;
+    let order_known = !known.is_empty();
+    let repeated = events.iter().any(|(key, _)| key.digest == digest);
+    if repeated {
+        if let Some(advocate) = known.iter().find_map(|report| report.advocate) {
+            let mut facts = orders::in_ledger(cx, program, advocate, order).await?;
+            join_ledger(cx, program, (advocate, order), &mut facts, events).await?;
+        }
+        return Ok(StateTaken { repeated, order_known });
+    }
+    let first = (order, known.first());
+    let StateReport { at, amount, refunded, standing, .. } = *report;
+    let excluded = excluded(cx, program, first, &report.items, at).await?;
+    let fact = Fact::State(State { at, amount, refunded, standing, excluded });
+    let key = FactKey { accepted: cx.accepted(), kind: fact.kind(), digest };
+    save(cx, program, (order, &known), (key, &fact), &report.items).await?;
+    Ok(StateTaken { repeated, order_known })
+}
+
+/// What of an order is excluded by the terms that are known to apply; none where its lines are not
+/// told.
+async fn excluded<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    (order, report): (OrderPseudonym, Option<&Report>),
+    items: &[Item],
+    at: Instant,
+) -> Result<Option<i64>, Problem> {
+    if items.is_empty() {
+        return Ok(None);
+    }
+    let occurred_at = match report {
+        Some(report) => record(cx, program, order, report.key).await?.occurred_at,
+        None => at,
+    };
+    let version = program.versions.at(occurred_at).or_else(|| program.versions.first());
+    Ok(Some(version.map_or(0, |version| version.terms.excluded.amount(items))))
+}
+
+/// The lines of an order, as an event or a state told them again.
+pub async fn lines<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    order: OrderPseudonym,
+    fact: FactKey,
+) -> Result<Option<Vec<Item>>, StoreError> {
+    let key = EventKey { program: program.id().clone(), order, fact };
+    let value = cx.get(&key.to_string()).await?;
+    Ok(value.and_then(|value| serde_json::from_str(&value).ok()))
+}
+
+/// Keeps an event or a state: the pointer first, then as it came, then in the ledgers.
+async fn save<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    (order, known): (OrderPseudonym, &[Report]),
+    (key, fact): (FactKey, &Fact),
+    items: &[Item],
+) -> Result<(), Problem> {
     // Two reports of one order may be in one ledger.
     let advocates: BTreeSet<_> = known.iter().filter_map(|report| report.advocate).collect();
     // An order without proof may be on its way into a ledger.
@@ -127,15 +180,16 @@ pub async fn take_refund<H: Host>(
         let due = due_put(program, key.accepted.plus(SETTLE), ledger, order);
         cx.put(&Put { metadata: Some(json!({ "again": true })), ..due }).await?;
     }
-    tell(cx, program, (order, known.first(), &advocates), (key, &fact)).await?;
+    tell(cx, program, (order, known.first(), &advocates), (key, fact)).await?;
     let own = EventKey { program: program.id().clone(), order, fact: key };
-    let kept = Put::listed(&own, fact.to_json()).until(cx.now.plus(KEPT), cx.now);
+    let mut kept = Put::listed(&own, fact.to_json()).until(cx.now.plus(KEPT), cx.now);
+    if !items.is_empty() {
+        kept = kept.value(serde_json::to_string(items).unwrap_or_default());
+    }
     cx.put(&kept).await?;
-    let copy = |advocate: &_| ledger_put(program, *advocate, order, (key, &fact));
+    let copy = |advocate: &_| ledger_put(program, *advocate, order, (key, fact));
     cx.put_all(&advocates.iter().map(copy).collect::<Vec<_>>()).await?;
-    // 6
-    events.push((key, fact));
-    answer(cx, program, (order_id, order), known.first(), events, 201).await
+    Ok(())
 }
 
 /// Tells the merchant what the event takes from rewards that were decided. Nothing is read where
@@ -155,33 +209,65 @@ async fn tell<H: Host>(
     Ok(())
 }
 
+/// Adds what happened to what a ledger has, and puts what it lacks into it.
+async fn join_ledger<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    (advocate, order): (CustomerPseudonym, OrderPseudonym),
+    facts: &mut Order,
+    events: Vec<(FactKey, Fact)>,
+) -> Result<(), StoreError> {
+    let mut missing = Vec::new();
+    for (key, fact) in events {
+        if facts.lacks(key, &fact) {
+            missing.push(ledger_put(program, advocate, order, (key, &fact)));
+        }
+        facts.add(key, fact);
+    }
+    cx.put_all(&missing).await
+}
+
 /// The conversion after the event; 202 where it is not visible yet.
 async fn answer<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     (order_id, order): (&OrderId, OrderPseudonym),
     report: Option<&Report>,
-    events: Vec<(FactKey, Fact)>,
+    (events, refund): (Vec<(FactKey, Fact)>, Option<Digest>),
     status: u16,
 ) -> Result<Response, Problem> {
     let Some(report) = report else {
         return Ok(Response::json(202, &EventKept { order_known: false }));
     };
     let mut record = record(cx, program, order, report.key).await?;
+    let reported = record.reported(report.key.accepted);
+    let taken = refund.and_then(|refund| {
+        let happened = |events: &[(FactKey, Fact)]| {
+            let mut order = Order::default();
+            events.iter().cloned().for_each(|(key, fact)| order.add(key, fact));
+            order
+        };
+        match events.split_last() {
+            // What is new takes what the others leave, in whichever order they count.
+            Some((_, others)) if status == 201 => {
+                let left = |events| reported.remaining(&happened(events), None).amount;
+                Some(left(others).saturating_sub(left(&events)).max(0))
+            }
+            _ => reported.taken(&happened(&events), refund),
+        }
+    });
     let mut advocate_id = None;
     if let Some(advocate) = report.advocate {
         let customer = customers::load(cx, program, advocate).await?;
         let mut facts = orders::in_ledger(cx, program, advocate, order).await?;
         // Those too that are not in the ledger. A repeat joins them; else the cron does.
-        let mut missing = Vec::new();
-        for (key, fact) in events {
-            let Fact::Event(_, event) = &fact else { continue };
-            if status == 200 && facts.event(event.event).is_none() {
-                missing.push(ledger_put(program, advocate, order, (key, &fact)));
+        if status == 200 {
+            join_ledger(cx, program, (advocate, order), &mut facts, events).await?;
+        } else {
+            for (key, fact) in events {
+                facts.add(key, fact);
             }
-            facts.add(key, fact);
         }
-        cx.put_all(&missing).await?;
         // What brought no proof has come into a ledger since.
         if record.unproven.is_some() {
             (record.attributed, record.reason) = (true, None);
@@ -195,6 +281,6 @@ async fn answer<H: Host>(
         }
         advocate_id = customer.open(program);
     }
-    let answer: ConversionAnswer = record.answer(order_id, order, advocate_id);
-    Ok(Response::json(status, &answer))
+    let answer = record.answer(order_id, order, advocate_id);
+    Ok(Response::json(status, &ConversionAnswer { taken, ..answer }))
 }

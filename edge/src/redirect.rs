@@ -8,6 +8,7 @@ use passalong_core::click_token::ClickToken;
 use passalong_core::code;
 use passalong_core::ids::CustomerPseudonym;
 use passalong_core::program::{Program, Version};
+use passalong_core::values::one_word::code_segment;
 use passalong_core::visit::{Visit, classify};
 use url::Url;
 
@@ -59,7 +60,7 @@ pub async fn redirect<H: Host>(
         Visit::Preview => return Ok((preview(terms, request), None)),
     }
     // 3
-    let Ok(customer) = code::verify(&program.keys, code) else {
+    let Ok(customer) = code::verify(&program.keys, &code_segment(code)) else {
         if allow_address(cx, Limit::Codes, request, &[]).await {
             return ignored("bad_code");
         }

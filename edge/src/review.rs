@@ -3,7 +3,9 @@
 
 use passalong_core::decode::Fields;
 use passalong_core::fact::{Fact, FactKey, FactKind, Reviewed};
-use passalong_core::reward::Status;
+use passalong_core::ids::CustomerId;
+use passalong_core::missing_referral::Outcome;
+use passalong_core::reward::{RewardId, Role, Status};
 use passalong_core::seal::Sealed;
 use passalong_core::time::SETTLE;
 use passalong_core::words::UnknownWord;
@@ -12,10 +14,12 @@ use crate::authenticate::merchant;
 use crate::coupons;
 use crate::http::{Request, Response};
 use crate::keys::Ledger;
+use crate::missing_referral::decide;
 use crate::orders::{due_put, ledger_put};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
+use crate::programs::Loaded;
 use crate::requests::body;
-use crate::rewards;
+use crate::rewards::{self, Found};
 use crate::store::{Context, Host};
 
 /// What is decided.
@@ -35,7 +39,33 @@ impl std::str::FromStr for Decision {
     }
 }
 
-/// 1. Authenticate: 401. 2. Decode: 400, 404. 3. Load: 404. 4. Decide: 409 where another decision
+/// Whether an order is in no ledger: so only a missing referral can be meant.
+fn is_missing(found: &Result<Found, Problem>) -> bool {
+    match found {
+        Ok(found) => found.facts.conversion.is_none(),
+        Err(problem) => problem.code == Code::NotFound,
+    }
+}
+
+/// Whose reward it is has to be said only where several customers reported an order; it must be right
+/// where it is said.
+fn check_owner(
+    program: &Loaded,
+    found: &Found,
+    customer_id: Option<&CustomerId>,
+) -> Result<(), Problem> {
+    let Some(customer) = customer_id.map(|id| program.keys.customer(id)) else { return Ok(()) };
+    let own = match found.id {
+        RewardId::Order { role: Role::Friend, .. } => rewards::friend_of(&found.facts),
+        _ => Some(found.advocate),
+    };
+    if own == Some(customer) {
+        return Ok(());
+    }
+    Err(Problem::conflict("this reward is another customer's"))
+}
+
+/// 1. Authenticate: 401. 2. Decode: 400, 404. 3. Load: 404; of a missing referral that is all. 4. Decide: 409 where another decision
 ///    stands, or where there is nothing left to decide. 5. Save: 503. 6. Encode.
 pub async fn review<H: Host>(
     cx: &Context<'_, H>,
@@ -49,13 +79,24 @@ pub async fn review<H: Host>(
     let decision: Option<Decision> = fields.read("decision")?;
     let decision = fields.required("decision", decision, "approve or decline")?;
     let note = fields.text("note", 300)?;
+    let customer_id: Option<CustomerId> = fields.read("customer_id")?;
     fields.finish()?;
     let (id, entry) = rewards::parse(id)?;
     if entry.is_some() {
         return Err(Problem::not_found("a reward is reviewed as a whole, not one entry of it"));
     }
     // 3
-    let mut found = rewards::find(cx, &program, id).await?;
+    let found = rewards::find(cx, &program, id).await;
+    if let (RewardId::Order { order, role: Role::Advocate }, true) = (id, is_missing(&found)) {
+        let outcome = if decision.approved { Outcome::Approved } else { Outcome::Declined };
+        let (note, customer_id) = (note.as_deref(), customer_id.as_ref());
+        let asked = decide::Asked { outcome, note, customer_id };
+        if let Some(reward) = decide::decide(cx, &program, order, &asked).await? {
+            return Ok(Response::json(200, &reward));
+        }
+    }
+    let mut found = found?;
+    check_owner(&program, &found, customer_id.as_ref())?;
     let reward = found.state(cx, &program)?;
     // 4
     let known = found.facts.review(reward.part).map(|review| review.fact.approved);
@@ -69,8 +110,8 @@ pub async fn review<H: Host>(
         let detail = format!("there is nothing to review: this reward is {}", reward.status);
         return Err(Problem::conflict(detail));
     }
-    // 5
-    if known.is_none() {
+    // 5. Approved once, a reward can wait again, for a dispute that came after.
+    if known.is_none() || reward.status == Status::Review {
         let fact = Fact::Reviewed(Reviewed {
             role: reward.part.role,
             milestone: reward.part.milestone,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use passalong_core::fact::{Fact, FactKey, Fulfilment, Order};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
-use passalong_core::reward::{RewardId, Role, Status};
+use passalong_core::reward::{RewardId, Role};
 use passalong_core::seal::Sealed;
 use passalong_core::status::{self, Reward};
 use passalong_core::wire::{MerchantReward, Paid, RewardEntry};
@@ -163,7 +163,7 @@ impl Told<'_> {
             }
         };
         let paid = self.facts.fulfilments(state.part);
-        let paid = if state.status == Status::Fulfilled { paid } else { Vec::new() };
+        let paid = if state.status.is_handed_over() { paid } else { Vec::new() };
         let mut paid = paid.into_iter().map(|paid| Paid {
             reference: self.reference(&paid.fact),
             value: paid.fact.value,

@@ -9,7 +9,6 @@ use crate::authenticate;
 use crate::http::{Request, Response};
 use crate::problem::{Code, Problem};
 use crate::programs::Loaded;
-use crate::record_event::Refund;
 use crate::requests::{body, part};
 use crate::store::{Context, Host};
 use crate::{record_conversion, record_event};
@@ -81,8 +80,7 @@ async fn take<H: Host>(
             })
         }
         Report::Event(order, report) => {
-            let taken = record_event::take_refund(cx, program, order, report, Refund::AsTold);
-            let status = taken.await?.status;
+            let status = record_event::take(cx, program, order, report).await?.status;
             Ok(Recorded {
                 order_id: order.as_str().to_owned(),
                 fact: report.kind.to_string(),

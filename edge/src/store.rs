@@ -159,6 +159,8 @@ pub struct Context<'a, H> {
 /// A request writes nothing later than this after it began, in milliseconds: what it writes says
 /// that it was accepted then, and others rely on seeing it in time.
 const WRITES_WITHIN: u64 = 60_000;
+/// Writes of one request that are under way at once.
+const AT_ONCE: usize = 20;
 /// Keys in a full page of a list.
 const PAGE: usize = 1_000;
 
@@ -311,10 +313,13 @@ impl<'a, H: Host> Context<'a, H> {
         answer
     }
 
-    /// Writes several keys at once; none is relied on before all are in.
+    /// Writes several keys, some at once; none is relied on before all are in.
     pub async fn put_all(&self, puts: &[Put]) -> Result<(), StoreError> {
-        let all = futures_util::future::join_all(puts.iter().map(|put| self.put(put))).await;
-        all.into_iter().collect()
+        for some in puts.chunks(AT_ONCE) {
+            let all = futures_util::future::join_all(some.iter().map(|put| self.put(put))).await;
+            all.into_iter().collect::<Result<(), StoreError>>()?;
+        }
+        Ok(())
     }
 
     /// Reads, writes (with deletes) and lists so far.

@@ -271,6 +271,35 @@ fn a_page_reports_an_order_as_the_server_would_and_is_told_less() {
 }
 
 #[test]
+fn what_only_a_page_reported_earns_once_the_shop_says_that_it_is_paid() {
+    let reward = |world: &World, now: Instant| {
+        let story = world.send(now, &support::read_order("A-1")).body;
+        let own = &story["rewards"][0];
+        json!([own["status"], own["reason"], own["value"]["amount"]])
+    };
+    let unpaid = json!(["review", "unpaid", 998]);
+    let settled = noon().plus(2 * HOUR);
+    for confirmed in [noon().plus(60), settled.plus(HOUR)] {
+        let world = world();
+        let key = secret("conversion_secret");
+        assert_eq!(send_signed(&world, &signed(&key, "A-1", 4990, &click(&world))).status, 201);
+        assert_eq!(reward(&world, noon()), unpaid);
+        let confirm = support::event(confirmed, "A-1", "paid-1", "confirmed", None);
+        if confirmed < settled {
+            assert_eq!(world.send(confirmed, &confirm).status, 201);
+            assert_eq!(reward(&world, confirmed), json!(["pending", "hold", 998]));
+            world.cron_until_done(settled);
+        } else {
+            world.cron_until_done(settled);
+            assert_eq!(reward(&world, settled), unpaid, "also after its hold");
+            assert_eq!(world.send(confirmed, &confirm).status, 201);
+        }
+        let now = settled.plus(2 * HOUR);
+        assert_eq!(reward(&world, now), json!(["approved", null, 998]));
+    }
+}
+
+#[test]
 fn what_the_shop_did_not_sign_is_not_taken_in() {
     let world = world();
     let good = signed(&secret("conversion_secret"), "A-1", 4990, "");

@@ -120,13 +120,13 @@ fn without_an_endpoint_that_wants_it_nothing_is_spent() {
         spent.push((order.operations, refund.operations, report.operations, paid.operations));
     }
     // As the design says, without webhooks.
-    assert_eq!(spent[0].0, (0, 5, 3));
+    assert_eq!(spent[0].0, (0, 5, 4));
     assert_eq!(spent[0], spent[1]);
     let (order, refund, cron, paid) = spent[2];
     // Two writes before the answer; the refund, of an undecided reward, is looked at; approved, the
     // reward takes a read of the order, two writes, and what its delivery takes: a read, the
     // request, the log, the pointer; fulfilled, it takes a read and two writes.
-    assert_eq!(order, (0, 7, 3));
+    assert_eq!(order, (0, 7, 4));
     assert_eq!((refund.0, refund.1), (spent[0].1.0, spent[0].1.1));
     assert_eq!(refund.2, spent[0].1.2 + 1);
     assert_eq!(cron, spent[0].2 + 7);
@@ -764,21 +764,20 @@ fn what_waits_is_stored_as_pinned() {
 }
 
 #[test]
-fn milestones_reviews_expiries_and_low_pools_are_told_once_each() {
+fn milestones_reviews_and_low_pools_are_told_once_each() {
     let points = json!({ "kind": "points", "points": 10 });
     let gift = json!({ "kind": "gift", "label": "Teeset" });
     let voucher = json!({ "kind": "amount_off", "amount": 500 });
     let world = World::with(&json!({
         "rewards": [
-            { "for": "advocate", "trigger": "first_purchase", "value": points, "expires_days": 30 },
+            { "for": "advocate", "trigger": "first_purchase", "value": points },
             { "for": "advocate", "trigger": "first_purchase", "milestone": 2, "value": gift },
             { "for": "advocate", "trigger": "signup", "value": voucher, "delivery": "coupon",
               "pool": "tee" },
         ],
         "review": { "orders_per_day": 2 },
     }));
-    let _id = world
-        .endpoint(URL, &["milestone.reached", "review.requested", "reward.expiring", "pool.low"]);
+    let _id = world.endpoint(URL, &["milestone.reached", "review.requested", "pool.low"]);
     world.answers(URL, Ok(204));
     let body = b"TEE-1\nTEE-2\nTEE-3".to_vec();
     let upload = Request { body: Ok(body), ..post("/v1/pools/tee", &Value::Null) };
@@ -811,14 +810,59 @@ fn milestones_reviews_expiries_and_low_pools_are_told_once_each() {
         ("review.requested", "velocity"),
     ]);
     assert_eq!(told, expected);
-    // A day later they are audited; two weeks before the end the owner can be reminded.
+    // A day later they are audited, which is nobody's news.
     world.crons(start().plus(25 * HOUR), start().plus(27 * HOUR));
     assert_eq!(world.posted(), []);
-    let end = start().plus(16 * DAY);
-    world.crons(end, end.plus(3 * HOUR));
-    let reminded = world.posted();
-    assert_eq!(BTreeSet::from_iter(types(&reminded)), BTreeSet::from(["reward.expiring"]));
-    assert_eq!(reminded.len(), ids(&reminded).len(), "each once");
-    assert_eq!(reminded[0].body["data"]["customer_id"], "10023");
-    assert!(reminded.iter().all(|posted| posted.body["data"]["until"].is_string()));
+}
+
+#[test]
+fn an_end_is_told_two_weeks_ahead_and_only_of_what_was_handed_over() {
+    let points = json!({ "kind": "points", "points": 10 });
+    let voucher = json!({ "kind": "amount_off", "amount": 500 });
+    let ends = json!({ "days": 30 });
+    let world = World::with(&json!({ "rewards": [
+        { "for": "advocate", "trigger": "first_purchase", "value": points, "expires": ends },
+        { "for": "friend", "trigger": "first_purchase", "value": points, "expires": { "days": 40 } },
+        { "for": "advocate", "trigger": "signup", "value": voucher, "delivery": "coupon",
+          "pool": "tee", "expires": ends },
+    ]}));
+    let _id = world.endpoint(URL, &["reward.expiring"]);
+    world.answers(URL, Ok(204));
+    let upload = Request { body: Ok(b"TEE-1".to_vec()), ..post("/v1/pools/tee", &Value::Null) };
+    assert_eq!(world.send(start(), &upload).status, 200);
+    assert_eq!(world.send(start(), &world.order(start(), 1)).status, 201);
+    let signup = json!({ "kind": "signup", "amount": null, "currency": null });
+    let signup = conversion(start(), "S-1", "friend-2", &world.code("10023"), &signup);
+    assert_eq!(world.send(start(), &signup).status, 201);
+    let day = |days: i64, hours: i64| start().plus(days * DAY + hours * HOUR);
+    // What is new by its id: a second look at an order may tell the same again.
+    let known = std::cell::RefCell::new(BTreeSet::new());
+    let told = |from: Instant, to: Instant| -> Vec<(String, String)> {
+        world.crons(from, to);
+        let mut posted = world.posted();
+        assert!(types(&posted).iter().all(|kind| *kind == "reward.expiring"), "{posted:?}");
+        posted.retain(|it| known.borrow_mut().insert(it.headers["webhook-id"].clone()));
+        let text = |it: &Posted, name: &str| it.body["data"][name].as_str().unwrap().to_owned();
+        posted.iter().map(|it| (text(it, "order_id"), text(it, "until"))).collect()
+    };
+    let last = |days: i64| day(days + 1, 0).day().start().plus(-1).to_string();
+    // The coupon is drawn within hours; the order's rewards wait for the merchant.
+    assert_eq!(told(start(), day(0, 5)), []);
+    assert_eq!(told(day(1, 1), day(1, 3)), []);
+    assert_eq!(told(day(16, -12), day(16, 0)), []);
+    assert_eq!(told(day(16, 0), day(18, 0)), [("S-1".to_owned(), last(30))]);
+    assert_eq!(told(day(59, 0), day(60, 0)), [], "what nobody handed over has no end");
+    let order = world.send(day(60, 0), &read_order("A-1")).body;
+    for reward in order["rewards"].as_array().unwrap() {
+        assert_eq!((&reward["status"], &reward["until"]), (&json!("approved"), &json!(null)));
+        let path = format!("/v1/rewards/{}/fulfil", reward["id"].as_str().unwrap());
+        let answer = world.send(day(60, 0), &post(&path, &json!({ "reference": "v 881" })));
+        assert_eq!((answer.status, &answer.body["status"]), (200, &json!("fulfilled")));
+    }
+    assert_eq!(told(day(60, 0), day(60, 3)), []);
+    assert_eq!(told(day(76, 0), day(78, 0)), [("A-1".to_owned(), last(90))]);
+    assert_eq!(told(day(86, 0), day(88, 0)), [("A-1".to_owned(), last(100))]);
+    let mut left = world.memory.keys("todo.");
+    left.retain(|key| !key.starts_with("todo.days/") && !key.starts_with("todo.folded/"));
+    assert_eq!(left, Vec::<String>::new(), "no pointer stays behind");
 }

@@ -34,10 +34,12 @@ test("an alias is reserved, then shown, and orders are credited to whoever has i
   const me = await program.me("10023");
   assert.deepEqual([me.alias, me.alias_reserved], ["TEE4K7", undefined]);
   assert.deepEqual((await choose(program, "10023", {})).body, { alias: "TEE4K7", reserved_until: null });
-  for (const proof of [{ alias: "Tee 4K7" }, { coupon: "TEE4K7" }]) {
+  for (const proof of [{ alias: "Tee 4K7" }, { token: "broken", alias: "„TEE–4K7“" }]) {
     const order = await program.order(proof);
     assert.deepEqual([order.status, order.body.attributed, order.body.advocate], [201, true, { customer_id: "10023" }], order.text);
   }
+  const bare = await program.order({ coupon: "TEE4K7" });
+  assert.deepEqual([bare.body.attributed, bare.body.reason], [false, "no_referral"], "a coupon is the shop's own");
   const unknown = await program.order({ alias: "NIEMAND" });
   assert.deepEqual([unknown.body.attributed, unknown.body.reason], [false, "unknown_alias"]);
   assert.equal((await program.me("10023")).totals.purchases, 2);
@@ -46,7 +48,7 @@ test("an alias is reserved, then shown, and orders are credited to whoever has i
 test("what somebody has, or what would offend, is refused with something that can be chosen", async () => {
   const program = await begin();
   await choose(program, "10023", { alias: "TASSE" });
-  for (const [wanted, status, code] of [["TASSE", 409, "conflict"], ["KLASSE", 400, "invalid_field"], ["4R5CH", 400, "invalid_field"], ["TEE", 400, "invalid_field"]]) {
+  for (const [wanted, status, code] of [["TASSE", 409, "conflict"], ["KLASSE", 400, "invalid_field"], ["4R5CH", 400, "invalid_field"], ["TEE", 400, "invalid_field"], ["HERBST25", 400, "invalid_field"]]) {
     const refused = await choose(program, `for ${wanted}`, { alias: wanted });
     assert.deepEqual([refused.status, refused.body.code], [status, code], refused.text);
     const [, instead] = /How about (\w+)\?/.exec(refused.body.detail);
@@ -58,7 +60,7 @@ test("what somebody has, or what would offend, is refused with something that ca
   assert.match(random.body.alias, /^[2-9A-HJKMNP-Z]{6}$/);
 });
 
-test("an erasure takes the alias along", async () => {
+test("an erasure takes the alias along, and nobody else gets it", async () => {
   const program = await begin();
   await choose(program, "10023", { alias: "TASSE" });
   await setClock(worker, noon() + 11 * MINUTE);
@@ -68,7 +70,7 @@ test("an erasure takes the alias along", async () => {
   await until(async () => (await aliases()).length === 0, { what: "the alias to be gone" });
   assert.equal((await program.order({ alias: "TASSE" })).body.reason, "unknown_alias");
   assert.equal((await choose(program, "10023", { alias: "TASSE" })).status, 409);
-  assert.equal((await choose(program, "20871", { alias: "TASSE" })).status, 200, "it is free again");
+  assert.equal((await choose(program, "20871", { alias: "TASSE" })).status, 409, "it may be in print");
 });
 
 test("a shop is told what to take off before there is an order, and nothing for one's own link", async () => {
@@ -77,16 +79,18 @@ test("a shop is told what to take off before there is an order, and nothing for 
   await setClock(worker, noon() + 11 * MINUTE);
   const check = async (question) => (await program.server("POST", "/v1/offer/check", question)).body;
   const token = await program.click("10023");
-  const nothing = (reason) => ({ eligible: false, value: null, minimum_order: null, reason });
+  const nothing = (reason, proof = null) => ({ eligible: false, value: null, minimum_order: null, discountable: null, reason, proof, proofs: [] });
   for (const proof of [{ token }, { alias: "TASSE" }, { code: await program.code("10023") }]) {
-    const answer = await check({ customer_id: "20871", first_order: true, ...proof });
-    assert.deepEqual(answer, { eligible: true, value: friendly.value, minimum_order: 2000, reason: null });
-    assert.deepEqual(await check({ customer_id: "10023", ...proof }), nothing("self_referral"));
-    assert.deepEqual(await check({ customer_id: "20871", first_order: false, ...proof }), nothing("existing_customer"));
+    const [kind] = Object.keys(proof);
+    const items = [{ sku: "TEE-1", amount: 2490 }];
+    const answer = await check({ customer_id: "20871", first_order: true, items, ...proof });
+    assert.deepEqual(answer, { eligible: true, value: friendly.value, minimum_order: 2000, discountable: 2490, reason: null, proof: kind, proofs: [] });
+    assert.deepEqual(await check({ customer_id: "10023", ...proof }), nothing("self_referral", kind));
+    assert.deepEqual(await check({ customer_id: "20871", first_order: false, ...proof }), nothing("existing_customer", kind));
   }
   assert.deepEqual(await check({ customer_id: "20871" }), nothing("no_referral"));
   await program.order({ customer_id: "30412", token });
-  assert.deepEqual(await check({ customer_id: "30412", token }), nothing("friend_already_referred"));
+  assert.deepEqual(await check({ customer_id: "30412", token }), nothing("friend_already_referred", "token"));
   const nobody = await program.server("POST", "/v1/offer/check", { token });
   assert.deepEqual([nobody.status, nobody.body.field], [400, "customer_id"]);
 });
@@ -100,6 +104,7 @@ test("a friend's coupon is shown with the link that applies it, and with an alia
   await setClock(worker, noon() + 11 * MINUTE);
   const bare = await program.order({ coupon: "FREUND10" });
   assert.deepEqual([bare.body.attributed, bare.body.reason], [false, "no_referral"]);
-  const named = await program.order({ coupon: "freund10-tasse" });
+  const named = await program.order({ proofs: [{ coupon: "NEWSLETTER5" }, { coupon: "freund10 tasse" }] });
+  assert.deepEqual([named.body.proof, named.body.proofs], ["coupon", [{ coupon: "reserved_code" }]]);
   assert.deepEqual([named.body.attributed, named.body.advocate], [true, { customer_id: "10023" }]);
 });

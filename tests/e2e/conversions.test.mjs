@@ -48,6 +48,8 @@ test("an order with a click token is attributed and answered with what it promis
     rewards: [{ id: reward.id, for: "advocate", value: { kind: "credit", amount: 998, currency: "EUR" } }],
     provisional: true,
     terms_version: 1,
+    proof: "token",
+    proofs: [],
   });
   assert.match(reward.id, /^rw_[0-9a-hjkmnp-tv-z]{18}$/);
 });
@@ -295,8 +297,8 @@ test("what cannot be read is refused by field, and nothing is kept of it", async
     const order_id = "order_id" in change ? change.order_id : "A-1";
     assertProblem(await program.order({ order_id, ...change }), 400, code, field);
   }
-  const two = await program.order({ order_id: "A-1", token: "a", code: "b" });
-  assert.deepEqual([two.status, two.body.code], [400, "invalid_field"], two.text);
+  const two = await program.order({ order_id: "A-1", proofs: [{ token: "a", code: "b" }] });
+  assertProblem(two, 400, "invalid_field", "proofs[0].code");
   assert.equal((await program.server("GET", "/v1/conversions/A-1")).status, 404);
   const right = await program.order({ order_id: "A-1", occurred_at: instant(noon() + 5 * MINUTE) });
   assert.equal(right.status, 201, right.text);

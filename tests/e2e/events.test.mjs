@@ -167,14 +167,37 @@ test("the same event_id with other content is 409 and changes nothing", async ()
   assert.deepEqual((await advocateReward(program)).value, credit(800));
 });
 
-test("refunds beyond what is left are 409; up to it they are taken", async () => {
+test("a refund beyond what is left takes what is left, and the answer says how much", async () => {
   const program = await begin();
-  await program.event("A-1", { type: "refunded", amount: 3000 });
-  const beyond = await program.event("A-1", { type: "refunded", amount: 2001 });
-  assert.deepEqual([beyond.status, beyond.body.code], [409, "conflict"], beyond.text);
+  const part = await program.event("A-1", { type: "refunded", amount: 3000 });
+  assert.deepEqual([part.status, part.body.taken], [201, 3000], part.text);
   assert.deepEqual((await advocateReward(program)).value, credit(400));
-  const exact = await program.event("A-1", { type: "refunded", amount: 2000 });
-  assert.equal(exact.status, 201, exact.text);
+  const beyond = await program.event("A-1", { type: "refunded", amount: 5480 });
+  assert.deepEqual([beyond.status, beyond.body.taken], [201, 2000], beyond.text);
+  const gone = await advocateReward(program);
+  assert.deepEqual([gone.status, gone.reason, gone.value], ["reversed", "refunded", credit(0)]);
+});
+
+test("what is restored, amended or disputed shows before and after the verdict", async () => {
+  const program = await begin();
+  const shown = async () => {
+    const { status, reason, value } = await advocateReward(program);
+    return [status, reason, value.amount];
+  };
+  await program.event("A-1", { event_id: "c1", type: "cancelled" });
+  await program.event("A-1", { type: "restored", undoes: "c1" });
+  assert.deepEqual(await shown(), ["pending", "awaiting_delivery", 1000]);
+  await program.event("A-1", { type: "amended", amount: 6000 });
+  assert.deepEqual(await shown(), ["pending", "awaiting_delivery", 1200]);
+  await settle();
+  await program.event("A-1", { type: "disputed" });
+  assert.deepEqual(await shown(), ["review", "disputed", 1200]);
+  await program.event("A-1", { type: "chargeback" });
+  assert.deepEqual(await shown(), ["reversed", "chargeback", 0]);
+  await program.event("A-1", { type: "restored" });
+  assert.deepEqual(await shown(), ["approved", null, 1200]);
+  const { body } = await program.server("GET", "/v1/conversions/A-1");
+  assert.deepEqual(body.events.filter(({ type }) => type === "restored").map(({ undoes }) => undoes), ["c1", undefined]);
 });
 
 test("an event before its order is kept and joined", async () => {
@@ -217,6 +240,9 @@ test("an event that cannot be read is refused by field", async () => {
     [{ type: "refunded", amount: 0 }, "invalid_field", "amount"],
     [{ type: "refunded", amount: -5 }, "invalid_field", "amount"],
     [{ type: "delivered", amount: 5 }, "invalid_field", "amount"],
+    [{ type: "amended" }, "invalid_field", "amount"],
+    [{ type: "cancelled", undoes: "r1" }, "invalid_field", "undoes"],
+    [{ type: "restored", items: [] }, "invalid_field", "items"],
     [{ occurred_at: "soon" }, "invalid_field", "occurred_at"],
     [{ occurred_at: undefined }, "invalid_field", "occurred_at"],
     [{ note: "x" }, "unknown_field", "note"],

@@ -134,7 +134,8 @@ function known(name, c) {
     id: () => reward,
     program: () => program.id,
     channel: () => c.pick(["whatsapp", "sms", "fax"]),
-    type: () => c.pick(["delivered", "refunded", "withdrawn", "cancelled", "chargeback"]),
+    type: () => c.pick(["delivered", "amended", "refunded", "withdrawn", "cancelled", "disputed", "chargeback", "restored", "confirmed"]),
+    undoes: () => c.pick(["e1", "r1"]),
     cursor: () => c.pick([instant(noon()).slice(0, 10).replaceAll("-", ""), "20261122.0123456789abcdef"]),
   };
   return values[name]?.();

@@ -60,6 +60,7 @@ test("what core pins of its messages fits the schemas", () => {
     Codes: small.codes,
     AliasChosen: small.alias_chosen,
     OfferAnswer: small.offer_answer,
+    FoundClaims: small.found_claims,
     EventKept: small.event_kept,
     Heard: pinned("heard"),
     Erased: small.erased,
@@ -195,13 +196,13 @@ describe("the running Worker", () => {
     await call("getMe");
     const question = { customer_id: "30412", hints: ["ab".repeat(32)], first_order: true, token: await program.click("10023") };
     assert.equal((await call("checkOffer", { body: question })).body.eligible, true);
-    assert.equal((await call("checkOffer", { body: { customer_id: "30412", coupon: "NIEMAND" } })).body.reason, "unknown_alias");
+    assert.equal((await call("checkOffer", { body: { customer_id: "30412", coupon: "NIEMAND" } })).body.reason, "no_referral");
     await call("recordShare", { body: { channel: "whatsapp" } });
     const claim = { order_id: "A-2", ordered_on: instant(noon()).slice(0, 10) };
     assert.equal((await call("claimReferral", { body: claim })).status, 201);
     assert.equal((await call("claimReferral", { body: claim })).status, 200);
     for (let n = 10; n < 19; n += 1) await call("claimReferral", { body: { ...claim, order_id: `A-${n}` } });
-    assert.equal((await call("claimReferral", { body: { ...claim, order_id: "A-20" } })).status, 409);
+    assert.equal((await call("claimReferral", { body: { ...claim, order_id: "A-20" } })).status, 429);
     await call("issueCodes", { body: { customer_ids: ["10023", "10024"] } });
     const early = { event_id: "d1", type: "delivered", occurred_at: instant(noon()) };
     await call("recordEvent", { path: { order_id: "A-1" }, body: early });
@@ -230,7 +231,9 @@ describe("the running Worker", () => {
     assert.equal((await call("fulfilReward", { path: { id: id }, body: { reference: "v 882" } })).body.overpaid.length, 1);
     assert.equal((await call("reviewReward", { path: { id: id }, body: { decision: "decline" } })).status, 409);
     assert.equal((await call("reviewReward", { path: { id: NO_REWARD }, body: { decision: "approve" } })).status, 404);
-    const claimed = (await call("getConversion", { path: { order_id: "A-2" } })).body.rewards[0];
+    assert.equal((await call("listClaims", { query: "?cursor=!" })).status, 400);
+    const claimed = (await call("listClaims")).body.claims[0];
+    assert.equal(claimed.order_id, "A-2");
     assert.equal(claimed.reason, "claimed_by_hand");
     for (let n = 0; n < 2; n += 1) assert.equal((await call("reviewReward", { path: { id: claimed.id }, body: { decision: "decline", note: "no" } })).status, 200);
     await call("listRewards", { query: "?customer_id=10023" });

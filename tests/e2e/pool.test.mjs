@@ -30,6 +30,10 @@ test("codes are uploaded, go to approved rewards one by one, and are shown to th
   const again = await csv("TEE-2\nTEE-1\n");
   assert.deepEqual(again.body, { pool: "Tee 2026/27", added: 0, known: 2, used: true });
   assert.deepEqual(kvOperations(again), { read: 1, write: 0, list: 1, all: 2 });
+  const headed = await csv("sep=;\r\nWert;Gutscheincode\r\n5,00;TEE-2\r\n");
+  assert.deepEqual(headed.body, { pool: "Tee 2026/27", added: 0, known: 1, used: true }, "a heading is no voucher");
+  const unknown = await csv("Bezeichnung\nTEE-3\n");
+  assert.deepEqual([unknown.status, unknown.body.code, unknown.body.field], [400, "invalid_field", "line 1"], unknown.text);
   const wrong = await csv("TEE-3\nTEE 4\n");
   assert.deepEqual([wrong.status, wrong.body.field], [400, "line 2"], wrong.text);
   const empty = await server("GET", PATH);

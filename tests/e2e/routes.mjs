@@ -19,6 +19,7 @@ export const GUARDED = [
   ["server", "GET", "/v1/conversions/A-1"],
   ["server", "POST", "/v1/conversions/A-1/events", event],
   ["server", "GET", "/v1/rewards"],
+  ["server", "GET", "/v1/claims"],
   ["server", "POST", "/v1/rewards/rw_000000000000000004/fulfil", { reference: "voucher 881" }],
   ["server", "POST", "/v1/rewards/rw_000000000000000004/review", { decision: "approve" }],
   ["server", "GET", "/v1/pools/tee-2026"],

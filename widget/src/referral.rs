@@ -75,7 +75,10 @@ pub fn state(reward: Reward, kind: Text, me: Me) -> Text {
         Some(Status::Approved) => (where_it_is, partly),
         Some(Status::Fulfilled) => {
             let own = dated_text(n::STATUS_FULFILLED_, reward.value().kind());
-            (own.or(where_it_is), partly)
+            // Its last day is one of UTC, and counts as a whole.
+            let last = date(reward.until(), n::UTC, me.as_of());
+            let usable = if until.is_some() { say(n::USABLE).fill(n::UNTIL, last) } else { NONE };
+            (own.or(where_it_is), usable.join(n::SPACE, partly))
         }
         // Part of the order went back while the rest still waits.
         Some(Status::Pending) | None if shrunk => (where_it_is, partly),

@@ -49,7 +49,9 @@ pub fn others(me: Me, parent: Node) {
         // A day as the customer said it, in no time zone.
         let ordered = date(claim.ordered_on(), n::UTC, me.as_of());
         let filed = say(n::CLAIM_FILED).fill(n::DATE, day(claim.filed_at(), me));
-        let told = filed.join(n::SPACE, pick(n::STATUS_, n::REVIEW));
+        let is_over = matches!(claim.status().known(), n::APPROVED | n::DECLINED | n::LAPSED);
+        let waits = pick(n::STATUS_, n::REVIEW);
+        let told = if is_over { filed } else { filed.join(n::SPACE, waits) };
         line(place.put(n::LI, NONE), say(n::CLAIM_ORDER).fill(n::DATE, ordered), None, told);
     }
 }

@@ -167,8 +167,8 @@ object!(
 );
 
 object!(
-    /// A referral the customer asked for.
-    Claim { ordered_on ORDERED_ON: Text, filed_at FILED_AT: Text }
+    /// A missing referral that the customer reported.
+    Claim { ordered_on ORDERED_ON: Text, filed_at FILED_AT: Text, status STATUS: Text }
 );
 
 object!(

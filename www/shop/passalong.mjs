@@ -3,7 +3,7 @@
 //   1. identityToken   tells the widget on the account page which customer is looking
 //   2. offer, check    what a friend gets, for the greeting; what may come off this order, at the till
 //   3. report          one order, sent when it was placed
-//   4. reportEvent     what became of it: delivered, refunded, withdrawn, cancelled, chargeback
+//   4. reportEvent     what became of it: delivered, refunded, cancelled, restored and more
 //
 // Every report carries the shop's own ids and may be sent again at any time: Passalong answers the
 // repeat as it answered the first. So whatever failed goes into a queue (orders.mjs) and is sent later.

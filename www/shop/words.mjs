@@ -70,12 +70,19 @@ export const REASON = {
   velocity: "auffällig viele in kurzer Zeit",
   many_orders_one_click: "viele Bestellungen über einen Klick",
   claimed_by_hand: "von Hand nachgetragen",
+  unpaid: "die Zahlung ist noch nicht bestätigt",
+  disputed: "die Zahlung ist strittig",
+  reserved_code: "der Code ist dem Shop vorbehalten",
+  clicked_later: "der Klick kam nach der Bestellung",
+  not_approved_yet: "noch nicht bestätigt",
   refunded: "erstattet",
   withdrawn: "widerrufen",
   cancelled: "storniert",
   chargeback: "Zahlung zurückgebucht",
   declined: "nach Prüfung abgelehnt",
   too_late: "zu spät gemeldet",
+  reserved_code: "Code gehört dem Shop",
+  clicked_later: "vor dem Klick bestellt",
 };
 
 export const reason = (code) => REASON[code] ?? code;

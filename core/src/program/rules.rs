@@ -1,9 +1,11 @@
 //! The rules of a program: read from JSON, each wrong combination explained.
 
-use super::{days, is_default};
+use super::is_default;
 use crate::decode::{Fields, Invalid};
 use crate::money::{BasisPoints, Currency, MAX_AMOUNT};
-use crate::reward::{Cap, CapPeriod, Delivery, Label, Role, Rule, Tier, Trigger, Value, When};
+use crate::reward::{
+    Cap, CapPeriod, Delivery, Expires, Label, Role, Rule, Tier, Trigger, Value, When,
+};
 
 /// Rules in one program.
 const MOST: usize = 20;
@@ -39,13 +41,15 @@ fn one(mut f: Fields, program: Currency, has_coupon: bool) -> Result<Rule, Inval
             .map(cap)
             .transpose()?
             .filter(|cap| cap.count.is_some() || cap.amount.is_some()),
-        expires_days: days(&mut f, "expires_days", 1)?,
+        expires: f.object("expires")?.map(expires).transpose()?,
+        expires_days: whole(&mut f, "expires_days", (1, Expires::MOST_DAYS))?,
         when: f.read("when")?.unwrap_or(When::Earned),
         delivery: f.read("delivery")?.unwrap_or(Delivery::Manual),
         pool: f.read("pool")?,
     };
     check_trigger(&f, &rule)?;
     check_role(&f, &rule)?;
+    check_end(&f, &rule)?;
     check_tiers(&f, &rule)?;
     check_delivery(&f, &rule, has_coupon)?;
     check_cap(&f, &rule)?;
@@ -94,10 +98,6 @@ fn check_at_once(f: &Fields, rule: &Rule) -> Result<(), Invalid> {
         }
         _ => return Err(f.invalid("when", "at_once takes a percent_off or an amount_off")),
     }
-    if rule.expires_days.is_some() {
-        let problem = "does not fit: what the shop takes off at once cannot expire";
-        return Err(f.invalid("expires_days", problem));
-    }
     if rule.cap.is_some() {
         let problem = "does not fit: what the shop takes off at once is not counted";
         return Err(f.invalid("cap", problem));
@@ -113,9 +113,6 @@ fn check_role(f: &Fields, rule: &Rule) -> Result<(), Invalid> {
     if rule.when == When::AtOnce {
         check_at_once(f, rule)?;
     }
-    if rule.expires_days.is_some() && matches!(rule.value, Value::Donation { .. }) {
-        return Err(f.invalid("expires_days", "does not fit: a donation does not expire"));
-    }
     if rule.milestone.is_some() {
         if rule.role == Role::Friend {
             return Err(f.invalid("milestone", "is for advocates"));
@@ -129,6 +126,27 @@ fn check_role(f: &Fields, rule: &Rule) -> Result<(), Invalid> {
             let problem = "does not go with a milestone, which is paid once";
             return Err(f.invalid(field, problem));
         }
+    }
+    Ok(())
+}
+
+/// An end that is said once, of what its owner keeps for a while.
+fn check_end(f: &Fields, rule: &Rule) -> Result<(), Invalid> {
+    let field = match (rule.expires, rule.expires_days) {
+        (None, None) => return Ok(()),
+        (Some(_), None) => "expires",
+        (None, Some(_)) => "expires_days",
+        (Some(_), Some(_)) => {
+            let problem = "does not go with expires, which says the same: leave one of them out";
+            return Err(f.invalid("expires_days", problem));
+        }
+    };
+    if rule.when == When::AtOnce {
+        let problem = "does not fit: what the shop takes off at once cannot expire";
+        return Err(f.invalid(field, problem));
+    }
+    if matches!(rule.value, Value::Donation { .. }) {
+        return Err(f.invalid(field, "does not fit: a donation does not expire"));
     }
     Ok(())
 }
@@ -265,9 +283,24 @@ fn tiers(f: &mut Fields, program: Currency) -> Result<Vec<Tier>, Invalid> {
     f.objects("tiers", 10)?.unwrap_or_default().into_iter().map(read).collect()
 }
 
+fn expires(mut f: Fields) -> Result<Expires, Invalid> {
+    let days = whole(&mut f, "days", (1, Expires::MOST_DAYS))?.map(Expires::Days);
+    let years = whole(&mut f, "end_of_year", (0, Expires::MOST_YEARS))?.map(Expires::EndOfYear);
+    if days.is_some() && years.is_some() {
+        return Err(f.invalid("end_of_year", "does not go with days: leave one of them out"));
+    }
+    let expires = f.required("days", days.or(years), "how many, or end_of_year instead")?;
+    f.finish()?;
+    Ok(expires)
+}
+
 fn count(f: &mut Fields, name: &str, least: i64) -> Result<Option<u32>, Invalid> {
-    let right = format!("must be a whole number from {least} to 1000000");
-    let number = f.integer(name, (least, 1_000_000), &right)?;
+    whole(f, name, (least, 1_000_000))
+}
+
+fn whole(f: &mut Fields, name: &str, (least, most): (i64, i64)) -> Result<Option<u32>, Invalid> {
+    let right = format!("must be a whole number from {least} to {most}");
+    let number = f.integer(name, (least, most), &right)?;
     Ok(number.and_then(|number| u32::try_from(number).ok()))
 }
 

@@ -4,6 +4,7 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::reward::Expires;
 
 fn terms(change: &Json) -> Result<Program, Invalid> {
     let mut body = json!({
@@ -124,6 +125,11 @@ fn what_is_given_at_once_is_a_discount_on_this_purchase_and_no_more() {
             "does not fit: what the shop takes off at once cannot expire",
         ),
         (
+            json!({"expires": {"end_of_year": 3}}),
+            "expires",
+            "does not fit: what the shop takes off at once cannot expire",
+        ),
+        (
             json!({"cap": {"count": 3}}),
             "cap",
             "does not fit: what the shop takes off at once is not counted",
@@ -239,15 +245,89 @@ fn caps_and_values_fit_each_other() {
             "does not fit: a donation does not expire",
         ),
         (
-            json!({"expires_days": 0}),
-            "expires_days",
-            "must be a whole number of days from 1 to 730",
+            json!({"value": {"kind": "donation", "amount": 5}, "expires": {"days": 9}}),
+            "expires",
+            "does not fit: a donation does not expire",
         ),
     ] {
         refused(rule(&change), &format!("rewards[0].{field}"), problem);
     }
     // The last value is clipped to what a cap leaves.
     rule(&json!({"cap": {"amount": 999}})).unwrap();
+}
+
+#[test]
+fn an_end_is_said_once_and_in_one_of_its_forms() {
+    let (days, years) =
+        ("must be a whole number from 1 to 3660", "must be a whole number from 0 to 10");
+    for (change, field, problem) in [
+        (json!({"expires_days": 0}), "expires_days", days),
+        (json!({"expires_days": 3661}), "expires_days", days),
+        (json!({"expires": {"days": 0}}), "expires.days", days),
+        (json!({"expires": {"days": 3661}}), "expires.days", days),
+        (json!({"expires": {"days": 1.5}}), "expires.days", days),
+        (json!({"expires": {"end_of_year": -1}}), "expires.end_of_year", years),
+        (json!({"expires": {"end_of_year": 11}}), "expires.end_of_year", years),
+        (json!({"expires": {}}), "expires.days", "is required: how many, or end_of_year instead"),
+        (
+            json!({"expires": {"days": 400, "end_of_year": 3}}),
+            "expires.end_of_year",
+            "does not go with days: leave one of them out",
+        ),
+        (
+            json!({"expires": {"years": 3}}),
+            "expires.days",
+            "is required: how many, or end_of_year instead",
+        ),
+        (
+            json!({"expires": {"days": 3, "years": 3}}),
+            "expires.years",
+            "is not a field of this request",
+        ),
+        (json!({"expires": 400}), "expires", "must be an object"),
+        (
+            json!({"expires": {"days": 400}, "expires_days": 400}),
+            "expires_days",
+            "does not go with expires, which says the same: leave one of them out",
+        ),
+    ] {
+        refused(rule(&change), &format!("rewards[0].{field}"), problem);
+    }
+}
+
+#[test]
+fn an_end_is_kept_and_sent_in_the_form_in_which_it_was_said() {
+    for (change, end) in [
+        (json!({}), None),
+        (json!({"expires": null, "expires_days": null}), None),
+        (json!({"expires_days": 3660}), Some(Expires::Days(3_660))),
+        (json!({"expires": {"days": 1}}), Some(Expires::Days(1))),
+        (json!({"expires": {"days": 3660}}), Some(Expires::Days(3_660))),
+        (json!({"expires": {"end_of_year": 0}}), Some(Expires::EndOfYear(0))),
+        (json!({"expires": {"end_of_year": 10}}), Some(Expires::EndOfYear(10))),
+    ] {
+        let program = rule(&change).unwrap();
+        assert_eq!(program.rewards[0].end(), end, "{change}");
+        let sent = serde_json::to_value(&program).unwrap();
+        for form in ["expires", "expires_days"] {
+            assert_eq!(sent["rewards"][0][form], change[form], "{change}");
+        }
+        assert_eq!(Program::parse(sent.to_string().as_bytes()).unwrap(), program, "{change}");
+    }
+}
+
+#[test]
+fn the_last_click_is_the_only_one_that_can_earn() {
+    let right =
+        "must be last_click: the last click before the order earns, and there is no other model";
+    for model in ["first_click", "linear", "Last_click"] {
+        let change = json!({"attribution": {"model": model}});
+        refused(terms(&change), "attribution.model", right);
+    }
+    for attribution in [json!({}), json!({"model": null}), json!({"model": "last_click"})] {
+        let sent = serde_json::to_value(terms(&json!({"attribution": attribution})).unwrap());
+        assert_eq!(sent.unwrap()["attribution"]["model"], "last_click");
+    }
 }
 
 #[test]

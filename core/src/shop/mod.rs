@@ -119,7 +119,9 @@ fn event(
 ) -> Result<Report, Invalid> {
     let id: EventId = id.parse().map_err(|error| Invalid::field("id", error))?;
     let occurred_at = at.min(now.plus(CLOCK_LEEWAY));
-    Ok(Report::Event(order.clone(), EventReport { id, kind, amount, occurred_at }))
+    let (items, undoes) = (Vec::new(), None);
+    let report = EventReport { id, kind, amount, items, undoes, occurred_at };
+    Ok(Report::Event(order.clone(), report))
 }
 
 /// The answer to a shop: what was taken in, and why the rest was not.

@@ -6,7 +6,8 @@ use super::amount::Decimal;
 use super::{Report, Told};
 use crate::ids::{Hint, OrderId};
 use crate::money::Currency;
-use crate::report::{CLOCK_LEEWAY, ConversionReport, Item, Proof};
+use crate::program::GIFT_CARDS;
+use crate::report::{CLOCK_LEEWAY, ConversionReport, Item, PROOFS, Proof, ProofKind};
 use crate::reward::ConversionKind;
 use crate::time::Instant;
 
@@ -20,8 +21,17 @@ pub(super) struct Line {
     pub amount: Decimal,
 }
 
+impl Line {
+    /// The category of a line: that of gift cards, whatever else the shop says of one.
+    pub fn category(is_gift_card: bool, other: Option<&str>) -> Option<String> {
+        if is_gift_card { Some(GIFT_CARDS.to_owned()) } else { other.map(str::to_owned) }
+    }
+}
+
 pub(super) struct Purchase<'p> {
     pub order: OrderId,
+    /// What people see of the order's id; empty where there is none.
+    pub number: String,
     pub currency: Currency,
     pub lines: Vec<Line>,
     /// Discounts on the order as a whole, which are shared among its lines.
@@ -32,7 +42,7 @@ pub(super) struct Purchase<'p> {
     pub first_order: Option<bool>,
     pub at: Instant,
     pub token: &'p str,
-    pub coupon: &'p str,
+    pub coupons: Vec<&'p str>,
 }
 
 impl Purchase<'_> {
@@ -64,11 +74,14 @@ impl Purchase<'_> {
                 amount,
             })
         };
-        let proof = match (self.token, self.coupon) {
-            ("", "") => Proof::None,
-            ("", coupon) => Proof::Coupon(coupon.to_owned()),
-            (token, _) => Proof::Token(token.to_owned()),
-        };
+        let coupons = self.coupons.iter().map(|coupon| Proof::new(ProofKind::Coupon, *coupon));
+        let token = Proof::new(ProofKind::Token, self.token);
+        let mut proofs: Vec<Proof> = Vec::new();
+        for proof in std::iter::once(token).chain(coupons).filter(|proof| !proof.text.is_empty()) {
+            if proofs.len() < PROOFS && !proofs.contains(&proof) {
+                proofs.push(proof);
+            }
+        }
         Ok(ConversionReport {
             order: self.order,
             kind: ConversionKind::Purchase,
@@ -78,10 +91,12 @@ impl Purchase<'_> {
             hints,
             first_order: self.first_order,
             occurred_at: self.at.min(now.plus(CLOCK_LEEWAY)),
-            proof,
+            proofs,
+            number: self.number.parse().ok(),
             segment: None,
             action: None,
             items: self.lines.into_iter().filter_map(item).take(ITEMS).collect(),
+            browser_only: false,
         })
     }
 }

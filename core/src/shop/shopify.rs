@@ -41,6 +41,7 @@ fn paid(body: &Value, now: Instant) -> Result<Told, Invalid> {
     let emails = email.into_iter().chain([text(customer, "email")]);
     let purchase = Purchase {
         order: order_id(body, "id")?,
+        number: text(body, "name").to_owned(),
         currency: currency(body, "currency")?,
         lines: list(body, "line_items")
             .iter()
@@ -53,11 +54,7 @@ fn paid(body: &Value, now: Instant) -> Result<Told, Invalid> {
         first_order: customer.get("orders_count").and_then(Value::as_i64).map(|count| count <= 1),
         at: required_time(body, "created_at")?,
         token: attribute(body),
-        coupon: list(body, "discount_codes")
-            .iter()
-            .map(|code| text(code, "code"))
-            .find(|code| !code.is_empty())
-            .unwrap_or_default(),
+        coupons: list(body, "discount_codes").iter().map(|code| text(code, "code")).collect(),
     };
     Ok(purchase.told(now))
 }
@@ -81,7 +78,7 @@ fn line(line: &Value, taxes_included: bool) -> Line {
     let is_gift_card = line.get("gift_card").and_then(Value::as_bool) == Some(true);
     Line {
         sku: if sku.is_empty() { id(line, "product_id") } else { sku },
-        category: is_gift_card.then(|| "gift_card".to_owned()),
+        category: Line::category(is_gift_card, None),
         amount: money(line, "price").times(quantity) - sum("discount_allocations", "amount") + tax,
     }
 }

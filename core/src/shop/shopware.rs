@@ -88,9 +88,10 @@ fn purchase(order: &Value, now: Instant) -> Result<Told, Invalid> {
         .partition(|line| amount(line, is_net) < Decimal::default());
     let customer = order.get("orderCustomer").unwrap_or(&Value::Null);
     let codes = top().filter(|line| text(line, "type") == "promotion");
-    let mut codes = codes.map(|line| text(payload(line), "code"));
+    let codes = codes.map(|line| text(payload(line), "code"));
     let purchase = Purchase {
         order: order_id(order, "id")?,
+        number: text(order, "orderNumber").to_owned(),
         currency: currency(order)?,
         lines: goods.into_iter().map(|line| self::line(line, is_net)).collect(),
         discount: discounts.into_iter().map(|line| -amount(line, is_net)).sum(),
@@ -99,7 +100,7 @@ fn purchase(order: &Value, now: Instant) -> Result<Told, Invalid> {
         first_order: first_order(order, customer),
         at: required_time(order, "orderDateTime")?,
         token: token(order),
-        coupon: codes.find(|code| !code.is_empty()).unwrap_or_default(),
+        coupons: codes.collect(),
     };
     Ok(purchase.told(now))
 }
@@ -140,9 +141,16 @@ fn line(line: &Value, is_net: bool) -> Line {
     };
     Line {
         sku: sku.to_owned(),
-        category: categories.map(str::to_owned),
+        category: Line::category(is_gift_card(line), categories),
         amount: amount(line, is_net),
     }
+}
+
+/// Shopware has no gift cards of its own: the merchant marks them by a custom field of the product,
+/// which the line brings along.
+fn is_gift_card(line: &Value) -> bool {
+    let fields = payload(line).get("customFields").unwrap_or(&Value::Null);
+    fields.get("passalong_gift_card").and_then(Value::as_bool) == Some(true)
 }
 
 /// Shopware counts a customer's completed orders. One before this says that this is not the first;

@@ -74,12 +74,14 @@ fn purchase(body: &Value, order: OrderId) -> Result<Purchase<'_>, Invalid> {
             sku => sku.to_owned(),
         };
         let category = more.get("categories").map(|all| text(all, &id(line, "id")));
-        let category = category.filter(|name| !name.is_empty()).map(str::to_owned);
+        let category = category.filter(|name| !name.is_empty());
+        let category = Line::category(is_gift_card(line), category);
         Line { sku, category, amount: with_tax(line) }
     };
-    let mut coupons = list(body, "coupon_lines").iter().map(|coupon| text(coupon, "code"));
+    let coupons = list(body, "coupon_lines").iter().map(|coupon| text(coupon, "code"));
     Ok(Purchase {
         order,
+        number: id(body, "number"),
         currency: currency(body, "currency")?,
         lines: list(body, "line_items").iter().map(line).collect(),
         discount,
@@ -89,7 +91,16 @@ fn purchase(body: &Value, order: OrderId) -> Result<Purchase<'_>, Invalid> {
         first_order: more.get("first_order").and_then(Value::as_bool),
         at: time(body, "date_created_gmt")?,
         token: meta(body, TOKEN),
-        coupon: coupons.find(|code| !code.is_empty()).unwrap_or_default(),
+        coupons: coupons.collect(),
+    })
+}
+
+/// WooCommerce has no gift cards of its own. The plugins that sell them (WooCommerce Gift Cards, PW and
+/// YITH) write who gets the card, and for how much, into the line's meta, under names of their own.
+fn is_gift_card(line: &Value) -> bool {
+    list(line, "meta_data").iter().any(|one| {
+        let key = text(one, "key").trim_start_matches('_');
+        ["wc_gc_giftcard_", "pw_gift_card_", "ywgc_"].iter().any(|own| key.starts_with(own))
     })
 }
 

@@ -3,8 +3,8 @@
 use super::figures::{bytes, money, percent, whole};
 use super::{Kinds, Language, Tongue, list, minimum, sentence};
 use crate::money::Currency;
-use crate::program::{Address, HoldFrom, Model, Program};
-use crate::reward::{Cap, CapPeriod, Delivery, Role, Rule, Trigger, Value, When};
+use crate::program::{Address, HoldFrom, Program};
+use crate::reward::{Cap, CapPeriod, Delivery, Expires, Role, Rule, Trigger, Value, When};
 
 const DE: Language = Language::De;
 
@@ -215,11 +215,26 @@ impl Tongue for German {
         format!("Für {what} {who} {per} höchstens {}{beyond}.", list(&most, "und"))
     }
 
-    fn expiry(&self, number: u32) -> String {
-        let days = days(number);
-        format!(
-            "Die Prämie verfällt {days} nach ihrer Bestätigung, wenn sie bis dahin nicht abgerufen wurde."
-        )
+    fn expiry(&self, role: Role, expires: Expires) -> String {
+        let (who, gets) = match role {
+            Role::Advocate => (
+                self.you("Du kannst die", "Sie können die"),
+                self.you("du sie bekommst", "Sie sie bekommen"),
+            ),
+            Role::Friend => ("Die geworbene Person kann ihre", "sie ihr übergeben wird"),
+        };
+        match expires {
+            Expires::Days(number) => format!(
+                "{who} Prämie {} lang einlösen, gerechnet ab dem Tag, an dem {gets}.",
+                days(number)
+            ),
+            Expires::EndOfYear(0) => format!(
+                "{who} Prämie bis zum Ende des Kalenderjahres einlösen, in dem {gets} (Weltzeit, UTC)."
+            ),
+            Expires::EndOfYear(number) => format!(
+                "{who} Prämie bis zum Ende des {number}. Kalenderjahres nach dem Jahr einlösen, in dem {gets} (Weltzeit, UTC)."
+            ),
+        }
     }
 
     fn delivery(&self, rule: &Rule) -> Option<String> {
@@ -271,15 +286,11 @@ impl Tongue for German {
         "Niemand kann sich selbst werben. Jede Person kann nur von einer anderen geworben werden: Es zählt die Empfehlung, die zuerst erfasst wurde und Bestand hat.".to_owned()
     }
 
-    fn window(&self, kinds: Kinds, number: u32, model: Model) -> String {
+    fn window(&self, kinds: Kinds, number: u32) -> String {
         let what = sentence(&list(&kinds.pick(["Anmeldungen", "Einkäufe", "Aktionen"]), "und"));
         let (days, your) = (days(number), self.you("deinen", "Ihren"));
-        let which = match model {
-            Model::LastClick => "letzte",
-            Model::FirstClick => "erste",
-        };
         format!(
-            "{what} zählen bis zu {days} nach dem Klick auf {your} Empfehlungslink; wurden mehrere Empfehlungslinks angeklickt, zählt der {which}. Ein Empfehlungscode, der eingegeben oder genannt wird, zählt auch ohne Klick."
+            "{what} zählen bis zu {days} nach dem Klick auf {your} Empfehlungslink; wurden mehrere Empfehlungslinks angeklickt, zählt der letzte. Ein Empfehlungscode, der eingegeben oder genannt wird, zählt auch ohne Klick."
         )
     }
 
@@ -339,8 +350,16 @@ impl Tongue for German {
         format!("Es zählen nur Einkäufe in {}.", self.currency)
     }
 
-    fn excluded(&self, categories: &[String], skus: &[String]) -> String {
+    fn excluded(&self, gift_cards: bool, categories: &[String], skus: &[String]) -> String {
+        if let (false, [], [one]) = (gift_cards, categories, skus) {
+            return format!(
+                "Ausgenommen ist der Artikel „{one}“. Dafür gibt es keine Prämie, und er zählt nicht zum Bestellwert."
+            );
+        }
         let mut what = Vec::new();
+        if gift_cards {
+            what.push("Geschenkgutscheine".to_owned());
+        }
         match categories {
             [] => {}
             [one] => what.push(format!("Waren der Kategorie „{one}“")),
@@ -352,7 +371,7 @@ impl Tongue for German {
             more => what.push(format!("die Artikel {}", list(&quoted(more), "und"))),
         }
         format!(
-            "Keine Prämie gibt es für {}; sie zählen auch nicht zum Bestellwert.",
+            "Ausgenommen sind {}. Dafür gibt es keine Prämie, und sie zählen nicht zum Bestellwert.",
             list(&what, "sowie")
         )
     }

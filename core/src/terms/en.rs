@@ -3,8 +3,8 @@
 use super::figures::{bytes, money, percent, whole};
 use super::{Kinds, Language, Tongue, list, minimum, sentence};
 use crate::money::Currency;
-use crate::program::{HoldFrom, Model, Program};
-use crate::reward::{Cap, CapPeriod, Delivery, Role, Rule, Trigger, Value, When};
+use crate::program::{HoldFrom, Program};
+use crate::reward::{Cap, CapPeriod, Delivery, Expires, Role, Rule, Trigger, Value, When};
 
 const EN: Language = Language::En;
 
@@ -25,8 +25,8 @@ fn quoted(texts: &[String]) -> Vec<String> {
     texts.iter().map(|text| format!("“{text}”")).collect()
 }
 
-/// The so many-th of what a rule counts.
-fn nth(rule: &Rule, number: u32) -> String {
+/// 1st, 2nd, 3rd and so on.
+fn ordinal(number: u32) -> String {
     let ending = match (number % 100, number % 10) {
         (11..=13, _) => "th",
         (_, 1) => "st",
@@ -34,13 +34,18 @@ fn nth(rule: &Rule, number: u32) -> String {
         (_, 3) => "rd",
         _ => "th",
     };
+    format!("{}{ending}", whole(number.into(), EN))
+}
+
+/// The so many-th of what a rule counts.
+fn nth(rule: &Rule, number: u32) -> String {
     let what = match rule.trigger {
         Trigger::Signup => "sign-up",
         Trigger::FirstPurchase => "first purchase",
         Trigger::EveryPurchase => "purchase",
         Trigger::Action => "action",
     };
-    format!("the {}{ending} approved {what}", whole(number.into(), EN))
+    format!("the {} approved {what}", ordinal(number))
 }
 
 impl English {
@@ -205,11 +210,23 @@ impl Tongue for English {
         format!("For {what}, {who} at most {} {per}{beyond}.", list(&most, "and"))
     }
 
-    fn expiry(&self, number: u32) -> String {
-        format!(
-            "The reward expires {} after its approval if it has not been claimed by then.",
-            days(number)
-        )
+    fn expiry(&self, role: Role, expires: Expires) -> String {
+        let (who, gets) = match role {
+            Role::Advocate => ("You can use the reward", "you get it"),
+            Role::Friend => ("Your friend can use their reward", "they get it"),
+        };
+        match expires {
+            Expires::Days(number) => {
+                format!("{who} for {}, counted from the day on which {gets}.", days(number))
+            }
+            Expires::EndOfYear(0) => {
+                format!("{who} until the end of the calendar year in which {gets} (UTC).")
+            }
+            Expires::EndOfYear(number) => format!(
+                "{who} until the end of the {} calendar year after the year in which {gets} (UTC).",
+                ordinal(number)
+            ),
+        }
     }
 
     fn delivery(&self, rule: &Rule) -> Option<String> {
@@ -256,14 +273,10 @@ impl Tongue for English {
         "Nobody can refer themselves. A person can be referred by one other only: the recommendation counts that was recorded first and stands.".to_owned()
     }
 
-    fn window(&self, kinds: Kinds, number: u32, model: Model) -> String {
+    fn window(&self, kinds: Kinds, number: u32) -> String {
         let what = sentence(&list(&kinds.pick(["sign-ups", "purchases", "actions"]), "and"));
-        let which = match model {
-            Model::LastClick => "last",
-            Model::FirstClick => "first",
-        };
         format!(
-            "{what} count up to {} after the click on your referral link; where several referral links were clicked, the {which} one counts. A referral code that is typed or told counts without a click, too.",
+            "{what} count up to {} after the click on your referral link; where several referral links were clicked, the last one counts. A referral code that is typed or told counts without a click, too.",
             days(number)
         )
     }
@@ -326,8 +339,16 @@ impl Tongue for English {
         format!("Only purchases in {} count.", self.currency)
     }
 
-    fn excluded(&self, categories: &[String], skus: &[String]) -> String {
+    fn excluded(&self, gift_cards: bool, categories: &[String], skus: &[String]) -> String {
+        if let (false, [], [one]) = (gift_cards, categories, skus) {
+            return format!(
+                "The item “{one}” is excluded: there is no reward for it, and it does not count towards the order value."
+            );
+        }
         let mut what = Vec::new();
+        if gift_cards {
+            what.push("gift cards".to_owned());
+        }
         match categories {
             [] => {}
             [one] => what.push(format!("goods of the category “{one}”")),
@@ -335,13 +356,13 @@ impl Tongue for English {
         }
         match skus {
             [] => {}
-            [one] => what.push(format!("the article “{one}”")),
-            more => what.push(format!("the articles {}", list(&quoted(more), "and"))),
+            [one] => what.push(format!("the item “{one}”")),
+            more => what.push(format!("the items {}", list(&quoted(more), "and"))),
         }
-        format!(
-            "There is no reward for {}; they do not count towards the order value either.",
-            list(&what, "or for")
-        )
+        sentence(&format!(
+            "{} are excluded: there is no reward for them, and they do not count towards the order value.",
+            list(&what, "and")
+        ))
     }
 
     fn months(&self) -> String {

@@ -4,7 +4,9 @@
 use passalong_core::report::EventType;
 use passalong_core::reward::{Reason, Role, Status};
 
-use crate::support::{Scene, credit, day};
+use passalong_core::time::DAY;
+
+use crate::support::{Scene, at, credit, day};
 use crate::{BOTH, Ledger, said, scene};
 
 fn booked(amount: i64) -> Scene {
@@ -27,7 +29,28 @@ fn credit_comes_a_day_after_the_stay_and_not_with_the_booking() {
     assert_eq!(BOTH.map(|role| stayed.decided(role)), [Some(Ok(credit(2500))); 2]);
     for reward in stayed.decided_rewards() {
         assert_eq!((reward.value, reward.status), (credit(2500), Status::Approved));
-        assert_eq!((reward.since, reward.until), (day(61).start(), Some(day(61 + 365).start())));
+        assert_eq!((reward.since, reward.until), (day(61).start(), None));
+    }
+}
+
+#[test]
+fn credit_can_be_used_until_the_third_year_after_it_was_given_is_over() {
+    let last = at("2030-12-31T23:59:59Z");
+    let stayed = booked(20_000).delivered(day(60));
+    let late = last.plus(3_650 * DAY);
+    assert_eq!(stayed.decided_rewards_at(late)[0].status, Status::Approved, "not given yet");
+    // Given on 21 January 2027.
+    let given = stayed.fulfilled(Role::Advocate, credit(2500), day(60 + 30));
+    for (now, status, until) in [
+        (day(100).start(), Status::Fulfilled, Some(last)),
+        (last, Status::Fulfilled, Some(last)),
+        (last.plus(1), Status::Expired, None),
+    ] {
+        let reward = &given.decided_rewards_at(now)[0];
+        assert_eq!(
+            (reward.status, reward.until, reward.net()),
+            (status, until, Some(credit(2500)))
+        );
     }
 }
 

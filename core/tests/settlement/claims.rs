@@ -1,4 +1,5 @@
-//! One friend, several claims: the earliest accepted one that is not undone before it settles.
+//! One friend, several claims: who was let in before holds the friend; of those still open, the earliest
+//! accepted one that is good by itself and not undone.
 
 use passalong_core::report::EventType;
 use passalong_core::reward::{Reason, Role};
@@ -20,8 +21,13 @@ fn rival(before: i64) -> Scene {
 
 /// Our order, with a rival's claim on friend 20.
 fn against(rival: &Scene) -> Scene {
-    let mut scene = Scene::plain();
-    scene.claims = vec![rival.claim(customer(20))];
+    Scene::plain().with_rivals(&[rival])
+}
+
+/// The same, where the shop says that the friend is new whatever we remember.
+fn against_of_new(rival: &Scene) -> Scene {
+    let mut scene = against(rival);
+    scene.conversion.first_order = Some(true);
     scene
 }
 
@@ -41,8 +47,8 @@ fn the_earliest_accepted_claim_holds_the_friend() {
         let mut ours = against(&rival);
         assert_eq!(ours.advocates(), result, "{before} {number}");
         // Exactly one of the two gets the reward.
-        ours.claims.clear();
-        rival.claims = vec![ours.claim(customer(20))];
+        ours.rivals.clear();
+        rival.rivals = vec![ours];
         assert_eq!(rival.advocates().is_ok(), result.is_err(), "{before} {number}");
     }
 }
@@ -56,13 +62,13 @@ fn who_holds_the_friend_keeps_them_whoever_tried_in_between() {
     let mut again = Scene::new(&json!({"rewards": [
         {"for": "advocate", "trigger": "every_purchase", "value": {"kind": "points", "points": 5}},
     ]}));
-    again.claims = vec![rival(10).claim(customer(20)), first.claim(customer(20))];
+    again.rivals = vec![rival(10), first];
     assert_eq!(again.advocates(), Ok(points(5)));
     // Under another identity, nobody but the rival had the friend.
     again.conversion.identities.push(hint(2));
     let mut other = rival(10);
-    other.conversion.identities = vec![hint(2)];
-    again.claims.push(other.claim(hint(2)));
+    (other.order, other.conversion.identities) = (order(4), vec![hint(2)]);
+    again.rivals.push(other);
     assert_eq!(again.advocates(), TAKEN);
 }
 
@@ -70,15 +76,15 @@ fn who_holds_the_friend_keeps_them_whoever_tried_in_between() {
 fn any_overlap_is_the_same_friend() {
     let mut rival = rival(10);
     rival.conversion.identities = vec![customer(77), hint(2), hint(3)];
-    for (identities, found, result) in [
-        (vec![customer(20), hint(2)], Some(hint(2)), TAKEN),
-        (vec![hint(1), hint(3)], Some(hint(3)), TAKEN),
-        (vec![customer(20), hint(1)], None, Ok(credit(1000))),
+    for (identities, result) in [
+        (vec![customer(20), hint(2)], TAKEN),
+        (vec![hint(1), hint(3)], TAKEN),
+        (vec![hint(2), hint(3)], TAKEN),
+        (vec![customer(20), hint(1)], Ok(credit(1000))),
     ] {
-        let mut ours = Scene::plain();
-        ours.conversion.identities = identities;
-        ours.claims = found.map(|identity| rival.claim(identity)).into_iter().collect();
-        assert_eq!(ours.advocates(), result, "{found:?}");
+        let mut ours = against(&rival);
+        ours.conversion.identities.clone_from(&identities);
+        assert_eq!(ours.advocates(), result, "{identities:?}");
     }
 }
 
@@ -122,19 +128,19 @@ fn a_claim_refunded_in_part_still_holds_and_in_full_does_not() {
 }
 
 #[test]
-fn a_claim_that_earns_nothing_by_itself_holds_no_friend() {
+fn a_claim_that_was_not_let_in_holds_no_friend_but_its_purchase_is_remembered() {
     let mut own_friend = rival(10);
     own_friend.advocate = person(20);
-    assert_eq!(against(&own_friend).advocates(), Ok(credit(1000)));
-
     let mut existing = rival(10);
     existing.conversion.first_order = Some(false);
-    assert_eq!(against(&existing).advocates(), Ok(credit(1000)));
-
     let mut conflicting = rival(10);
     conflicting.reports = vec![(day(-1), digest(1)), (conflicting.accepted, conflicting.digest)];
-    assert_eq!(against(&conflicting).advocates(), Ok(credit(1000)));
-
+    for refused in [own_friend, existing, conflicting] {
+        assert_eq!(refused.admitted(), None);
+        assert_eq!(against_of_new(&refused).advocates(), Ok(credit(1000)));
+        // Somebody who bought before is no new customer, whoever was to be rewarded for it.
+        assert_eq!(against(&refused).advocates(), Err(Reason::ExistingCustomer));
+    }
     let mut nothing = rival(10).claim(customer(20));
     nothing.facts.conversion = None;
     let mut ours = Scene::plain();
@@ -152,7 +158,7 @@ fn what_is_learnt_about_an_advocate_after_their_order_settled_frees_nobody() {
         let mut rival = rival(10).delivered(day(2));
         rival.conversion.identities.push(hint(4));
         rival.known = knows(&[(known_since, hint(4))]);
-        assert_eq!(against(&rival).advocates(), result, "{known_since}");
+        assert_eq!(against_of_new(&rival).advocates(), result, "{known_since}");
         assert_eq!(rival.advocates().is_err(), result.is_ok(), "{known_since}: only one is paid");
     }
 }
@@ -165,7 +171,7 @@ fn a_report_that_does_not_count_claims_nobody() {
     let mut second = rival(10);
     second.digest = digest(51);
     let mut claim = first.claim(customer(20));
-    (claim.accepted, claim.digest) = (second.accepted, second.digest);
+    claim.accepted = second.accepted;
     for (key, fact) in second.facts() {
         claim.facts.add(key, fact);
     }
@@ -195,13 +201,13 @@ fn a_report_that_was_cut_off_before_it_was_recorded_takes_no_claim_away() {
 
 #[test]
 fn a_repeat_of_our_report_does_not_cost_us_the_friend() {
-    let ours = against(&rival(-1));
-    let accepted = ours.accepted;
-    let facts = fold(ours.facts());
-    let repeat = (customer(20), minutes(accepted, 5));
-    for own in [[(customer(20), accepted), repeat], [repeat, (customer(20), accepted)]] {
-        let verdict = ours.settle_with(&facts, &own).1;
-        assert_eq!(verdict.rewards[0].value, Some(credit(1000)));
+    let mut ours = against(&rival(-1));
+    let (accepted, digest) = (ours.accepted, ours.digest);
+    let repeat = (minutes(accepted, 5), digest);
+    for reports in [[(accepted, digest), repeat], [repeat, (accepted, digest)]] {
+        ours.reports = reports.to_vec();
+        assert_eq!(ours.advocates(), Ok(credit(1000)));
+        assert_eq!(rival(-1).with_rivals(&[&ours]).advocates(), TAKEN);
     }
 }
 
@@ -232,8 +238,7 @@ fn a_friend_who_comes_again_earns_by_the_rule_for_every_purchase() {
         if undo {
             before = before.event(EventType::Cancelled, undone, None);
         }
-        let mut ours = Scene::new(terms);
-        ours.claims = vec![before.claim(customer(20))];
+        let ours = Scene::new(terms).with_rivals(&[&before]);
         assert_eq!(ours.advocates(), advocate, "{undo}");
         assert_eq!(ours.decided(Role::Friend), friend, "{undo}");
     }
@@ -241,6 +246,4 @@ fn a_friend_who_comes_again_earns_by_the_rule_for_every_purchase() {
     let mut ours = Scene::new(&once);
     ours.claims = vec![ours.claim(customer(20))];
     assert_eq!(ours.advocates(), Ok(credit(900)));
-    let unclaimed = ours.settle_with(&fold(ours.facts()), &[]).1;
-    assert_eq!(unclaimed.rewards[0].value, Some(credit(900)));
 }

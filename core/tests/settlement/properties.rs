@@ -17,7 +17,7 @@ use crate::support::{
 };
 
 /// Equal for equal content and different for different content, as every digest is.
-fn digest_of(fact: &Fact) -> Digest {
+pub fn digest_of(fact: &Fact) -> Digest {
     let mut hasher = DefaultHasher::new();
     (fact.kind(), fact.to_json().to_string()).hash(&mut hasher);
     let mut digest = Digest([7; 10]);
@@ -38,7 +38,8 @@ fn events() -> impl Strategy<Value = (FactKey, Fact)> {
         |(id, kind, days, offset, happened, amount)| {
             let accepted = minutes(crate::support::day(days), offset);
             let occurred_at = accepted.start().plus(happened * DAY / 2);
-            let amount = (kind == EventType::Refunded).then_some(amount);
+            let has_amount = matches!(kind, EventType::Refunded | EventType::Amended);
+            let amount = has_amount.then_some(amount);
             let (mut key, fact) = event(id, kind, accepted, occurred_at, amount);
             key.digest = digest_of(&fact);
             (key, fact)
@@ -86,7 +87,7 @@ fn scenes() -> impl Strategy<Value = Scene> {
                 let mut rival = Scene::new(&terms);
                 (rival.order, rival.advocate) = (order(3), person(11));
                 rival.more.clone_from(&more);
-                scene.claims = vec![rival.claim(customer(20))];
+                scene.rivals = vec![rival];
             }
             scene.more = more;
             scene
@@ -133,7 +134,7 @@ proptest! {
             joined.add(key, fact);
         }
         prop_assert_eq!(&joined, &straight);
-        let settle = |facts| bytes(&scene.settle_with(facts, &scene.own()));
+        let settle = |facts| bytes(&scene.settle_with(facts));
         prop_assert_eq!(settle(&joined), settle(&straight));
         let shown = |facts| {
             let now = ordered().plus(40 * DAY);
@@ -169,8 +170,9 @@ proptest! {
             vec![(key.accepted, key.digest), (scene.accepted, scene.digest), (key.accepted, scene.digest)];
         let mut rival = Scene::plain();
         (rival.order, rival.advocate, rival.accepted) = (order(1), person(12), minutes(settled, minute));
-        later.claims.push(rival.claim(customer(20)));
-        let again = later.settle_with(&fold(facts), &later.own());
+        later.rivals.push(rival);
+        later = later.bought(9, minutes(settled, known));
+        let again = later.settle_with(&fold(facts));
         prop_assert_eq!(bytes(&again), bytes(&decided));
     }
 
@@ -186,7 +188,7 @@ proptest! {
         let before = scene.settled();
         let mut facts = scene.facts();
         facts.push((key, fact));
-        let moved = scene.settle_with(&fold(facts), &scene.own()).0;
+        let moved = scene.settle_with(&fold(facts)).0;
         prop_assert!(moved == before || moved >= key.accepted.plus(HOUR), "{} {}", before, moved);
         prop_assert!(moved >= scene.accepted.plus(HOUR));
     }
@@ -194,7 +196,12 @@ proptest! {
     #[test]
     fn values_are_never_below_zero_nor_above_cap_and_rate(scene in scenes()) {
         let terms = &scene.versions.first().unwrap().terms;
-        let whole = scene.conversion.amount.unwrap();
+        // What an order is amended to can be more than was reported.
+        let amended = scene.more.iter().filter_map(|(_, fact)| match fact {
+            Fact::Event(EventType::Amended, event) => event.amount,
+            _ => None,
+        });
+        let whole = amended.chain(scene.conversion.amount).max().unwrap();
         for decided in scene.settle().1.rewards {
             let rule = terms.rules(decided.role).next().unwrap();
             let most = rule.value.earned(whole, terms.currency).amount().unwrap();

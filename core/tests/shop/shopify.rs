@@ -5,8 +5,7 @@ use super::*;
 #[test]
 fn a_paid_order_is_a_conversion_whatever_topic_tells_it() {
     let paid = payload!("shopify_orders_paid");
-    let line =
-        "5512340099001 4990 EUR by 6940095564 at 2026-11-03T08:20:10Z with token the click token";
+    let line = "5512340099001 4990 EUR by 6940095564 at 2026-11-03T08:20:10Z with token the click token and coupon FREUNDE10";
     for topic in ["orders/paid", "orders/create"] {
         check(Shop::Shopify, topic, &paid, &[line]);
     }
@@ -107,20 +106,26 @@ fn a_guest_is_known_by_the_address_alone_and_a_coupon_proves_where_no_token_does
     let guest =
         report(&[("/customer", Value::Null), ("/email", json!(" MIA.Sommer@example.org "))]);
     assert_eq!((guest.customer, guest.hints), (None, vec![HINT.parse().unwrap()]));
-    let proof = |changes: &[(&str, Value)]| report(changes).proof;
+    let proof = |changes: &[(&str, Value)]| proofs(&report(changes));
     assert_eq!(
         proof(&[("/note_attributes/1/name", json!("pa"))]),
-        Proof::Token("the click token".into())
+        "token the click token and coupon FREUNDE10"
     );
-    assert_eq!(proof(&[("/note_attributes", json!([]))]), Proof::Coupon("FREUNDE10".into()));
+    assert_eq!(proof(&[("/note_attributes", json!([]))]), "coupon FREUNDE10");
+    assert_eq!(proof(&[("/note_attributes/1/value", json!(""))]), "coupon FREUNDE10");
+    let codes = ["newsletter5", "", "freund10-tasse", "newsletter5"];
+    let codes: Vec<Value> = codes.iter().map(|code| json!({ "code": code })).collect();
     assert_eq!(
-        proof(&[("/note_attributes/1/value", json!(""))]),
-        Proof::Coupon("FREUNDE10".into())
+        proof(&[("/note_attributes", json!([])), ("/discount_codes", json!(codes))]),
+        "coupon newsletter5 and coupon freund10-tasse"
     );
     assert_eq!(
         proof(&[("/note_attributes", json!([])), ("/discount_codes", json!([]))]),
-        Proof::None
+        "nothing"
     );
+    let number = |name: &str| report(&[("/name", json!(name))]).number;
+    assert_eq!(number("#1077"), "1077".parse().ok());
+    assert_eq!(number(""), None);
     for (count, first) in [(0, Some(true)), (1, Some(true)), (2, Some(false))] {
         assert_eq!(report(&[("/customer/orders_count", json!(count))]).first_order, first);
     }

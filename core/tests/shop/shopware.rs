@@ -9,7 +9,7 @@ fn an_order_is_counted_once_its_payment_is() {
     ignored(Shop::Shopware, "", &payload!("shopware_order_placed"), "not paid yet");
     let paid = payload!("shopware_transaction_paid");
     let line = format!(
-        "{SHOPWARE} 4990 EUR by 018c7d7c7f7b71d5a9a6b2f0a1c32087 at 2026-11-03T08:20:10Z with token the click token"
+        "{SHOPWARE} 4990 EUR by 018c7d7c7f7b71d5a9a6b2f0a1c32087 at 2026-11-03T08:20:10Z with token the click token and coupon FREUNDE10"
     );
     check(Shop::Shopware, "", &paid, &[&line]);
     let told = told(Shop::Shopware, "", &paid).unwrap();
@@ -62,8 +62,8 @@ fn amounts_proofs_and_customers_are_read_as_the_order_has_them() {
     // Prices without tax: 24.90 + 1.63 + 27.49 + 4.39 − (2.49 + 0.16).
     assert_eq!(report(&[("/data/payload/order/taxStatus", json!("net"))]).amount, Some(5576));
     assert_eq!(
-        report(&[("/data/payload/order/customFields", json!([]))]).proof,
-        Proof::Coupon("FREUNDE10".into())
+        proofs(&report(&[("/data/payload/order/customFields", json!([]))])),
+        "coupon FREUNDE10"
     );
     assert_eq!(
         report(&[("/data/payload/order/currency/isoCode", json!("CHF"))])
@@ -73,16 +73,16 @@ fn amounts_proofs_and_customers_are_read_as_the_order_has_them() {
         "CHF"
     );
     for (campaign, proof) in [
-        ("passalong", Proof::Token("another token".into())),
-        ("newsletter", Proof::Coupon("FREUNDE10".into())),
+        ("passalong", "token another token and coupon FREUNDE10"),
+        ("newsletter", "coupon FREUNDE10"),
     ] {
         let brought = [
             ("/data/payload/order/customFields", Value::Null),
             ("/data/payload/order/campaignCode", json!(campaign)),
             ("/data/payload/order/affiliateCode", json!("another token")),
         ];
-        assert_eq!(report(&brought).proof, proof, "{campaign}");
-        assert_eq!(report(&brought[1..]).proof, Proof::Token("the click token".into()));
+        assert_eq!(proofs(&report(&brought)), proof, "{campaign}");
+        assert_eq!(proofs(&report(&brought[1..])), "token the click token and coupon FREUNDE10");
     }
     let orders = "/data/payload/order/orderCustomer/customer/orderCount";
     assert_eq!(report(&[(orders, json!(3))]).first_order, Some(false));
@@ -168,4 +168,22 @@ fn a_refund_is_what_captures_or_credits_say_and_all_where_all_went_back() {
             &format!("{SHOPWARE} refund-all refunded 4990 at 2026-11-12T13:00:00Z"),
         ],
     );
+}
+
+#[test]
+fn a_product_marked_as_a_gift_card_is_of_the_category_that_presets_exclude() {
+    let paid = payload!("shopware_transaction_paid");
+    let fields = "/data/payload/order/lineItems/0/payload/customFields";
+    let usual = items(&told(Shop::Shopware, "", &paid).unwrap())[0].1.map(str::to_owned);
+    for (mark, category) in [
+        (json!({"passalong_gift_card": true}), Some("gift_card".to_owned())),
+        (json!({"passalong_gift_card": false}), usual.clone()),
+        (json!({"passalong_gift_card": null}), usual.clone()),
+        (json!([]), usual.clone()),
+        (Value::Null, usual.clone()),
+    ] {
+        let told =
+            told(Shop::Shopware, "", &with(paid.clone(), &[(fields, mark.clone())])).unwrap();
+        assert_eq!(items(&told)[0].1.map(str::to_owned), category, "{mark}");
+    }
 }

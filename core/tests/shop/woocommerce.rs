@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn an_order_is_counted_once_it_is_paid() {
     let order = payload!("woocommerce_order_processing");
-    let line = "10077 4990 EUR by 20871 at 2026-11-03T08:20:10Z with token the click token";
+    let line = "10077 4990 EUR by 20871 at 2026-11-03T08:20:10Z with token the click token and coupon freunde10";
     for topic in ["order.created", "order.updated", "order.restored"] {
         check(Shop::WooCommerce, topic, &order, &[line]);
     }
@@ -93,7 +93,7 @@ fn fees_below_zero_are_discounts_and_guests_have_no_id() {
     );
     let guest = report(&[("/customer_id", json!(0))]);
     assert_eq!((guest.customer, guest.hints.len()), (None, 1));
-    assert_eq!(report(&[("/meta_data", json!([]))]).proof, Proof::Coupon("freunde10".into()));
+    assert_eq!(proofs(&report(&[("/meta_data", json!([]))])), "coupon freunde10");
     // A shop that rounds the order, not its lines.
     let fine = report(&[
         ("/line_items/0/total", json!("20.943925")),
@@ -104,6 +104,25 @@ fn fees_below_zero_are_discounts_and_guests_have_no_id() {
     assert_eq!(fine.amount, Some(4990));
     let free = with(order.clone(), &[("/line_items", json!([]))]);
     ignored(Shop::WooCommerce, "order.updated", &free, "no goods were paid for");
+}
+
+#[test]
+fn a_gift_card_of_any_plugin_is_of_the_category_that_presets_exclude() {
+    let order = payload!("woocommerce_order_extended");
+    for (key, category) in [
+        ("wc_gc_giftcard_to_multiple", "gift_card"),
+        ("_wc_gc_giftcard_amount", "gift_card"),
+        ("pw_gift_card_amount", "gift_card"),
+        ("_ywgc_amount", "gift_card"),
+        ("pa_farbe", "tee"),
+        ("gift_message", "tee"),
+    ] {
+        let meta = json!([{"id": 1, "key": key, "value": "x"}]);
+        let order = with(order.clone(), &[("/line_items/0/meta_data", meta)]);
+        let told = told(Shop::WooCommerce, "order.updated", &order).unwrap();
+        let expected = [("TEE-ASSAM", Some(category), 2241), ("KANNE-1", Some("zubehoer"), 2749)];
+        assert_eq!(items(&told), expected, "{key}");
+    }
 }
 
 #[test]

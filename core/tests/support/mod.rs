@@ -2,17 +2,25 @@
 //! to say when something happened. The order of every scene is placed on 10 November 2026.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+
 use passalong_core::channel::Channel;
-use passalong_core::fact::{Conversion, Event, Fact, FactKey, Fulfilment, Order, Verdict, Via};
+use passalong_core::fact::{
+    Conversion, Event, Fact, FactKey, Fulfilment, Order, Reviewed, Verdict, Via,
+};
 use passalong_core::ids::{CustomerPseudonym, Digest, HintPseudonym, Identity, OrderPseudonym};
+use passalong_core::orders::claims::{Admission, Claim};
+use passalong_core::orders::state::{Standing, State};
 use passalong_core::program::{Program, Versions};
-use passalong_core::report::EventType;
-use passalong_core::report::Item;
+use passalong_core::report::{EventType, Item};
 use passalong_core::reward::{ConversionKind, Part, Reason, Role, Value};
-use passalong_core::settlement::{Case, Claim, Earned, Known, Pace, settle};
+use passalong_core::settlement::{Earned, Known, Pace, Remaining, remaining};
 use passalong_core::status::{self, Reward, View};
 use passalong_core::time::{DAY, Instant, Minute};
 use serde_json::json;
+use world::{Bought, Told, World};
 
 pub fn at(text: &str) -> Instant {
     text.parse().unwrap()
@@ -108,10 +116,22 @@ pub struct Scene {
     pub more: Vec<(FactKey, Fact)>,
     pub versions: Versions,
     pub reports: Vec<(Minute, Digest)>,
+    /// The orders of the same person in this and in other ledgers, each decided with all the others.
+    pub rivals: Vec<Scene>,
+    /// Claims that are given as they are, beside those of the rivals.
     pub claims: Vec<Claim>,
+    /// Purchases that brought no referral, as the keys of persons hold them.
+    pub purchases: Vec<Bought>,
+    /// The orders among those that were cancelled, and since when.
+    pub cancelled: BTreeMap<OrderPseudonym, Minute>,
+    /// Hints of the friend that the shop confirmed.
+    pub confirmed: BTreeSet<HintPseudonym>,
+    /// There are more claims or purchases than a verdict weighs.
+    pub crowded: bool,
     pub earned: Vec<Earned>,
     pub items: Vec<Item>,
     pub pace: Vec<Pace>,
+    pub refusal: Option<Reason>,
 }
 
 impl Scene {
@@ -138,16 +158,24 @@ impl Scene {
                     nonce: Some(1),
                 },
                 noted: None,
-                again: false,
+                admission: Admission::First,
+                waived: false,
                 excluded: 0,
+                browser_only: false,
             },
             more: Vec::new(),
             versions: versions(change),
             reports: Vec::new(),
+            rivals: Vec::new(),
             claims: Vec::new(),
+            purchases: Vec::new(),
+            cancelled: BTreeMap::new(),
+            confirmed: BTreeSet::new(),
+            crowded: false,
             earned: Vec::new(),
             items: Vec::new(),
             pace: Vec::new(),
+            refusal: None,
         }
     }
 
@@ -180,6 +208,53 @@ impl Scene {
         self.event(EventType::Refunded, accepted, Some(amount))
     }
 
+    /// Adds an event under an id, with what else it says.
+    pub fn named(
+        mut self,
+        id: u8,
+        (kind, accepted): (EventType, Minute),
+        change: impl FnOnce(&mut Event),
+    ) -> Self {
+        let (key, fact) = event(id, kind, accepted, accepted.start(), None);
+        let Fact::Event(kind, mut content) = fact else { unreachable!() };
+        change(&mut content);
+        self.more.push((key, Fact::Event(kind, content)));
+        self
+    }
+
+    /// Voids the event of that id.
+    pub fn undone(self, id: u8, accepted: Minute, undoes: u8) -> Self {
+        self.named(id, (EventType::Restored, accepted), |event| event.undoes = Some(digest(undoes)))
+    }
+
+    /// A shop tells how the order stands, and since when by its clock.
+    pub fn state(
+        mut self,
+        accepted: Minute,
+        at: Instant,
+        (amount, refunded): (i64, i64),
+        standing: Standing,
+    ) -> Self {
+        let fact = Fact::State(State { at, amount, refunded, standing, excluded: None });
+        let digest = digest(u8::try_from(150 + self.more.len()).unwrap());
+        self.more.push((FactKey { accepted, kind: fact.kind(), digest }, fact));
+        self
+    }
+
+    /// The merchant looked at the advocate's reward.
+    pub fn reviewed(mut self, accepted: Minute, approved: bool) -> Self {
+        let (role, milestone, sealed) = (Role::Advocate, None, None);
+        let fact = Fact::Reviewed(Reviewed { role, milestone, approved, sealed });
+        self.more.push((FactKey { accepted, kind: fact.kind(), digest: digest(91) }, fact));
+        self
+    }
+
+    /// What is left after the events accepted up to a minute, or after all.
+    pub fn left(&self, until: Option<Minute>) -> Remaining {
+        let order = fold(self.facts());
+        remaining(&order, order.conversion.as_ref().unwrap(), until)
+    }
+
     /// The merchant handed a reward over.
     pub fn fulfilled(mut self, role: Role, value: Value, accepted: Minute) -> Self {
         let fact = Fact::Fulfilment(Fulfilment {
@@ -203,29 +278,37 @@ impl Scene {
         facts
     }
 
-    pub fn own(&self) -> Vec<(Identity, Minute)> {
-        self.conversion.identities.iter().map(|identity| (*identity, self.accepted)).collect()
-    }
-
-    pub fn settle_with(&self, facts: &Order, own: &[(Identity, Minute)]) -> (Minute, Verdict) {
-        settle(&Case {
-            order: self.order,
-            advocate: self.advocate,
-            known: &self.known,
-            facts,
-            versions: &self.versions,
-            reports: &self.reports,
-            own,
-            claims: &self.claims,
-            earned: &self.earned,
-            items: &self.items,
-            pace: &self.pace,
-        })
-        .unwrap()
+    pub fn settle_with(&self, facts: &Order) -> (Minute, Verdict) {
+        let mut world = World::around(self, facts.clone());
+        world.verdicts(Told::Computed).remove(0).unwrap()
     }
 
     pub fn settle(&self) -> (Minute, Verdict) {
-        self.settle_with(&fold(self.facts()), &self.own())
+        self.settle_with(&fold(self.facts()))
+    }
+
+    /// How the claim was let in.
+    pub fn admitted(&self) -> Option<Admission> {
+        self.settle().1.admitted
+    }
+
+    /// The verdict as the fact that is stored.
+    pub fn verdict_fact(&self) -> (FactKey, Fact) {
+        let (accepted, verdict) = self.settle();
+        let fact = Fact::Verdict(verdict);
+        (FactKey { accepted, kind: fact.kind(), digest: digest(80) }, fact)
+    }
+
+    /// The same friend's orders through whomever, in place of those that were there.
+    pub fn with_rivals(mut self, rivals: &[&Self]) -> Self {
+        self.rivals = rivals.iter().map(|rival| (*rival).clone()).collect();
+        self
+    }
+
+    /// A purchase of customer 20 without a referral, of 30.00 EUR.
+    pub fn bought(mut self, number: u8, accepted: Minute) -> Self {
+        self.purchases.push(Bought::of(customer(20), number, accepted));
+        self
     }
 
     /// `S`.
@@ -245,17 +328,18 @@ impl Scene {
         self.decided(Role::Advocate).unwrap()
     }
 
-    /// This order as a claim on its friend, found under one identity.
+    /// This order as a claim on its friend, found under one identity and not decided yet.
     pub fn claim(&self, identity: Identity) -> Claim {
         Claim {
             order: self.order,
             advocate: self.advocate,
-            identity,
+            shared: BTreeSet::from([identity]),
             accepted: self.accepted,
-            digest: self.digest,
             facts: fold(self.facts()),
-            known: self.known.clone(),
             reports: self.reports.clone(),
+            known: self.known.clone(),
+            confirmed: self.confirmed.clone(),
+            computed: None,
         }
     }
 
@@ -271,11 +355,13 @@ impl Scene {
 
     /// What is shown once the verdict is there.
     pub fn decided_rewards(&self) -> Vec<Reward> {
-        let (accepted, verdict) = self.settle();
-        let fact = Fact::Verdict(verdict);
-        let key = FactKey { accepted, kind: fact.kind(), digest: digest(80) };
+        self.decided_rewards_at(self.settled().start().plus(100 * DAY))
+    }
+
+    /// What is shown then, with the verdict there.
+    pub fn decided_rewards_at(&self, now: Instant) -> Vec<Reward> {
+        let (key, fact) = self.verdict_fact();
         let facts = self.facts().into_iter().chain([(key, fact)]);
-        let now = accepted.start().plus(100 * DAY);
         status::rewards(&fold(facts), &self.view(now))
     }
 }
@@ -287,7 +373,14 @@ pub fn event(
     occurred_at: Instant,
     amount: Option<i64>,
 ) -> (FactKey, Fact) {
-    let content = Event { event: digest(id), sealed: "sealed".to_owned(), amount, occurred_at };
+    let content = Event {
+        event: digest(id),
+        sealed: "sealed".to_owned(),
+        amount,
+        occurred_at,
+        undoes: None,
+        excluded: None,
+    };
     let fact = Fact::Event(kind, content);
     (FactKey { accepted, kind: fact.kind(), digest: digest(100 + id) }, fact)
 }

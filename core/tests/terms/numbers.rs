@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use passalong_core::program::{Address, HoldFrom, Program};
-use passalong_core::reward::{ConversionKind, Delivery, Role, Value, When};
+use passalong_core::reward::{ConversionKind, Delivery, Expires, Role, Value, When};
 use passalong_core::terms::{Language, plain};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -60,7 +60,9 @@ fn of_rules(program: &Program) -> BTreeSet<Number> {
             let sum = |amount| rule.value.earned(0, program.currency).with_amount(amount);
             all.extend(cap.amount.iter().flat_map(|amount| value(sum(*amount))));
         }
-        all.extend(rule.expires_days.map(count));
+        all.extend(rule.end().map(|expires| match expires {
+            Expires::Days(number) | Expires::EndOfYear(number) => count(number),
+        }));
     }
     all.extend(program.yearly_ceiling.map(money));
     all.insert(count(program.attribution.window_days));
@@ -195,11 +197,12 @@ fn rules() -> impl Strategy<Value = serde_json::Value> {
         prop::option::weighted(0.3, 2_u32..40),
         prop::option::of(0_i64..100_000),
         cap,
-        prop::option::of(1_u32..730),
+        prop::sample::select(vec!["expires_days", "days", "end_of_year", "none"]),
+        1_u32..=10,
         prop::sample::select(vec!["earned", "earned", "at_once"]),
         prop::sample::select(vec!["manual", "webhook", "coupon"]),
     );
-    (what, rest).prop_map(|((role, trigger, action, segment, value), (tiers, milestone, least, cap, expires, when, delivery))| {
+    (what, rest).prop_map(|((role, trigger, action, segment, value), (tiers, milestone, least, cap, end, length, when, delivery))| {
         let tier = |(from, number): (u32, u32)| {
             let mut value = value.clone();
             for field in ["basis_points", "amount", "points", "bytes", "periods", "worth"] {
@@ -212,8 +215,13 @@ fn rules() -> impl Strategy<Value = serde_json::Value> {
         let tiers: Vec<_> = tiers.into_iter().map(tier).collect();
         let cap = cap.map(|(count, amount, per)| json!({"count": count, "amount": amount, "per": per}));
         let pool = (delivery == "coupon" && role == "advocate").then_some("topf");
+        let (old, new) = match end {
+            "none" => (json!(null), json!(null)),
+            "expires_days" => (json!(length), json!(null)),
+            form => (json!(null), json!({form: length})),
+        };
         json!({"for": role, "trigger": trigger, "action": action, "segment": segment, "value": value, "tiers": tiers, "milestone": milestone,
-               "minimum_order": least, "cap": cap, "expires_days": expires, "when": when, "delivery": delivery, "pool": pool})
+               "minimum_order": least, "cap": cap, "expires_days": old, "expires": new, "when": when, "delivery": delivery, "pool": pool})
     })
 }
 
@@ -286,7 +294,7 @@ fn the_terms_drawn_have_all_there_is() {
                 ("minimum", rule.minimum_order.is_some()),
                 ("count", cap.is_some_and(|cap| cap.count.is_some())),
                 ("amount", cap.is_some_and(|cap| cap.amount.is_some())),
-                ("expiry", rule.expires_days.is_some()),
+                ("expiry", rule.end().is_some()),
                 ("segment", rule.segment.is_some()),
                 ("action", rule.action.is_some()),
                 ("at once", rule.when == When::AtOnce),
@@ -328,7 +336,7 @@ proptest! {
         let said = [
             ("Kundin oder Kunde war, zählt nicht", program.attribution.new_customers_only),
             ("angehalten", program.paused),
-            ("verfällt", rules().any(|rule| rule.expires_days.is_some())),
+            ("einlösen", rules().any(|rule| rule.end().is_some())),
             ("automatisch bereitgestellt", rules().any(|rule| rule.delivery == Delivery::Webhook)),
             ("beim Bezahlen", rules().any(|rule| rule.delivery == Delivery::Coupon && rule.when == When::AtOnce)),
             ("diesen Einkauf sofort", rules().any(|rule| rule.when == When::AtOnce)),

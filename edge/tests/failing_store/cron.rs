@@ -143,7 +143,7 @@ fn erasures_keep_no_order_waiting() {
         assert_eq!(world.send(begun(), &request).status, 200);
     }
     let mut erased = 0;
-    for n in 0..6 {
+    for n in 0..12 {
         let report = world.cron(begun().plus(2 * HOUR + n * 5 * MINUTE));
         assert!(report.operations <= BUDGET && report.done, "{report:?}");
         erased += report.erased;

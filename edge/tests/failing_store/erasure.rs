@@ -43,7 +43,7 @@ fn what_comes_after_an_erasure_is_dropped_and_money_stays() {
     let report = conversion(now(), "A-1", "20871", &code, &json!({}));
     assert_eq!(world.send(now(), &report).status, 201);
     let customers = world.memory.snapshot("customer/");
-    let money = ["ledger/", "order/", "friend/"].map(|prefix| world.memory.snapshot(prefix));
+    let money = ["ledger/", "order/", "person/"].map(|prefix| world.memory.snapshot(prefix));
     assert!(opens(&world));
     for customer in ["10023", "20871"] {
         let answer = world.send(now().plus(MINUTE), &erase(customer));
@@ -51,7 +51,7 @@ fn what_comes_after_an_erasure_is_dropped_and_money_stays() {
     }
     let check = |when: &str| assert!(!opens(&world), "{when}");
     check("at once");
-    let kept = ["ledger/", "order/", "friend/"].map(|prefix| world.memory.snapshot(prefix));
+    let kept = ["ledger/", "order/", "person/"].map(|prefix| world.memory.snapshot(prefix));
     assert_eq!(kept, money);
 
     // Late contacts of all kinds, through every day of the week.

@@ -1,4 +1,5 @@
-//! With a customer their alias is erased, whatever comes late.
+//! With a customer everything is erased that leads from their alias to them, whatever comes late. The
+//! alias itself stays taken, and stands for nobody.
 
 use passalong_core::time::{DAY, HOUR, MINUTE};
 use passalong_edge::store::Put;
@@ -7,17 +8,26 @@ use serde_json::{Value, json};
 use crate::aliases::{now, order, sure};
 use crate::support::{Fault, World, choose_alias, erase, me, post};
 
-/// Everything that names the alias, readable.
+/// Everything that names the alias, readable, but for what says that it is taken.
 fn kept(world: &World) -> Vec<String> {
     let named = |(key, (metadata, value)): (String, (Option<Value>, String))| {
         let text = format!("{key} {} {value}", metadata.unwrap_or_default());
-        text.contains("TEE4K7").then_some(key)
+        (text.contains("TEE4K7") && !is_taken(&key)).then_some(key)
     };
     ["alias/", "customer/", "todo."]
         .into_iter()
         .flat_map(|prefix| world.memory.snapshot(prefix))
         .filter_map(named)
         .collect()
+}
+
+/// Whether a key says that the alias is taken, and names nobody.
+fn is_taken(key: &str) -> bool {
+    key.starts_with("alias/teehaus/TEE4K7/") && key.ends_with(".-")
+}
+
+fn taken(world: &World) -> usize {
+    world.memory.keys("alias/").iter().filter(|key| is_taken(key)).count()
 }
 
 #[test]
@@ -32,7 +42,7 @@ fn an_export_shows_the_alias_and_an_erasure_takes_it() {
     assert_eq!(export(sure()), json!(["TEE4K7"]));
     let before: Vec<_> = ["alias/", "customer/"].map(|prefix| world.memory.snapshot(prefix)).into();
     let answer = world.send(sure(), &erase("10023"));
-    assert_eq!((answer.status, kept(&world)), (200, Vec::<String>::new()));
+    assert_eq!((answer.status, kept(&world), taken(&world)), (200, Vec::<String>::new(), 1));
     assert_eq!(export(sure()), json!([]));
     let credited = order(&world, sure(), "A-1", &json!({ "alias": "TEE4K7" })).body;
     assert_eq!(credited["reason"], "unknown_alias");
@@ -45,13 +55,43 @@ fn an_export_shows_the_alias_and_an_erasure_takes_it() {
             world.memory.insert(&Put { key, metadata, value: value.clone(), ttl: None });
         }
         assert_eq!(world.cron(later).erased, 1, "day {day}");
-        assert_eq!(kept(&world), Vec::<String>::new(), "day {day}");
+        assert_eq!((kept(&world), taken(&world)), (Vec::<String>::new(), 1), "day {day}");
     }
-    // Whoever comes now comes anew, and the alias is free.
+    // Whoever comes now comes anew. The alias may be in print, so nobody has it, and nobody earns by it.
     let anew = sure().plus(8 * DAY);
-    assert_eq!(world.send(anew, &choose_alias(anew, "20871", Some("TEE4K7"))).status, 200);
+    for customer in ["20871", "10023"] {
+        let refused = world.send(anew, &choose_alias(anew, customer, Some("TEE4K7")));
+        assert_eq!(refused.status, 409, "{customer}: {refused:?}");
+    }
+    let reason = order(&world, anew, "A-2", &json!({ "alias": "TEE4K7" })).body["reason"].clone();
+    assert_eq!(reason, "unknown_alias");
     assert_eq!(world.send(anew, &choose_alias(anew, "10023", None)).status, 200);
     assert_eq!(world.memory.keys("todo.alias"), Vec::<String>::new());
+}
+
+/// Two chose it at once. Who was first keeps it when the other is erased, and the other does not get
+/// it when the first is.
+#[test]
+fn only_what_an_erased_customer_owned_stays_taken() {
+    for (erased, owner) in [("20871", Some("10023")), ("10023", None)] {
+        let world = World::new();
+        let minute = now().plus(MINUTE);
+        assert_eq!(world.send(now(), &choose_alias(now(), "10023", Some("TEE4K7"))).status, 200);
+        // Chosen a minute later, elsewhere.
+        let other = world.customer("20871");
+        for key in [
+            format!("customer/teehaus/{other}/alias.202611020902.TEE4K7"),
+            format!("alias/teehaus/TEE4K7/202611020902.{other}"),
+        ] {
+            world.memory.insert(&Put { key, value: String::new(), metadata: None, ttl: None });
+        }
+        assert_eq!(world.send(minute, &erase(erased)).status, 200);
+        assert_eq!(taken(&world), usize::from(owner.is_none()), "{erased}");
+        let answer = order(&world, sure().plus(HOUR), "A-1", &json!({ "alias": "TEE4K7" })).body;
+        assert_eq!(answer["advocate"]["customer_id"].as_str(), owner, "{answer}");
+        let me = world.send(sure(), &me(sure(), "20871")).body;
+        assert_eq!(me["alias"], Value::Null);
+    }
 }
 
 /// A choice that began before the erasure and writes after it.

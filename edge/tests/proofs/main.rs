@@ -13,3 +13,5 @@ mod support;
 mod aliases;
 mod erased_aliases;
 mod offers;
+mod several;
+mod shop_words;

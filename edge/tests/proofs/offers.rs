@@ -66,7 +66,11 @@ fn a_friend_gets_what_is_taken_off_at_once_by_any_good_proof() {
     ] {
         let mut question = json!({ "customer_id": "20871", "first_order": true });
         question.as_object_mut().unwrap().extend(proof.as_object().unwrap().clone());
-        let right = json!({ "eligible": true, "value": ten_percent(), "minimum_order": 3_000, "reason": null });
+        let kind = proof.as_object().unwrap().keys().next();
+        let right = json!({
+            "eligible": true, "value": ten_percent(), "minimum_order": 3_000, "discountable": null,
+            "reason": null, "proof": kind, "proofs": [],
+        });
         assert_eq!(check(&world, &question), right, "{question}");
     }
 }
@@ -108,9 +112,10 @@ fn who_would_be_refused_gets_nothing_and_is_told_why() {
         (json!({ "customer_id": "20871", "coupon": "FREUND10" }), "no_referral"),
         (json!({ "customer_id": "20871" }), "no_referral"),
     ] {
-        let right =
-            json!({ "eligible": false, "value": null, "minimum_order": null, "reason": reason });
-        assert_eq!(check(&world, &question), right, "{question}");
+        let answer = check(&world, &question);
+        let right = (&json!(false), &Value::Null, &Value::Null, &json!(reason));
+        let said = ["eligible", "value", "minimum_order", "reason"].map(|name| &answer[name]);
+        assert_eq!((said[0], said[1], said[2], said[3]), right, "{question}");
         // And the order is decided alike.
         let mut report = json!({ "first_order": true, "code": null, "customer_id": null });
         report.as_object_mut().unwrap().extend(question.as_object().unwrap().clone());
@@ -162,7 +167,11 @@ fn the_question_names_the_friend() {
         (json!({ "alias": "TEE4K7" }), "customer_id"),
         (json!({ "customer_id": "0", "alias": "TEE4K7" }), "customer_id"),
         (json!({ "customer_id": "20871", "hints": ["anna@shop.example"] }), "hints[0]"),
-        (json!({ "customer_id": "20871", "alias": "TEE4K7", "token": "x" }), "token"),
+        (
+            json!({ "customer_id": "20871", "proofs": [{ "alias": "A", "token": "x" }] }),
+            "proofs[0].alias",
+        ),
+        (json!({ "customer_id": "20871", "items": [{ "sku": "A" }] }), "items[0].amount"),
         (json!({ "customer_id": "20871", "amount": 1 }), "amount"),
     ] {
         let answer = world.send(sure(), &post("/v1/offer/check", &question));
@@ -193,4 +202,36 @@ fn a_friends_coupon_is_shown_where_the_benefit_is_had_by_it() {
     assert_eq!(offer(&without_link), (json!("FREUND10"), Value::Null));
     let by_hand = json!({ "rewards": rewards(&[friend_rule(&json!({}))]), "coupon": coupon });
     assert_eq!(offer(&by_hand), (Value::Null, Value::Null));
+}
+
+#[test]
+fn a_discount_is_computed_without_excluded_items() {
+    let excluded = json!({ "skus": ["BOOK"], "categories": ["gift_card"] });
+    let world = world(&[friend_rule(&json!({}))], &json!({ "excluded": excluded }));
+    let tea = json!({ "sku": "TEE-1", "category": "tee", "amount": 2_990 });
+    let card = json!({ "sku": "CARD", "category": "gift_card", "amount": 5_000 });
+    let book = json!({ "sku": "BOOK", "amount": 1_500 });
+    for (items, discountable) in [
+        (json!([tea, card, book]), json!(2_990)),
+        (json!([tea, tea]), json!(5_980)),
+        (json!([card]), json!(0)),
+        (json!([]), Value::Null),
+        (Value::Null, Value::Null),
+    ] {
+        let answer =
+            check(&world, &json!({ "customer_id": "20871", "alias": "TEE4K7", "items": items }));
+        assert_eq!((&answer["eligible"], &answer["value"]), (&json!(true), &ten_percent()));
+        assert_eq!(answer["discountable"], discountable, "{items}");
+    }
+}
+
+#[test]
+fn a_bad_proof_costs_a_friend_nothing_where_a_good_one_is_beside_it() {
+    let world = world(&[friend_rule(&json!({}))], &json!({}));
+    let proofs = json!([{ "coupon": "newsletter" }, { "coupon": "freund10-tee4k7" }]);
+    let answer =
+        check(&world, &json!({ "customer_id": "20871", "token": "broken", "proofs": proofs }));
+    assert_eq!((&answer["eligible"], &answer["proof"]), (&json!(true), &json!("coupon")));
+    let lacked = json!([{ "token": "invalid_token" }, { "coupon": "reserved_code" }]);
+    assert_eq!(answer["proofs"], lacked);
 }

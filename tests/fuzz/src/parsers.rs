@@ -11,28 +11,31 @@ use passalong_core::csv::{Cell, Dialect, Locale};
 use passalong_core::decode::{Invalid, InvalidKind};
 use passalong_core::fact::{Fact, FactKey, FactKind, Order};
 use passalong_core::ids::{
-    CustomerId, CustomerPseudonym, Digest, EventId, Hint, Identity, OrderId, OrderPseudonym,
-    ProgramId,
+    CustomerId, CustomerPseudonym, Digest, EventId, Hint, Identity, OrderId, OrderNumber,
+    OrderPseudonym, ProgramId,
 };
 use passalong_core::keys::{ProgramKeys, Secrets};
 use passalong_core::money::Currency;
 use passalong_core::program::{Program, Url, Version, Versions};
-use passalong_core::report::{ConversionReport, EventReport, EventType, OfferQuestion};
+use passalong_core::report::{ConversionReport, EventReport, EventType, OfferQuestion, ProofKind};
 use passalong_core::reward::{Reason, RewardId, Status, Trigger};
 use passalong_core::status::View;
 use passalong_core::text::{base64url, from_base32, from_base64url};
 use passalong_core::time::{Day, Instant, Minute};
 use passalong_core::totals::TotalsReport;
+use passalong_core::values::one_word::{
+    code_segment, folded, letters, one_word, pasted_code, visible,
+};
 use passalong_core::visit::classify;
 use passalong_core::webhook::{WebhookRequest, WebhookUrl};
 use passalong_core::{settlement, status};
 use passalong_edge::clicks;
 use passalong_edge::days::Cursor;
 use passalong_edge::keys::{
-    AliasKey, AttemptKey, ClaimKey, ClickKey, ClicksKey, CustomerKey, DayKey, DeliveryKey,
-    DrawnKey, DueKey, DuePoolKey, EndpointKey, ErasedAliasKey, ErasedKey, EventKey, FoldedKey,
-    LedgerKey, LogKey, MessageKey, OrderKey, ProgramKey, QueueKey, ShareKey, StatsKey, TotalsKey,
-    UploadKey,
+    AliasKey, AttemptKey, ClickKey, ClicksKey, CustomerKey, DayKey, DecisionKey, DeliveryKey,
+    DrawnKey, DueKey, DueMissingKey, DuePoolKey, EndpointKey, ErasedAliasKey, ErasedKey, EventKey,
+    FiledKey, FoldedKey, FoundKey, LedgerKey, LogKey, MessageKey, MissingKey, NumberKey, OrderKey,
+    PersonKey, ProgramKey, QueueKey, ShareKey, StatsKey, TotalsKey, UploadKey,
 };
 use passalong_edge::orders::Record;
 use passalong_edge::store::Entry;
@@ -115,7 +118,7 @@ fn merchant_id<T: FromStr<Err: Display> + 'static>(
         let sent = text(input);
         match sent.parse::<T>() {
             Ok(id) if sent.chars().count() > 128 => Err(format!("too long: {}", as_str(&id))),
-            Ok(id) => same(&as_str(&id), &sent.as_ref(), "the id").map(|()| true),
+            Ok(id) => same(&as_str(&id), &visible(&sent).as_str(), "the id").map(|()| true),
             Err(error) => explained("id", &error.to_string()).map(|()| false),
         }
     })
@@ -216,6 +219,24 @@ fn texts() -> Vec<Parser> {
         reads_back::<Trigger>("trigger", WORDS),
         reads_back::<EventType>("event type", WORDS),
         reads_back::<FactKey>("fact key", include_str!("../corpus/store_keys.txt")),
+        reads_back::<ProofKind>("kind of proof", WORDS),
+        parser("what people type", include_str!("../corpus/aliases.txt"), |input| {
+            let sent = text(input);
+            for read in [visible, one_word, folded, letters, code_segment] {
+                let once = read(&sent);
+                same(&read(&once), &once, "reading twice")?;
+            }
+            let code = pasted_code("teehaus", &sent);
+            same(&pasted_code("teehaus", &code), &code, "the code")?;
+            let plain = code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            same(&plain, &true, "the code is plain")?;
+            same(
+                &OrderNumber::from_str(&sent).is_ok_and(|it| it.as_str().is_empty()),
+                &false,
+                "a number",
+            )?;
+            Ok(!code.is_empty())
+        }),
         parser("alias", include_str!("../corpus/aliases.txt"), |input| {
             let sent = text(input);
             let instead = Alias::instead_of(&sent, [7; 8]);
@@ -302,9 +323,15 @@ fn store_keys() -> Vec<Parser> {
         reads_back::<ErasedAliasKey>("key todo.alias", KEYS),
         reads_back::<AliasKey>("key alias", KEYS),
         reads_back::<LedgerKey>("key ledger", KEYS),
-        reads_back::<ClaimKey>("key friend", KEYS),
+        reads_back::<PersonKey>("key person", KEYS),
         reads_back::<EventKey>("key event", KEYS),
         reads_back::<OrderKey>("key order", KEYS),
+        reads_back::<DecisionKey>("key order decision", KEYS),
+        reads_back::<MissingKey>("key missing", KEYS),
+        reads_back::<FiledKey>("key filed", KEYS),
+        reads_back::<NumberKey>("key number", KEYS),
+        reads_back::<FoundKey>("key found", KEYS),
+        reads_back::<DueMissingKey>("key todo.missing", KEYS),
         reads_back::<LogKey>("key log", KEYS),
         reads_back::<ShareKey>("key share", KEYS),
         reads_back::<UploadKey>("key pool", KEYS),

@@ -1,9 +1,9 @@
 //! What shop systems send, each payload after a line with its topic, and the shops' secrets.
 
-use passalong_core::ids::CustomerId;
-use passalong_core::report::{ConversionReport, EventReport, EventType, Proof};
+use passalong_core::ids::{CustomerId, OrderNumber};
+use passalong_core::report::{ConversionReport, EventReport, EventType};
 use passalong_core::shop::{MOST, Report, Shop, ShopSecrets, Told, read};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Parser;
 use crate::parsers::{explained, hex, names_its_field, normalised, now, parser, same};
@@ -65,19 +65,14 @@ fn holds(told: &Told) -> Result<(), String> {
 
 fn by_api(report: &ConversionReport) -> Vec<u8> {
     let hints: Vec<String> = report.hints.iter().map(|hint| hex(&hint.0)).collect();
-    let mut body = json!({
+    let proofs: Vec<Value> =
+        report.proofs.iter().map(|proof| json!({ proof.kind.as_str(): proof.text })).collect();
+    let body = json!({
         "order_id": report.order.as_str(), "kind": report.kind, "amount": report.amount,
         "currency": report.currency, "customer_id": report.customer.as_ref().map(CustomerId::as_str),
         "hints": hints, "first_order": report.first_order, "occurred_at": report.occurred_at,
-        "items": report.items,
+        "items": report.items, "proofs": proofs,
+        "order_number": report.number.as_ref().map(OrderNumber::as_str),
     });
-    let (name, proof) = match &report.proof {
-        Proof::Token(text) => ("token", text),
-        Proof::Coupon(text) => ("coupon", text),
-        _ => return body.to_string().into_bytes(),
-    };
-    if let Some(fields) = body.as_object_mut() {
-        fields.insert(name.to_owned(), json!(proof));
-    }
     body.to_string().into_bytes()
 }

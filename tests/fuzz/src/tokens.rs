@@ -11,6 +11,7 @@ use passalong_core::keys::Secrets;
 use passalong_core::seal::Sealed;
 use passalong_core::text::{base64url, from_base32};
 use passalong_core::time::Instant;
+use passalong_core::values::one_word::visible;
 use serde_json::Value;
 use sha2::Sha256;
 
@@ -130,7 +131,7 @@ fn identities() -> Vec<Parser> {
                 Ok((_, claims)) => {
                     let id = sent.split_once('\n').map(|(id, _)| id);
                     let raw = claims.customer.as_str();
-                    same(&id.is_none_or(|id| id == raw), &true, raw).map(|()| true)
+                    same(&id.is_none_or(|id| visible(id) == raw), &true, raw).map(|()| true)
                 }
                 Err(problem) => explained("a template token", &problem.to_string()).map(|()| false),
             }

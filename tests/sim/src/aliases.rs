@@ -16,7 +16,7 @@ use crate::requests::{identity_token, request};
 use crate::story::{Answer, DAY, Mode, SECOND, SentReport, Story, What, hint};
 
 /// Few enough that people meet.
-const WORDS: [&str; 4] = ["TEE4K7", "TASSE", "KANNE", "HAFEN"];
+pub(crate) const WORDS: [&str; 4] = ["TEE4K7", "TASSE", "KANNE", "HAFEN"];
 /// What the design promises: by then every claim is visible everywhere.
 const SETTLE: i64 = 10 * MINUTE;
 
@@ -87,7 +87,8 @@ impl Story {
         let friend = random.pick(&of.friends);
         let friend = if random.permille(100) { random.pick(&of.advocates) } else { friend };
         let field = random.pick(&["alias", "alias", "coupon"]);
-        let typed = random.pick(&[word.to_owned(), word.to_lowercase()]);
+        let name = random.pick(&[word.to_owned(), word.to_lowercase()]);
+        let typed = if field == "coupon" { format!("FREUND10-{name}") } else { name };
         let body = json!({
             "order_id": order_id, "kind": "purchase", "amount": 4_990, "currency": "EUR",
             "customer_id": friend, "occurred_at": now, field: typed,
@@ -103,6 +104,32 @@ impl Story {
         }
     }
 
+    /// Program and alias of an order.
+    pub(crate) fn alias_ordered(&self, order: usize) -> (usize, String) {
+        let order = &self.aliases.orders[order];
+        (order.program, order.alias.clone())
+    }
+
+    pub(crate) fn keep_order_by_alias(
+        &mut self,
+        program: usize,
+        alias: &str,
+        body: &Value,
+    ) -> usize {
+        let order_id = body["order_id"].as_str().unwrap().to_owned();
+        let is_it = |known: &Ordered| {
+            known.program == program && self.reports[known.report].order_id == order_id
+        };
+        if let Some(known) = self.aliases.orders.iter().position(is_it) {
+            return known;
+        }
+        let report = self.keep_report(program, &order_id, body, None);
+        self.keep_readings(report, body);
+        let alias = alias.to_owned();
+        self.aliases.orders.push(Ordered { program, alias, report, begun: None });
+        self.aliases.orders.len() - 1
+    }
+
     /// The same report, for each advocate it may be taken for: each is one of its own.
     fn keep_readings(&mut self, report: usize, body: &Value) {
         let far = Instant::from_seconds(i64::MAX);
@@ -112,7 +139,7 @@ impl Story {
         for advocate in self.programs[plain.program].advocates.clone() {
             let of = &self.programs[plain.program];
             let advocate = of.pseudonym(&advocate);
-            let digest = of.keys.digest(format!("{}\n{advocate}", parsed.content()).as_bytes());
+            let digest = of.keys.digest(parsed.content_as(Some((0, advocate))).as_bytes());
             let mut reading = SentReport { acked: None, ..plain.clone() };
             reading.report.advocate = Some(advocate);
             reading.report.digest = digest;
@@ -204,7 +231,9 @@ impl Story {
         let mut claims = Claims::new();
         for (key, _) in self.machine.kv.borrow().ever(&AliasKey::prefix(&[&id])) {
             let key: AliasKey = key.parse().unwrap();
-            let claim = (key.claim.at, key.claim.customer);
+            // What an erasure left names nobody.
+            let Some(customer) = key.claim.customer else { continue };
+            let claim = (key.claim.at, customer);
             claims.entry(key.alias.to_string()).or_default().insert(claim);
         }
         self.check_what_erasures_leave(program);
@@ -236,7 +265,8 @@ impl Story {
                 let was_erased = !claims.contains_key(&order.alias) && !erased.is_empty();
                 let claims = claims.get(&order.alias).unwrap_or(&none);
                 for (key, _) in kv.ever(&OrderKey::prefix(&[id, &sent.order])) {
-                    let key: OrderKey = key.parse().unwrap();
+                    // Decisions on missing referrals stand there, too.
+                    let Ok(key) = key.parse::<OrderKey>() else { continue };
                     let index = self.by_digest[&(program, key.fact.digest)];
                     let taken = self.reports[index].report.advocate;
                     let right = owner(claims, key.fact.accepted);
@@ -305,7 +335,7 @@ impl Story {
             let (all, prefix) = (AliasKey::prefix(&[&id]), CustomerKey::prefix(&[&id, &pseudonym]));
             let claims = kv
                 .standing(&all, self.now())
-                .filter(|(key, _)| key.parse::<AliasKey>().unwrap().claim.customer == pseudonym);
+                .filter(|(key, _)| key.parse::<AliasKey>().unwrap().claim.is_of(pseudonym));
             let fields =
                 kv.standing(&prefix, self.now()).filter(|(key, _)| key.contains("/alias."));
             for (key, _) in claims.chain(fields) {

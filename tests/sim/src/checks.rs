@@ -4,29 +4,48 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use passalong_core::fact::{Fact, FactKind, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
+use passalong_core::missing_referral::{Decision, Outcome};
 use passalong_core::program::Program;
 use passalong_core::report::EventType;
-use passalong_core::reward::RewardId;
+use passalong_core::reward::{ConversionKind, RewardId};
 use passalong_core::seal::Sealed;
-use passalong_core::time::{Day, Minute, SETTLE};
+use passalong_core::time::{Instant, Minute, SETTLE};
 use passalong_edge::keys::{
-    ClaimKey, ClickKey, CustomerKey, EventKey, Field, HandKey, Ledger, LedgerKey, LogKey, OrderKey,
-    ProgramKey,
+    ClickKey, CustomerKey, DecisionKey, DueKey, EventKey, Field, Ledger, LedgerKey, LogKey,
+    MissingKey, OrderKey, PersonKey, ProgramKey,
 };
+use passalong_edge::people::PersonMeta;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::machine::{ISOLATES, LOCATIONS};
-use crate::oracle::{Event, Oracle, Report};
+use crate::oracle::{Bought, Event, Kept, Oracle, Report};
 use crate::story::{DAY, MINUTE, Mode, SECOND, Story};
 
 /// An order without proof in a ledger: since when, whose, and how.
 type Joined = (Minute, CustomerPseudonym, Via);
 type AllJoined = BTreeMap<(OrderPseudonym, Digest), Vec<Joined>>;
-/// Who claimed an order by hand, when, and for which day.
-type AllFiled = BTreeMap<OrderPseudonym, Vec<(Minute, CustomerPseudonym, String)>>;
+/// What the merchant decided on missing referrals.
+type AllDecided = BTreeMap<OrderPseudonym, Vec<Decision>>;
 
+/// Where the pointers to orders are.
+const DUE: &str = "todo.order/";
 /// Besides the bound, the clocks' error and the time a request takes.
 const LATITUDE: u64 = 3 * MINUTE;
+
+/// Whose missing referral was approved first. The first decision on a customer stands; of one minute
+/// the one against it.
+fn first_approved(decided: &[Decision]) -> Option<CustomerPseudonym> {
+    let refused = |one: &Decision| {
+        decided.iter().any(|other| {
+            other.customer == one.customer
+                && other.outcome == Outcome::Declined
+                && other.at <= one.at
+        })
+    };
+    let approved = decided.iter().filter(|one| one.outcome == Outcome::Approved && !refused(one));
+    approved.min_by_key(|one| (one.at, one.customer)).map(|one| one.customer)
+}
 
 impl Story {
     /// A report that was acknowledged is in the store, under a minute not later than its own.
@@ -35,9 +54,10 @@ impl Story {
         let program = self.programs[sent.program].keys.program().clone();
         let prefix = OrderKey::prefix(&[&program, &sent.order]);
         let is_it = |key: &str, _: &_| {
-            let key: OrderKey = key.parse().unwrap();
+            let Ok(key) = key.parse::<OrderKey>() else { return false };
             let in_time = accepted.is_none_or(|accepted| key.fact.accepted <= accepted);
-            key.fact.digest == sent.report.digest && in_time
+            let digests = [Some(sent.report.digest), sent.unproven];
+            digests.contains(&Some(key.fact.digest)) && in_time
         };
         let kept = self.machine.kv.borrow().committed(&prefix, self.now(), is_it);
         if !kept {
@@ -120,9 +140,25 @@ impl Story {
             let long_ago = event.acked.is_some_and(|(at, known)| known && at + bound < now);
             event.program == program && event.order == order && whole && long_ago
         });
-        if undone && is_alone && matches!(status.as_str(), "pending" | "approved") {
+        // What the cron has put into a ledger is followed there by the cron: what is on its list has
+        // not come there yet.
+        let is_listed = self.reports.iter().any(|sent| {
+            sent.program == program && sent.order == order && sent.report.advocate.is_none()
+        }) && self.is_on_the_list(order);
+        if undone && is_alone && !is_listed && matches!(status.as_str(), "pending" | "approved") {
             self.violate(format!("undone, and still {status}: {reward}"));
         }
+    }
+
+    /// Whether the cron should have looked at an order by now.
+    fn is_on_the_list(&self, order: OrderPseudonym) -> bool {
+        let now = self.now();
+        let kv = self.machine.kv.borrow();
+        let is_due = |key: &str| {
+            let key: DueKey = key.parse().unwrap();
+            key.order == order && u64::try_from(key.at.start().seconds()).unwrap() * SECOND <= now
+        };
+        kv.standing(DUE, now).any(|(key, _)| is_due(key))
     }
 
     /// All that must hold when nothing is going on any more.
@@ -160,7 +196,8 @@ impl Story {
         oracle.terms = terms.into_iter().map(|(from, _, terms)| (from.start(), terms)).collect();
         let mut reports: BTreeMap<(OrderPseudonym, Digest), Report> = BTreeMap::new();
         for (key, _) in kv.ever(&OrderKey::prefix(&[&id])) {
-            let key: OrderKey = key.parse().unwrap();
+            // Decisions on missing referrals stand there, too.
+            let Ok(key) = key.parse::<OrderKey>() else { continue };
             let Some(index) = self.by_digest.get(&(program, key.fact.digest)) else {
                 unknown.push(format!("nobody sent the report {key}"));
                 continue;
@@ -172,6 +209,7 @@ impl Story {
             let slot = (key.order, key.fact.digest);
             let known = reports.entry(slot).or_insert_with(|| sent.report.clone());
             known.accepted = known.accepted.min(key.fact.accepted);
+            known.reported = known.accepted;
         }
         for report in reports.into_values() {
             oracle.reports.entry(report.order).or_default().push(report);
@@ -199,23 +237,79 @@ impl Story {
                 *slot = event;
             }
         }
+        let mut erased: BTreeMap<CustomerPseudonym, Minute> = BTreeMap::new();
+        for (key, _) in kv.ever(&CustomerKey::prefix(&[&id])) {
+            let parsed: CustomerKey = key.parse().unwrap();
+            if parsed.field == Field::Erased {
+                let at = kv.first_written_at(key) / 1_000;
+                let at = Instant::from_seconds(i64::try_from(at).unwrap()).minute();
+                erased.insert(parsed.customer, at);
+            }
+        }
+        for (key, put) in kv.ever(&PersonKey::prefix(&[&id])) {
+            let text = key;
+            let key: PersonKey = text.parse().unwrap();
+            let meta = PersonMeta::deserialize(put.metadata.as_ref().unwrap()).unwrap();
+            let gone = kv.gone_at(text, self.now());
+            let since = key.seen.accepted;
+            let about = match key.identity {
+                Identity::Customer(customer) => Some(customer),
+                Identity::Hint(_) => meta.customer.as_ref().map(|by| by.parse().unwrap()),
+            };
+            let of = about.and_then(|customer| erased.get(&customer).copied());
+            if let Identity::Customer(customer) = key.identity {
+                for hint in &meta.hints {
+                    let what = Identity::Hint(hint.parse().unwrap());
+                    let known = oracle.known.entry(customer).or_default();
+                    known.push(Kept { since, what, gone, erased: of });
+                }
+            }
+            if meta.kind == ConversionKind::Purchase {
+                let what = Bought {
+                    identity: key.identity,
+                    order: key.seen.order,
+                    digest: key.seen.digest,
+                    amount: meta.amount.unwrap_or(0),
+                    until: meta.until.parse().unwrap(),
+                };
+                oracle.bought.push(Kept { since, what, gone, erased: of });
+            }
+        }
         for (key, put) in kv.ever(&CustomerKey::prefix(&[&id])) {
             let key: CustomerKey = key.parse().unwrap();
+            let (gone, erased) =
+                (kv.gone_at(&key.to_string(), self.now()), erased.get(&key.customer).copied());
             if let Field::Segment(since, _) = key.field {
                 let segment = put.metadata.as_ref().and_then(|metadata| metadata["g"].as_str());
-                let segment = (since, segment.unwrap().to_owned());
-                oracle.segments.entry(key.customer).or_default().push(segment);
+                let what = segment.unwrap().to_owned();
+                let segments = oracle.segments.entry(key.customer).or_default();
+                segments.push(Kept { since, what, gone, erased });
             }
             let Field::Hints(since, _) = key.field else { continue };
             let hints = put.metadata.as_ref().map(|metadata| metadata["h"].clone());
             for hint in hints.iter().filter_map(Value::as_array).flatten() {
                 let hint = hint.as_str().unwrap().parse().unwrap();
-                oracle.known.entry(key.customer).or_default().push((since, Identity::Hint(hint)));
+                let what = Identity::Hint(hint);
+                let known = oracle.known.entry(key.customer).or_default();
+                known.push(Kept { since, what, gone, erased });
+                oracle.confirmed.entry(key.customer).or_default().push((since, what));
             }
         }
-        for (key, put) in kv.ever(&LedgerKey::prefix(&[&id])) {
-            let key: LedgerKey = key.parse().unwrap();
+        for (text, put) in kv.ever(&LedgerKey::prefix(&[&id])) {
+            let key: LedgerKey = text.parse().unwrap();
             let json = put.metadata.clone().unwrap_or_default();
+            let slot = (key.order, key.customer);
+            match key.fact.kind {
+                FactKind::Verdict => {
+                    let at = kv.first_written_at(text);
+                    let first = oracle.decided.entry(slot).or_insert(at);
+                    *first = (*first).min(at);
+                }
+                FactKind::Remembered => {
+                    oracle.copied.entry(slot).or_default().insert(key.fact.accepted);
+                }
+                _ => {}
+            }
             let Some(Fact::Reviewed(review)) = Fact::from_json(key.fact.kind, &json) else {
                 continue;
             };
@@ -230,13 +324,13 @@ impl Story {
         for text in unknown {
             self.violate(text);
         }
-        let (joined, filed) = self.joined(program);
-        self.check_joined(program, &mut oracle, &joined, &filed);
+        let (joined, decided) = self.joined(program);
+        self.check_joined(program, &mut oracle, &joined, &decided);
         oracle
     }
 
-    /// Orders without proof that came into a ledger, and what was claimed by hand.
-    fn joined(&self, program: usize) -> (AllJoined, AllFiled) {
+    /// Orders without proof that came into a ledger, and what was decided on missing referrals.
+    fn joined(&self, program: usize) -> (AllJoined, AllDecided) {
         let id = self.programs[program].keys.program();
         let kv = self.machine.kv.borrow();
         let mut joined: AllJoined = BTreeMap::new();
@@ -251,14 +345,12 @@ impl Story {
                 slot.push((key.fact.accepted, key.customer, fact.via));
             }
         }
-        let mut filed: AllFiled = BTreeMap::new();
-        for (key, put) in kv.ever(&HandKey::prefix(&[id])) {
-            let key: HandKey = key.parse().unwrap();
-            let day = put.metadata.as_ref().and_then(|metadata| metadata["d"].as_str()).unwrap();
-            let filed = filed.entry(key.order).or_default();
-            filed.push((key.filed.at, key.filed.customer, day.to_owned()));
+        let mut decided: AllDecided = BTreeMap::new();
+        for (key, _) in kv.ever(&OrderKey::prefix(&[id])) {
+            let Ok(key) = key.parse::<DecisionKey>() else { continue };
+            decided.entry(key.order).or_default().push(key.decision.0);
         }
-        (joined, filed)
+        (joined, decided)
     }
 
     /// Orders without proof came to whom they belong to, and count from then.
@@ -267,14 +359,29 @@ impl Story {
         program: usize,
         oracle: &mut Oracle,
         joined: &AllJoined,
-        filed: &AllFiled,
+        decided: &AllDecided,
     ) {
         let mut wrong = Vec::new();
-        let mut found = Vec::new();
         let none = Vec::new();
-        for (order, reports) in &oracle.reports {
-            for (place, report) in reports.iter().enumerate() {
+        let reported = oracle.reports.clone();
+        for (order, reports) in &mut oracle.reports {
+            for report in reports {
                 let joins = joined.get(&(*order, report.digest)).unwrap_or(&none);
+                let first = joins.iter().min_by_key(|(at, ..)| *at);
+                if let Some((at, advocate, via)) = first.filter(|_| report.advocate.is_none()) {
+                    report.advocate = Some(*advocate);
+                    report.accepted = report.accepted.max(*at);
+                    report.joined = Some(*via);
+                }
+            }
+        }
+        let admissions = oracle.admissions();
+        for (order, reports) in &reported {
+            for (place, report) in reports.iter().enumerate() {
+                let by_hand = decided.get(order).and_then(|all| first_approved(all));
+                let joins = joined.get(&(*order, report.digest)).unwrap_or(&none).iter();
+                let counts = |(_, who, via): &&Joined| *via == Via::Bound || Some(*who) == by_hand;
+                let joins: Vec<Joined> = joins.filter(counts).copied().collect();
                 let first = joins.iter().min_by_key(|(at, ..)| *at).copied();
                 if joins
                     .iter()
@@ -282,13 +389,9 @@ impl Story {
                 {
                     wrong.push(format!("{order} was joined twice: {joins:?}"));
                 }
-                let bound = oracle.bound_to(report).map(|advocate| (advocate, Via::Bound));
-                let said = filed.get(order).into_iter().flatten().filter(|(at, _, day)| {
-                    let day: Day = day.parse().unwrap();
-                    let near = (-1..=1).any(|days| day.plus(days) == report.occurred_at.day());
-                    near && first.is_none_or(|(joined, ..)| at.plus(SETTLE) <= joined)
-                });
-                let by_hand = said.min().map(|(_, customer, _)| (*customer, Via::Hand));
+                let bound =
+                    oracle.bound_to(report, &admissions).map(|advocate| (advocate, Via::Bound));
+                let by_hand = by_hand.map(|customer| (customer, Via::Hand));
                 let is_open = report.advocate.is_none() && place == 0;
                 // Another report that names somebody comes before; one that was completed an hour
                 // later may have come too late for that.
@@ -296,7 +399,6 @@ impl Story {
                 let sure = report.accepted.plus(SETTLE);
                 let mut others = reports.iter().filter(named);
                 if is_open && others.clone().any(|other| other.accepted > sure) {
-                    found.extend(first.map(|(at, who, via)| (*order, place, at, who, via)));
                     continue;
                 }
                 let is_open = is_open && others.next().is_none();
@@ -304,18 +406,9 @@ impl Story {
                 if expected != first.map(|(_, who, via)| (who, via)) {
                     wrong.push(format!("{order} was joined as {first:?}, and not {expected:?}"));
                 }
-                if let Some((at, advocate, via)) = first {
+                if let Some((_, _, via)) = first {
                     *self.decided.entry(format!("joined {via:?}")).or_default() += 1;
-                    found.push((*order, place, at, advocate, via));
                 }
-            }
-        }
-        for (order, place, at, advocate, via) in found {
-            if let Some(report) = oracle.reports.get_mut(&order).and_then(|all| all.get_mut(place))
-            {
-                report.advocate = Some(advocate);
-                report.accepted = report.accepted.max(at);
-                report.joined = Some(via);
             }
         }
         if self.mode == Mode::Inside && !self.has_forgotten(program, oracle) {
@@ -328,23 +421,24 @@ impl Story {
 
     /// Whether something of an advocate was erased that verdicts depend on.
     fn has_forgotten(&self, program: usize, oracle: &Oracle) -> bool {
+        let _ = oracle;
         let prefix = CustomerKey::prefix(&[self.programs[program].keys.program()]);
-        self.machine.kv.borrow().ever(&prefix).any(|(key, _)| {
-            let key: CustomerKey = key.parse().unwrap();
-            let is_missed = self.mode == Mode::Beyond
-                || oracle.known.contains_key(&key.customer)
-                || oracle.segments.contains_key(&key.customer);
-            key.field == Field::Erased && is_missed
-        })
+        self.mode == Mode::Beyond
+            && self
+                .machine
+                .kv
+                .borrow()
+                .ever(&prefix)
+                .any(|(key, _)| key.parse::<CustomerKey>().unwrap().field == Field::Erased)
     }
 
     /// A claim that was acknowledged is there.
     pub fn check_kept_claim(&mut self, program: usize, advocate: usize) {
         let of = &self.programs[program];
         let customer = of.pseudonym(&of.advocates[advocate]);
-        let prefix = HandKey::prefix(&[of.keys.program()]);
+        let prefix = MissingKey::prefix(&[of.keys.program()]);
         let kept = self.machine.kv.borrow().committed(&prefix, self.now(), |key, _| {
-            key.parse::<HandKey>().unwrap().filed.customer == customer
+            key.parse::<MissingKey>().unwrap().filed.customer == customer
         });
         if !kept {
             self.violate("a claim was acknowledged and is not there");
@@ -379,7 +473,12 @@ impl Story {
                         broken.push(format!("{name} is not in its ledger"));
                     }
                     for identity in &report.identities {
-                        if !stands(&ClaimKey::prefix(&[&id, identity, &order])) {
+                        let prefix = PersonKey::prefix(&[&id, identity]);
+                        let mut keys = kv
+                            .standing(&prefix, now)
+                            .map(|(key, _)| key.parse::<PersonKey>().unwrap().seen);
+                        let ledger = Ledger(Some(advocate));
+                        if !keys.any(|seen| (seen.order, seen.ledger) == (order, ledger)) {
                             broken.push(format!("{name} has no claim on {identity}"));
                         }
                     }
@@ -437,9 +536,10 @@ impl Story {
         let advocates: Vec<(String, CustomerPseudonym)> =
             of.advocates.iter().map(|name| (name.clone(), of.pseudonym(name))).collect();
         let mut wrong = Vec::new();
+        let admissions = oracle.admissions();
         let mut holders: BTreeMap<Identity, BTreeSet<CustomerPseudonym>> = BTreeMap::new();
         for (name, advocate) in advocates {
-            let mut settled = oracle.verdicts(advocate);
+            let mut settled = oracle.verdicts(advocate, &admissions);
             let kv = self.machine.kv.borrow();
             // What an erasure took away cannot refuse any more; a run before it still knew.
             // Only what is known of advocates counts: their own, and those with a rival claim. The
@@ -474,9 +574,11 @@ impl Story {
                         let Some(word) = field.as_str() else { continue };
                         *self.decided.entry(format!("{name} {word}")).or_default() += 1;
                     }
-                    for (name, field) in
-                        [("milestone", &one["m"]), ("rate", &one["b"]), ("expires", &one["u"])]
-                    {
+                    for (name, field) in [
+                        ("milestone", &one["m"]),
+                        ("rate", &one["b"]),
+                        ("expires", &one["u"]["days"]),
+                    ] {
                         if let Some(number) = field.as_i64() {
                             *self.decided.entry(format!("{name} {number}")).or_default() += 1;
                         }

@@ -18,14 +18,14 @@ use crate::random::Random;
 use crate::requests::request;
 use crate::story::{Mode, Story, What};
 
-const POOLS: [&str; 2] = ["tee-2026", "Geschenke / gro\u{df}"];
+pub(crate) const POOLS: [&str; 2] = ["tee-2026", "Geschenke / gro\u{df}"];
 
 /// An upload as it was sent, however often.
 #[derive(Debug, Clone)]
 pub struct Upload {
     pub program: usize,
-    pool: &'static str,
-    codes: Vec<String>,
+    pub pool: &'static str,
+    pub codes: Vec<String>,
     pub sent: bool,
     pub acked: bool,
 }
@@ -102,9 +102,22 @@ impl Story {
         }
     }
 
-    pub(crate) fn upload_request(&mut self, index: usize) -> Request {
-        let upload = &mut self.uploads[index];
-        upload.sent = true;
+    pub(crate) fn keep_upload(
+        &mut self,
+        program: usize,
+        pool: &'static str,
+        codes: Vec<String>,
+    ) -> usize {
+        let is_it =
+            |known: &Upload| (known.program, known.pool) == (program, pool) && known.codes == codes;
+        self.uploads.iter().position(is_it).unwrap_or_else(|| {
+            self.uploads.push(Upload { program, pool, codes, sent: false, acked: false });
+            self.uploads.len() - 1
+        })
+    }
+
+    pub(crate) fn upload_request(&self, index: usize) -> Request {
+        let upload = &self.uploads[index];
         let body = format!("code\r\n{}\r\n", upload.codes.join("\r\n"));
         let mut sent = self.pool_request(self.uploads[index].program, self.uploads[index].pool);
         "POST".clone_into(&mut sent.method);

@@ -8,8 +8,10 @@
 use std::collections::BTreeMap;
 
 use passalong_edge::store::{Entry, Page, Put};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::machine::LOCATIONS;
 use crate::random::mix;
 
 /// What the platform refuses: a second write of a key within this time.
@@ -34,6 +36,8 @@ pub struct Staleness {
 pub struct Write {
     pub at: u64,
     id: u64,
+    /// How late it becomes visible, for each location: to lists, and to reads.
+    late: Late,
     /// None for a delete.
     pub put: Option<Put>,
 }
@@ -47,11 +51,16 @@ impl Write {
 }
 
 /// How a location is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
-    Read,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
     List,
+    Read,
 }
+
+/// Milliseconds after its commit at which a write is visible, at the latest: by location, to lists
+/// and to reads.
+pub type Late = [[u64; 2]; LOCATIONS];
 
 #[derive(Debug)]
 pub struct Kv {
@@ -62,8 +71,6 @@ pub struct Kv {
     answers: u64,
     /// Writes that a told history holds back: keys that begin so, at which location, until when.
     pub held: Vec<(String, usize, u64)>,
-    /// How late such a write is at a location, in milliseconds.
-    late: BTreeMap<(usize, u64), u64>,
 }
 
 impl Kv {
@@ -75,7 +82,6 @@ impl Kv {
             writes: 0,
             answers: 0,
             held: Vec::new(),
-            late: BTreeMap::new(),
         }
     }
 
@@ -85,15 +91,23 @@ impl Kv {
         writes.rev().take(3).any(|write| write.at.abs_diff(now) < ONE_WRITE_IN)
     }
 
+    /// How late the next write is.
+    pub fn late(&self) -> Late {
+        let id = self.writes + 1;
+        let of = |location| [By::List, By::Read].map(|by| self.delay(location, by, id));
+        std::array::from_fn(of)
+    }
+
     /// Commits a write, or with `None` a delete, at that instant; its name, to take it back.
-    pub fn write(&mut self, key: &str, put: Option<Put>, at: u64) -> u64 {
+    pub fn write(&mut self, key: &str, put: Option<Put>, at: u64, late: Late) -> u64 {
         self.writes += 1;
+        let mut late = late;
         for (prefix, location, until) in &self.held {
             if key.starts_with(prefix.as_str()) {
-                self.late.insert((*location, self.writes), until.saturating_sub(at));
+                late[*location] = [until.saturating_sub(at); 2];
             }
         }
-        let write = Write { at, id: self.writes, put };
+        let write = Write { at, id: self.writes, late, put };
         let writes = self.keys.entry(key.to_owned()).or_default();
         let place = writes.partition_point(|other| (other.at, other.id) < (at, write.id));
         writes.insert(place, write);
@@ -109,9 +123,6 @@ impl Kv {
 
     /// When this write is visible at that location, at the latest.
     fn delay(&self, location: usize, by: By, id: u64) -> u64 {
-        if let Some(late) = self.late.get(&(location, id)) {
-            return *late;
-        }
         let chance =
             mix(self.seed ^ mix(id ^ mix((location as u64) << 1 | u64::from(by == By::Read))));
         if chance % 1_000 >= self.staleness.late {
@@ -140,31 +151,41 @@ impl Kv {
         let visible = |write: &&Write| {
             write.at <= now
                 && (write.at + bound <= now
-                    || write.at + self.delay(location, by, write.id) + back <= now)
+                    || write.at + write.late[location][by as usize] + back <= now)
         };
         writes.iter().rev().find(visible)?.content(now)
     }
 
     /// How much older than what the location knows the next answer is.
-    fn back(&mut self) -> u64 {
+    pub fn back(&mut self) -> u64 {
         self.answers += 1;
         let chance = mix(self.seed ^ mix(self.answers));
         let flaps = chance % 1_000 < self.staleness.flapping;
         if flaps { (chance >> 20) % (self.staleness.bound + 1) } else { 0 }
     }
 
-    pub fn get(&mut self, key: &str, location: usize, now: u64) -> Option<String> {
-        let back = self.back();
+    /// Whether the page of a list that is answered now is empty.
+    pub fn is_empty_page(&self) -> bool {
+        mix(self.seed ^ mix(self.answers << 1)) % 1_000 < self.staleness.empty_pages
+    }
+
+    /// What a location answers that far back.
+    pub fn get(&self, key: &str, location: usize, (now, back): (u64, u64)) -> Option<String> {
         let writes = self.keys.get(key)?;
         self.seen(writes, location, By::Read, (now, back)).map(|put| put.value.clone())
     }
 
-    pub fn list(&mut self, prefix: &str, cursor: Option<&str>, location: usize, now: u64) -> Page {
-        let back = self.back();
-        let chance = mix(self.seed ^ mix(self.answers << 1));
+    /// A page of a list, as of that far back.
+    pub fn list(
+        &self,
+        (prefix, cursor): (&str, Option<&str>),
+        location: usize,
+        (now, back): (u64, u64),
+        is_empty: bool,
+    ) -> Page {
         let after = cursor.map(|cursor| cursor.trim_start_matches('>').to_owned());
         let after_empty = cursor.is_some_and(|cursor| cursor.starts_with('>'));
-        if !after_empty && chance % 1_000 < self.staleness.empty_pages {
+        if !after_empty && is_empty {
             let cursor = format!(">{}", after.unwrap_or_default());
             return Page { entries: Vec::new(), cursor: Some(cursor) };
         }
@@ -215,6 +236,18 @@ impl Kv {
     pub fn written_at(&self, key: &str, now: u64) -> u64 {
         let writes = self.keys.get(key).into_iter().flatten();
         writes.map(|write| write.at).filter(|at| *at <= now).max().unwrap_or(0)
+    }
+
+    /// When this key was written first.
+    pub fn first_written_at(&self, key: &str) -> u64 {
+        let writes = self.keys.get(key).into_iter().flatten();
+        writes.filter(|write| write.put.is_some()).map(|write| write.at).min().unwrap_or(0)
+    }
+
+    /// When this key was deleted, if it is not there any more.
+    pub fn gone_at(&self, key: &str, now: u64) -> Option<u64> {
+        let last = self.keys.get(key)?.iter().rev().find(|write| write.at <= now)?;
+        last.put.is_none().then_some(last.at)
     }
 
     /// Everything that was ever written, deleted or not.

@@ -15,6 +15,7 @@ mod accountant;
 mod aliases;
 mod checks;
 mod coupons;
+mod direction;
 mod hear;
 mod kv;
 mod machine;
@@ -22,12 +23,18 @@ mod many;
 mod oracle;
 mod people;
 mod random;
+mod replay;
 mod requests;
+mod script;
+mod shrink;
 mod story;
+mod tape;
 mod told;
 
 pub use many::many;
 pub use passalong_core::mutation::Mutation;
+pub use script::Script;
+pub use shrink::shrink;
 pub use story::Mode;
 pub use told::{Heard, Order, Told};
 
@@ -67,6 +74,33 @@ impl Outcome {
 pub fn run(seed: u64, mode: Mode) -> Outcome {
     let mut story = story::Story::new(seed, mode);
     story.live();
+    outcome(seed, story)
+}
+
+/// Lives through the history of a seed, and writes it down.
+pub fn tape(seed: u64, mode: Mode) -> Script {
+    let mut story = story::Story::new(seed, mode);
+    *story.machine.direction.tape.borrow_mut() = Some(Vec::new());
+    let start = script::Moment(story.began);
+    story.live();
+    let page = story.machine.kv.borrow().staleness.page;
+    let steps = story.machine.direction.tape.borrow_mut().take().unwrap_or_default();
+    let programs = story.programs.iter().map(|program| program.terms.clone()).collect();
+    let (what, violation) = Default::default();
+    Script { what, violation, beyond: mode == Mode::Beyond, start, page, programs, steps }
+}
+
+/// Lives through a history that was written down.
+pub fn replay(script: &Script) -> Outcome {
+    let mut story = story::Story::of(script);
+    story.act_out(script);
+    for (step, rule) in story.machine.direction.unmet() {
+        story.violate(format!("nothing meets a rule of step {}: {rule:?}", step + 1));
+    }
+    outcome(0, story)
+}
+
+fn outcome(seed: u64, mut story: story::Story) -> Outcome {
     story.check_at_rest();
     Outcome {
         seed,

@@ -13,8 +13,10 @@ use passalong_core::time::Instant;
 use passalong_edge::isolate::{Config, Isolate};
 use passalong_edge::store::{Host, Page, Put, Store, StoreError};
 
-use crate::kv::Kv;
+use crate::direction::{Direction, Named};
+use crate::kv::{Kv, Late};
 use crate::random::Random;
+use crate::script::{Act, Effect, Moment, Op, Step};
 
 /// How much goes wrong in this history, each in so many of a thousand cases.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +55,7 @@ struct InFlight {
     key: String,
     write: u64,
     at: u64,
+    named: Option<Named>,
 }
 
 /// What is known of a task while it runs and after.
@@ -68,6 +71,7 @@ pub struct Machine {
     pub random: RefCell<Random>,
     pub faults: RefCell<Faults>,
     pub config: Config,
+    pub direction: Direction,
     isolates: RefCell<Vec<Rc<Isolate>>>,
     queue: RefCell<BinaryHeap<Reverse<(u64, u64, Next)>>>,
     order: Cell<u64>,
@@ -100,6 +104,7 @@ impl Machine {
             random: RefCell::new(Random::new(seed)),
             faults: RefCell::default(),
             config,
+            direction: Direction::default(),
             isolates: RefCell::new((0..isolates).map(|_| Rc::default()).collect()),
             queue: RefCell::default(),
             order: Cell::new(0),
@@ -173,12 +178,14 @@ impl Machine {
             let faults = self.faults.borrow();
             (faults.kills, faults.isolates)
         };
-        if self.random.borrow_mut().permille(kills) {
+        if self.direction.cuts(id, self.now.get()) || self.random.borrow_mut().permille(kills) {
+            self.direction.note_cut(id, self.now.get());
             self.cut_off(id);
             self.died.borrow_mut()[running.isolate].push(self.now.get());
             return;
         }
         if self.random.borrow_mut().permille(isolates) {
+            self.tape_kill(running.isolate);
             self.cut_off(id);
             self.kill_isolate(running.isolate);
             return;
@@ -201,12 +208,32 @@ impl Machine {
     fn cut_off(&self, id: TaskId) {
         let now = self.now.get();
         for write in self.in_flight.borrow().iter().filter(|write| write.task == id) {
-            if write.at > now && self.random.borrow_mut().permille(500) {
+            if write.at <= now {
+                continue;
+            }
+            let is_lost = if self.direction.is_scripted() {
+                write.named.as_ref().is_some_and(|named| self.direction.is(named, Effect::Lost))
+            } else {
+                self.random.borrow_mut().permille(500)
+            };
+            if is_lost {
+                self.direction.note(write.named.as_ref(), Effect::Lost);
                 self.kv.borrow_mut().take_back(&write.key, write.write);
             }
         }
         self.cut.borrow_mut().push(id);
         self.forget(id);
+    }
+
+    fn tape_kill(&self, isolate: usize) {
+        let at = Moment(self.now.get());
+        self.direction.tape_step(|| Step {
+            at,
+            isolate,
+            program: 0,
+            act: Act::Kill,
+            rules: Vec::new(),
+        });
     }
 
     pub fn kill_isolate(&self, isolate: usize) {
@@ -247,7 +274,8 @@ impl Machine {
     }
 
     /// Waits until then; the task is woken for it.
-    async fn until(&self, at: u64) {
+    async fn until(&self, at: u64, named: Option<&Named>) {
+        self.direction.lasts(named, at);
         self.schedule(at, Next::Wake(self.current.get()));
         poll_fn(|_| if self.now.get() >= at { Poll::Ready(()) } else { Poll::Pending }).await;
     }
@@ -261,41 +289,131 @@ impl Machine {
         fails
     }
 
-    async fn read(&self) -> Result<(), StoreError> {
-        let fails = self.fails_hard();
-        self.until(self.now.get() + self.duration()).await;
+    /// Whether a read fails, and how long it takes.
+    fn fate_of_read(&self, named: Option<&Named>) -> (bool, u64) {
+        let direction = &self.direction;
+        if direction.is_scripted() {
+            let (fails, takes) = (direction.fails(named).is_some(), direction.takes(named));
+            if fails || takes >= SLOW {
+                self.excuse();
+            }
+            return (fails, takes);
+        }
+        let (fails, takes) = (self.fails_hard(), self.duration());
+        if fails {
+            direction.note(named, Effect::Fails { committed: false, hard: true });
+        }
+        direction.note(named, Effect::Takes(takes));
+        (fails, takes)
+    }
+
+    async fn read(&self, named: Option<&Named>) -> Result<(), StoreError> {
+        let (fails, takes) = self.fate_of_read(named);
+        self.until(self.now.get() + takes, named).await;
         if fails { Err(failed()) } else { Ok(()) }
     }
 
-    async fn write(&self, key: &str, put: Option<&Put>) -> Result<(), StoreError> {
-        let task = self.current.get();
-        let (now, end) = (self.now.get(), self.now.get() + self.duration());
-        let hard = self.fails_hard();
-        let (fails, commits) = {
-            let slot = (task, key.to_owned());
-            let in_a_row = self.failures.borrow().get(&slot).copied().unwrap_or(0);
-            let refused = self.kv.borrow().refuses(key, now);
+    /// How much older than what the location knows an answer is.
+    fn back(&self, named: Option<&Named>) -> u64 {
+        if self.direction.is_scripted() {
+            return self.direction.back(named);
+        }
+        let back = self.kv.borrow_mut().back();
+        if back > 0 {
+            self.direction.note(named, Effect::Back(back));
+        }
+        back
+    }
+
+    fn is_empty_page(&self, named: Option<&Named>) -> bool {
+        if self.direction.is_scripted() {
+            return named.is_some_and(|named| self.direction.is(named, Effect::EmptyPage));
+        }
+        let is_empty = self.kv.borrow().is_empty_page();
+        if is_empty {
+            self.direction.note(named, Effect::EmptyPage);
+        }
+        is_empty
+    }
+
+    fn fate_of_write(&self, key: &str, named: Option<&Named>) -> Fate {
+        let now = self.now.get();
+        let slot = (self.current.get(), key.to_owned());
+        let in_a_row = self.failures.borrow().get(&slot).copied().unwrap_or(0);
+        let direction = &self.direction;
+        let scripted = direction.is_scripted();
+        let takes = if scripted { direction.takes(named) } else { self.duration() };
+        let end = now + takes;
+        let hard = if scripted {
+            let hard = direction.fails(named).is_some_and(|(_, hard)| hard);
+            if hard || takes >= SLOW {
+                self.excuse();
+            }
+            hard
+        } else {
+            self.fails_hard()
+        };
+        let refused = self.kv.borrow().refuses(key, now);
+        let (fails, commits) = if scripted {
+            let fails = direction.fails(named);
+            let committed = fails.is_none_or(|(committed, _)| committed);
+            (fails.is_some() || refused, committed && !refused)
+        } else {
             let chance = self.faults.borrow().writes;
             let mut random = self.random.borrow_mut();
             let soft = in_a_row < 2 && random.permille(chance);
             let fails = hard || soft || refused;
-            let commits = !refused && (!fails || random.permille(500));
-            let in_a_row = if fails { in_a_row + 1 } else { 0 };
-            drop(random);
-            self.failures.borrow_mut().insert(slot, in_a_row);
-            if refused && in_a_row > 2 {
-                self.excuse();
-            }
-            (fails, commits)
+            (fails, !refused && (!fails || random.permille(500)))
         };
-        if commits {
-            let at = self.random.borrow_mut().between(now, end);
-            let write = self.kv.borrow_mut().write(key, put.cloned(), at);
-            self.in_flight.borrow_mut().push(InFlight { task, key: key.to_owned(), write, at });
+        self.failures.borrow_mut().insert(slot, if fails { in_a_row + 1 } else { 0 });
+        if refused && fails && in_a_row >= 2 {
+            self.excuse();
         }
-        self.until(end).await;
-        if fails { Err(failed()) } else { Ok(()) }
+        direction.note(named, Effect::Takes(takes));
+        if fails && !refused {
+            direction.note(named, Effect::Fails { committed: commits, hard });
+        }
+        let commits = commits.then(|| self.commits(now, end, named));
+        Fate { end, fails, commits }
     }
+
+    /// When a write is committed, and how late it is.
+    fn commits(&self, now: u64, end: u64, named: Option<&Named>) -> (u64, Late) {
+        let direction = &self.direction;
+        if direction.is_scripted() {
+            let after = direction.committed_after(named).unwrap_or((end - now) / 2);
+            return (now + after, direction.late(named));
+        }
+        let at = self.random.borrow_mut().between(now, end);
+        direction.note(named, Effect::CommittedAfter(at - now));
+        let late = self.kv.borrow().late();
+        direction.note_late(named, &late);
+        (at, late)
+    }
+
+    async fn write(&self, op: Op, key: &str, put: Option<&Put>) -> Result<(), StoreError> {
+        let task = self.current.get();
+        let named = self.direction.name(task, op, key);
+        let fate = self.fate_of_write(key, named.as_ref());
+        if let Some((at, late)) = fate.commits {
+            let write = self.kv.borrow_mut().write(key, put.cloned(), at, late);
+            let (key, named) = (key.to_owned(), named.clone());
+            self.in_flight.borrow_mut().push(InFlight { task, key, write, at, named });
+        }
+        self.until(fate.end, named.as_ref()).await;
+        if fate.fails { Err(failed()) } else { Ok(()) }
+    }
+}
+
+/// An operation that takes so long excuses a failure, in milliseconds.
+const SLOW: u64 = 1_000;
+
+/// What becomes of a write.
+struct Fate {
+    end: u64,
+    fails: bool,
+    /// When, and how late it is.
+    commits: Option<(u64, Late)>,
 }
 
 fn failed() -> StoreError {
@@ -312,46 +430,68 @@ impl Place {
     const fn location(&self) -> usize {
         self.isolate / ISOLATES
     }
+
+    fn name(&self, op: Op, key: &str) -> Option<Named> {
+        self.machine.direction.name(self.machine.current(), op, key)
+    }
 }
 
 impl Store for Place {
     async fn get(&self, key: &str) -> Result<Option<String>, StoreError> {
-        self.machine.read().await?;
-        Ok(self.machine.kv.borrow_mut().get(key, self.location(), self.machine.now.get()))
+        let named = self.name(Op::Get, key);
+        self.machine.read(named.as_ref()).await?;
+        let back = self.machine.back(named.as_ref());
+        let now = self.machine.now.get();
+        Ok(self.machine.kv.borrow().get(key, self.location(), (now, back)))
     }
 
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<String>>, StoreError> {
-        self.machine.read().await?;
-        let mut kv = self.machine.kv.borrow_mut();
+        let first = keys.first().map(String::as_str).unwrap_or_default();
+        self.machine.read(self.name(Op::Get, first).as_ref()).await?;
         let now = self.machine.now.get();
-        Ok(keys.iter().map(|key| kv.get(key, self.location(), now)).collect())
+        let get = |key: &String| {
+            let back = self.machine.back(self.name(Op::Get, key).as_ref());
+            self.machine.kv.borrow().get(key, self.location(), (now, back))
+        };
+        Ok(keys.iter().map(get).collect())
     }
 
     async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<Page, StoreError> {
-        self.machine.read().await?;
-        let now = self.machine.now.get();
-        Ok(self.machine.kv.borrow_mut().list(prefix, cursor, self.location(), now))
+        let named = self.name(Op::List, prefix);
+        self.machine.read(named.as_ref()).await?;
+        let back = self.machine.back(named.as_ref());
+        let is_empty = self.machine.is_empty_page(named.as_ref());
+        let view = (self.machine.now.get(), back);
+        Ok(self.machine.kv.borrow().list((prefix, cursor), self.location(), view, is_empty))
     }
 
     async fn put(&self, put: &Put) -> Result<(), StoreError> {
         let metadata = put.metadata.as_ref().map_or(0, |metadata| metadata.to_string().len());
         assert!(metadata <= 1_024, "{}: metadata of {metadata} bytes", put.key);
         assert!(put.key.len() <= 512 && put.ttl.is_none_or(|ttl| ttl >= 60), "{put:?}");
-        self.machine.write(&put.key, Some(put)).await
+        self.machine.write(Op::Put, &put.key, Some(put)).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.machine.write(key, None).await
+        self.machine.write(Op::Delete, key, None).await
     }
 }
 
 impl Host for Place {
     async fn sleep(&self, millis: u32) {
-        self.machine.until(self.machine.now.get() + u64::from(millis)).await;
+        let named = self.name(Op::Sleep, "");
+        self.machine.until(self.machine.now.get() + u64::from(millis), named.as_ref()).await;
     }
 
     fn random(&self) -> [u8; 8] {
-        self.machine.random.borrow_mut().next().to_be_bytes()
+        let named = self.name(Op::Random, "");
+        let direction = &self.machine.direction;
+        if direction.is_scripted() {
+            return direction.number(named.as_ref()).to_be_bytes();
+        }
+        let number = self.machine.random.borrow_mut().next();
+        direction.note(named.as_ref(), Effect::Number(number));
+        number.to_be_bytes()
     }
 
     fn millis(&self) -> u64 {

@@ -5,24 +5,44 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use passalong_sim::{Mode, many, run};
+use passalong_sim::{Mode, Outcome, Script, many, replay, run, shrink, tape};
 
 const USAGE: &str = "cargo xtask sim [--histories N] [--from N] [--seed N] [--beyond]
+                [--seed N --record FILE --expect TEXT] [--replay FILE]
 
   --histories N   lives through so many histories (default 1000)
   --from N        the first seed (default 1)
   --seed N        lives through one history again and says what went wrong
+  --record FILE   writes that history down, as short as it gets while TEXT goes wrong
+  --replay FILE   lives through a history that was written down
   --beyond        with a store that is later than the design assumes";
 
 fn main() -> ExitCode {
     let (mut histories, mut from, mut seed, mut mode) = (1_000_u64, 1_u64, None, Mode::Inside);
+    let (mut record, mut expect) = (None, String::new());
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         if argument == "--beyond" {
             mode = Mode::Beyond;
             continue;
         }
-        let number = arguments.next().and_then(|text| text.parse().ok());
+        let Some(value) = arguments.next() else {
+            eprintln!("{USAGE}");
+            return ExitCode::FAILURE;
+        };
+        match argument.as_str() {
+            "--record" => {
+                record = Some(value);
+                continue;
+            }
+            "--expect" => {
+                expect = value;
+                continue;
+            }
+            "--replay" => return again(&value),
+            _ => {}
+        }
+        let number = value.parse().ok();
         match (argument.as_str(), number) {
             ("--histories", Some(number)) => histories = number,
             ("--from", Some(number)) => from = number,
@@ -33,13 +53,50 @@ fn main() -> ExitCode {
             }
         }
     }
+    if let (Some(seed), Some(file)) = (seed, record) {
+        return write_down((seed, mode), &file, &expect);
+    }
     seed.map_or_else(|| all(from, histories, mode), |seed| one(seed, mode))
 }
 
 fn one(seed: u64, mode: Mode) -> ExitCode {
-    let outcome = run(seed, mode);
+    tell(&format!("seed {seed}"), &run(seed, mode))
+}
+
+fn again(file: &str) -> ExitCode {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    match serde_json::from_str(&text) {
+        Ok(script) => tell(file, &replay(&script)),
+        Err(error) => {
+            eprintln!("{file}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn write_down((seed, mode): (u64, Mode), file: &str, expect: &str) -> ExitCode {
+    let mut script: Script = tape(seed, mode);
+    expect.clone_into(&mut script.violation);
+    let Some(short) = shrink(script) else {
+        eprintln!("{expect} does not go wrong in it once it is written down");
+        return ExitCode::FAILURE;
+    };
+    let text = short.to_text();
+    match std::fs::write(file, text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{file}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tell(name: &str, outcome: &Outcome) -> ExitCode {
     let (steps, reports, events) = (outcome.steps, outcome.reports, outcome.events);
-    println!("seed {seed}: {steps} steps, {reports} reports, {events} events");
+    println!(
+        "{name}: {steps} steps, {reports} reports, {events} events, digest {:016x}",
+        outcome.digest
+    );
     for violation in &outcome.violations {
         println!("  {violation}");
     }

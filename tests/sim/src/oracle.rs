@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use passalong_core::fact::{Decided, Verdict, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
+use passalong_core::orders::claims::Admission;
 use passalong_core::program::{HoldFrom, Program};
 use passalong_core::report::EventType;
 use passalong_core::reward::{ConversionKind, Reason, Role, Rule, Trigger, Value, When};
-use passalong_core::time::{DAY, HOUR, Instant, Minute};
+use passalong_core::time::{DAY, Day, HOUR, Instant, Minute};
 
 /// A report of an order that stands in the store.
 #[derive(Debug, Clone)]
@@ -32,6 +33,29 @@ pub struct Report {
     pub items: Vec<(String, i64)>,
     /// How it came into a ledger without a proof of its own.
     pub joined: Option<Via>,
+    /// When it was reported; `accepted` is later where it came into its ledger later.
+    pub reported: Minute,
+}
+
+/// Something that is remembered of a person, and what an erasure did to it.
+#[derive(Debug, Clone)]
+pub struct Kept<T> {
+    pub since: Minute,
+    pub what: T,
+    /// When it was deleted, in milliseconds.
+    pub gone: Option<u64>,
+    /// When the customer it is about was erased.
+    pub erased: Option<Minute>,
+}
+
+/// A purchase as it is remembered under one identity.
+#[derive(Debug, Clone)]
+pub struct Bought {
+    pub identity: Identity,
+    pub order: OrderPseudonym,
+    pub digest: Digest,
+    pub amount: i64,
+    pub until: Day,
 }
 
 /// An event that stands in the store.
@@ -54,14 +78,35 @@ pub struct Oracle {
     /// By order and event: the one accepted first.
     pub events: BTreeMap<OrderPseudonym, BTreeMap<Digest, Event>>,
     /// What is known of advocates, and since when.
-    pub known: BTreeMap<CustomerPseudonym, Vec<(Minute, Identity)>>,
-    pub segments: BTreeMap<CustomerPseudonym, Vec<(Minute, String)>>,
+    pub known: BTreeMap<CustomerPseudonym, Vec<Kept<Identity>>>,
+    pub segments: BTreeMap<CustomerPseudonym, Vec<Kept<String>>>,
+    /// Hints that tokens confirmed, by customer.
+    pub confirmed: BTreeMap<CustomerPseudonym, Vec<(Minute, Identity)>>,
+    /// Purchases that are remembered.
+    pub bought: Vec<Kept<Bought>>,
+    /// What was copied into an order of an advocate before it was erased: by minute.
+    pub copied: BTreeMap<(OrderPseudonym, CustomerPseudonym), BTreeSet<Minute>>,
+    /// When the first verdict on an order of an advocate was written, in milliseconds.
+    pub decided: BTreeMap<(OrderPseudonym, CustomerPseudonym), u64>,
     /// What the merchant decided on a reward of an order: the first time.
     pub reviews: BTreeMap<(OrderPseudonym, CustomerPseudonym, Role), (Minute, Digest, bool)>,
 }
 
 /// A decision with its instant.
 pub type Settled = (Minute, Verdict);
+
+/// How the claims on friends were decided, by order and advocate.
+pub type Admissions = BTreeMap<(OrderPseudonym, CustomerPseudonym), (Minute, Option<Admission>)>;
+
+/// What the claims on a friend say about an order.
+#[derive(Debug, Default)]
+struct Claims {
+    taken: bool,
+    again: bool,
+    held: bool,
+    bound: bool,
+    own: BTreeSet<OrderPseudonym>,
+}
 
 impl Oracle {
     fn terms_at(&self, at: Instant) -> Option<&Program> {
@@ -78,11 +123,11 @@ impl Oracle {
     }
 
     /// Events in accepted order; none counts before its order.
-    fn events(&self, report: &Report) -> Vec<(Minute, Event)> {
-        let events = self.events.get(&report.order).into_iter().flat_map(BTreeMap::values);
+    fn events(&self, order: OrderPseudonym, since: Minute) -> Vec<(Minute, Event)> {
+        let events = self.events.get(&order).into_iter().flat_map(BTreeMap::values);
         let mut events: Vec<Event> = events.copied().collect();
-        events.sort_by_key(|event| (event.accepted, event.digest));
-        events.into_iter().map(|event| (event.accepted.max(report.accepted), event)).collect()
+        events.sort_by_key(|it| (it.accepted, it.occurred_at, it.kind, it.digest));
+        events.into_iter().map(|event| (event.accepted.max(since), event)).collect()
     }
 
     /// The settlement instant.
@@ -94,7 +139,7 @@ impl Oracle {
         }
         let mut settles = report.occurred_at.plus_days(hold.fallback_days).minute_up().max(floor);
         let mut last = None;
-        for (accepted, event) in self.events(report) {
+        for (accepted, event) in self.events(report.order, report.accepted) {
             if event.kind == EventType::Delivered && accepted <= settles {
                 last = last.max(Some(event.occurred_at));
                 let delivered = last.unwrap_or(event.occurred_at);
@@ -107,26 +152,54 @@ impl Oracle {
 
     /// What is left of the amount, and whether the order was undone, by which kind of event.
     fn left(&self, report: &Report, until: Minute) -> (i64, Option<Reason>) {
-        let mut left = report.amount;
-        let mut undone = None;
-        for (accepted, event) in self.events(report) {
+        let is_purchase = report.kind == ConversionKind::Purchase;
+        self.left_of(report.order, report.accepted, report.amount, is_purchase, until)
+    }
+
+    fn left_of(
+        &self,
+        order: OrderPseudonym,
+        accepted: Minute,
+        amount: i64,
+        is_purchase: bool,
+        until: Minute,
+    ) -> (i64, Option<Reason>) {
+        let mut left = amount;
+        let mut undone = (is_purchase && amount == 0).then_some(Reason::BelowMinimum);
+        for (accepted, event) in self.events(order, accepted) {
             if accepted > until {
                 continue;
             }
             let (rest, reason) = match event.kind {
-                EventType::Delivered => continue,
+                // Nobody in the stories restores, amends, disputes or confirms.
+                EventType::Delivered
+                | EventType::Amended
+                | EventType::Disputed
+                | EventType::Restored
+                | EventType::Confirmed => continue,
                 EventType::Refunded => ((left - event.amount).max(0), Reason::Refunded),
                 EventType::Withdrawn => (0, Reason::Withdrawn),
                 EventType::Cancelled => (0, Reason::Cancelled),
                 EventType::Chargeback => (0, Reason::Chargeback),
             };
             left = rest;
-            let whole = event.kind != EventType::Refunded || (left == 0 && report.amount > 0);
+            let whole = event.kind != EventType::Refunded || (left == 0 && amount > 0);
             if whole && undone.is_none() {
                 undone = Some(reason);
             }
         }
         (left, undone)
+    }
+
+    /// Whether something that is kept counts for an order, although it may have been erased meanwhile:
+    /// what was there when the customer was erased does, and what came between counts if it was copied,
+    /// or if the order was decided while it was there.
+    fn counts<T>(&self, kept: &Kept<T>, report: &Report, advocate: CustomerPseudonym) -> bool {
+        let Some(gone) = kept.gone else { return true };
+        let slot = (report.order, advocate);
+        let was_there = kept.erased.is_some_and(|erased| report.accepted <= erased);
+        let is_copied = self.copied.get(&slot).is_some_and(|copied| copied.contains(&kept.since));
+        was_there || is_copied || self.decided.get(&slot).is_some_and(|decided| *decided < gone)
     }
 
     /// Why the report cannot earn for this advocate, others aside.
@@ -147,15 +220,18 @@ impl Oracle {
             return Some(Reason::CurrencyMismatch);
         }
         let known = self.known.get(&advocate).into_iter().flatten();
-        let mut own: BTreeSet<Identity> =
-            known.filter(|(since, _)| *since <= until).map(|(_, identity)| *identity).collect();
+        let known = known.filter(|kept| kept.since <= until && self.counts(kept, report, advocate));
+        let mut own: BTreeSet<Identity> = known.map(|kept| kept.what).collect();
         own.insert(Identity::Customer(advocate));
         if report.identities.iter().any(|identity| own.contains(identity)) {
             return Some(Reason::SelfReferral);
         }
         if let Some((clicked_at, _)) = report.clicked {
             let age = report.occurred_at.seconds() - clicked_at.seconds();
-            if age > i64::from(terms.attribution.window_days) * DAY || age < -300 {
+            if age < -300 {
+                return Some(Reason::ClickedLater);
+            }
+            if age > i64::from(terms.attribution.window_days) * DAY {
                 return Some(Reason::OutsideWindow);
             }
         }
@@ -163,67 +239,234 @@ impl Oracle {
         (terms.attribution.new_customers_only && is_old).then_some(Reason::ExistingCustomer)
     }
 
-    /// Whether another advocate holds the friend, and whether this one has brought the friend in
-    /// this way before.
-    fn friendship(
+    /// Every order that stands in a ledger, with its advocate.
+    fn standing(&self) -> impl Iterator<Item = (&Report, CustomerPseudonym)> {
+        self.reports.values().flatten().filter_map(|report| Some((report, report.advocate?)))
+    }
+
+    /// How all claims are decided, in the order in which they fall.
+    pub fn admissions(&self) -> Admissions {
+        let mut due: Vec<_> = self
+            .standing()
+            .map(|(report, advocate)| (self.settles(report), report.order, advocate, report))
+            .collect();
+        due.sort_by_key(|(at, order, advocate, _)| (*at, *order, *advocate));
+        let mut admissions = Admissions::new();
+        for (at, order, advocate, report) in due {
+            let admitted = self.admit(report, advocate, at, &admissions).ok();
+            let stands = self.left(report, at).1.is_none();
+            admissions.entry((order, advocate)).or_insert((at, admitted.filter(|_| stands)));
+        }
+        admissions
+    }
+
+    /// The first report of its order: only that one counts.
+    fn is_first(&self, report: &Report) -> bool {
+        let first = self.reports.get(&report.order).and_then(|reports| reports.first());
+        first.is_some_and(|first| first.digest == report.digest)
+    }
+
+    /// What the other claims on the friend say, as of `at`: those decided before as they were decided,
+    /// the others as they stand then.
+    fn claims(
         &self,
         report: &Report,
         advocate: CustomerPseudonym,
-        until: Minute,
-    ) -> (bool, bool, bool) {
-        let (mut taken, mut again, mut held) = (false, false, false);
-        for identity in &report.identities {
-            let mut holder: Option<&Report> = None;
-            for rival in self.reports.values().filter_map(|reports| reports.first()) {
-                let Some(other) = rival.advocate else { continue };
-                let is_earlier = rival.order != report.order
-                    && rival.identities.contains(identity)
-                    && (rival.accepted, rival.order) < (report.accepted, report.order);
-                if !is_earlier {
-                    continue;
+        at: Minute,
+        admissions: &Admissions,
+        latest: Minute,
+    ) -> Claims {
+        let rank = |report: &Report, advocate| (report.accepted, report.order, advocate);
+        let mine = rank(report, advocate);
+        let mut rivals: Vec<(&Report, CustomerPseudonym)> = self
+            .standing()
+            .filter(|(rival, other)| {
+                (rival.order, *other) != (report.order, advocate)
+                    && rival.accepted <= latest
+                    && self.is_first(rival)
+                    && rival.identities.iter().any(|it| report.identities.contains(it))
+            })
+            .collect();
+        rivals.sort_by_key(|(rival, other)| rank(rival, *other));
+        let mut holding: BTreeSet<CustomerPseudonym> = BTreeSet::new();
+        let mut good: Vec<(&Report, CustomerPseudonym, Option<(Minute, Admission)>)> = Vec::new();
+        for (rival, other) in rivals {
+            let decided = admissions.get(&(rival.order, other));
+            let decided = decided
+                .filter(|(when, _)| (*when, rival.order, other) < (at, report.order, advocate));
+            match decided {
+                Some((_, None)) => continue,
+                Some((when, Some(admission))) => {
+                    good.push((rival, other, Some((*when, *admission))))
                 }
-                let then = until.min(self.settles(rival));
-                if self.refusal(rival, other, then).is_some() || self.left(rival, then).1.is_some()
-                {
-                    continue;
+                None => {
+                    let refusal = self.refusal(rival, other, at);
+                    let waived =
+                        refusal == Some(Reason::ExistingCustomer) && holding.contains(&other);
+                    let stands = rank(rival, other) < mine
+                        && rival.joined != Some(Via::Bound)
+                        && (refusal.is_none() || waived)
+                        && self.left(rival, at).1.is_none();
+                    if !stands {
+                        continue;
+                    }
+                    good.push((rival, other, None));
                 }
-                held |= other == advocate;
-                again |= other == advocate && rival.kind == report.kind;
-                let first =
-                    |held: &&Report| (held.accepted, held.order) < (rival.accepted, rival.order);
-                holder = holder.filter(first).or(Some(rival));
             }
-            taken |= holder.is_some_and(|holder| holder.advocate != Some(advocate));
+            if rival.kind == ConversionKind::Purchase {
+                holding.insert(other);
+            }
         }
-        (taken, again, held)
+        let mut claims = Claims::default();
+        for identity in &report.identities {
+            let named = || good.iter().filter(|(rival, ..)| rival.identities.contains(identity));
+            let decided = named().filter_map(|(rival, other, decided)| {
+                decided.map(|(when, _)| ((when, rival.order, *other), *other))
+            });
+            let open = named().filter(|(.., decided)| decided.is_none());
+            let open = open.map(|(rival, other, _)| (rank(rival, *other), *other));
+            let holder = decided
+                .min()
+                .map(|(_, other)| other)
+                .or_else(|| open.min().map(|(_, other)| other));
+            claims.taken |= holder.is_some_and(|holder| holder != advocate);
+            claims.taken |=
+                named().any(|(rival, other, _)| rival.order == report.order && *other != advocate);
+        }
+        for (rival, other, decided) in good {
+            let earlier = rank(rival, other) < mine;
+            let was_first = decided.is_some_and(|(_, admission)| admission == Admission::First);
+            claims.again |= rival.kind == report.kind && (earlier || was_first);
+            if other != advocate || rival.kind != ConversionKind::Purchase {
+                continue;
+            }
+            claims.held |= earlier;
+            claims.bound |= earlier && self.binds(rival, report, at);
+            claims.own.insert(rival.order);
+        }
+        claims
+    }
+
+    /// Whether a purchase with a proof binds a later order of the same friend.
+    fn binds(&self, by: &Report, report: &Report, at: Minute) -> bool {
+        let days =
+            self.terms_at(report.occurred_at).map_or(0, |terms| terms.attribution.bound_days);
+        let age = report.occurred_at.seconds() - by.occurred_at.seconds();
+        let customer = by.identities.iter().find_map(|identity| match identity {
+            Identity::Customer(customer) => Some(*customer),
+            Identity::Hint(_) => None,
+        });
+        let confirmed = |hint: &Identity| {
+            let known = customer.and_then(|customer| self.confirmed.get(&customer));
+            known.into_iter().flatten().any(|(since, known)| *since <= at && known == hint)
+        };
+        let is_sure = |identity: &&Identity| match identity {
+            Identity::Customer(_) => true,
+            Identity::Hint(_) => confirmed(identity),
+        };
+        by.joined.is_none()
+            && by.kind == ConversionKind::Purchase
+            && days > 0
+            && age <= i64::from(days) * DAY
+            && by
+                .identities
+                .iter()
+                .filter(|it| report.identities.contains(it))
+                .any(|it| is_sure(&it))
+    }
+
+    /// Whether an earlier purchase of this person is remembered that counts.
+    fn is_known(
+        &self,
+        report: &Report,
+        advocate: CustomerPseudonym,
+        at: Minute,
+        own: &BTreeSet<OrderPseudonym>,
+    ) -> bool {
+        let mut first: BTreeMap<OrderPseudonym, (Minute, Digest, i64, Day)> = BTreeMap::new();
+        for kept in &self.bought {
+            let Bought { identity, order, digest, amount, until } = &kept.what;
+            if !report.identities.contains(identity) || !self.counts(kept, report, advocate) {
+                continue;
+            }
+            let new = (kept.since, *digest, *amount, *until);
+            let slot = first.entry(*order).or_insert(new);
+            if (new.0, new.1) < (slot.0, slot.1) {
+                *slot = new;
+            }
+        }
+        first.into_iter().any(|(order, (since, _, amount, until))| {
+            (since, order) < (report.reported, report.order)
+                && order != report.order
+                && report.reported.start().day() <= until
+                && !own.contains(&order)
+                && self.left_of(order, since, amount, true, at).1.is_none()
+        })
+    }
+
+    /// How a claim is let in, or why not.
+    fn admit(
+        &self,
+        report: &Report,
+        advocate: CustomerPseudonym,
+        at: Minute,
+        admissions: &Admissions,
+    ) -> Result<Admission, Reason> {
+        if !self.is_first(report) {
+            return Err(Reason::ConflictingReport);
+        }
+        let claims = self.claims(report, advocate, at, admissions, at.plus(-HOUR));
+        match self.refusal(report, advocate, at) {
+            Some(Reason::ExistingCustomer) if claims.held => {}
+            Some(reason) => return Err(reason),
+            None => {}
+        }
+        if report.joined == Some(Via::Bound) && !claims.bound {
+            return Err(Reason::NoReferral);
+        }
+        if claims.taken {
+            return Err(Reason::FriendAlreadyReferred);
+        }
+        let silent = report.first_order.is_none();
+        let known = silent && self.is_known(report, advocate, at, &claims.own);
+        let new_only = self.terms_at(report.occurred_at);
+        let new_only = new_only.is_some_and(|terms| terms.attribution.new_customers_only);
+        if new_only && known && !claims.held {
+            return Err(Reason::ExistingCustomer);
+        }
+        let old = known || report.first_order == Some(false);
+        Ok(if claims.again {
+            Admission::Again
+        } else if old && report.kind == ConversionKind::Purchase {
+            Admission::Old
+        } else {
+            Admission::First
+        })
     }
 
     /// Who an order without proof belongs to, because an earlier one brought the friend.
-    pub fn bound_to(&self, report: &Report) -> Option<CustomerPseudonym> {
-        let days = self.terms_at(report.occurred_at)?.attribution.bound_days;
-        let earlier = self.reports.values().filter_map(|reports| reports.first());
-        let brought = earlier.filter(|other| {
-            let age = report.occurred_at.seconds() - other.occurred_at.seconds();
-            other.joined.is_none()
-                && other.order != report.order
-                && (other.accepted, other.order) < (report.accepted, report.order)
-                && age <= i64::from(days) * DAY
-                && other.identities.iter().any(|identity| report.identities.contains(identity))
-        });
-        let good = brought.filter_map(|other| {
-            let advocate = other.advocate?;
-            let then = report.accepted.min(self.settles(other));
-            let refused = self.refusal(other, advocate, report.accepted).is_some();
-            let gone =
-                self.refusal(other, advocate, then).is_some() || self.left(other, then).1.is_some();
-            (!refused).then_some((gone, other.accepted, other.order, advocate))
-        });
-        good.min().map(|(.., advocate)| advocate).filter(|_| days > 0)
+    pub fn bound_to(&self, report: &Report, admissions: &Admissions) -> Option<CustomerPseudonym> {
+        let at = report.reported;
+        let asked = Report { accepted: at, ..report.clone() };
+        let mut binding: Vec<_> = self
+            .standing()
+            .filter(|(by, _)| by.order != report.order && by.accepted <= at && self.is_first(by))
+            .filter(|(by, _)| (by.accepted, by.order) < (at, report.order))
+            .filter(|(by, _)| self.binds(by, &asked, at))
+            .collect();
+        binding.sort_by_key(|(by, other)| (by.accepted, by.order, *other));
+        let counts = |by: &Report, other: CustomerPseudonym| {
+            self.claims(&asked, other, at, admissions, at).own.contains(&by.order)
+        };
+        binding.into_iter().find(|(by, other)| counts(by, *other)).map(|(_, other)| other)
     }
 
-    /// The verdicts of one advocate, by order. `None` where the advocate's identity was erased, so
-    /// that it cannot be known any more.
-    pub fn verdicts(&self, advocate: CustomerPseudonym) -> BTreeMap<OrderPseudonym, Settled> {
+    /// The verdicts of one advocate, by order.
+    pub fn verdicts(
+        &self,
+        advocate: CustomerPseudonym,
+        admissions: &Admissions,
+    ) -> BTreeMap<OrderPseudonym, Settled> {
         let own = |order: &OrderPseudonym| self.own(*order, advocate);
         let mut due: Vec<(Minute, &Report)> = self
             .reports
@@ -234,7 +477,7 @@ impl Oracle {
         due.sort_by_key(|(settles, report)| (*settles, report.order));
         let mut settled: BTreeMap<OrderPseudonym, Settled> = BTreeMap::new();
         for (settles, report) in due {
-            let verdict = self.decide(report, advocate, settles, &settled);
+            let verdict = self.decide(report, advocate, (settles, admissions), &settled);
             settled.insert(report.order, (settles, verdict));
         }
         settled
@@ -244,20 +487,11 @@ impl Oracle {
         &self,
         report: &Report,
         advocate: CustomerPseudonym,
-        settles: Minute,
+        (settles, admissions): (Minute, &Admissions),
         before: &BTreeMap<OrderPseudonym, Settled>,
     ) -> Verdict {
         let terms = self.terms_of(report);
-        let (taken, again, held) = self.friendship(report, advocate, settles);
-        let first = self.reports.get(&report.order).and_then(|reports| reports.first());
-        let mut refusal = self.refusal(report, advocate, settles);
-        refusal = refusal.filter(|reason| !(held && *reason == Reason::ExistingCustomer));
-        if taken {
-            refusal = refusal.or(Some(Reason::FriendAlreadyReferred));
-        }
-        if first.is_some_and(|first| first.digest != report.digest) {
-            refusal = Some(Reason::ConflictingReport);
-        }
+        let admitted = self.admit(report, advocate, settles, admissions);
         let (left, undone) = self.left(report, settles);
         let is_excluded = |item: &&(String, i64)| terms.excluded.categories.contains(&item.0);
         let excluded = report.items.iter().filter(is_excluded).map(|(_, amount)| amount).sum();
@@ -270,14 +504,20 @@ impl Oracle {
             let once = |rule: &Rule| {
                 rule.trigger != Trigger::EveryPurchase && rule.trigger != Trigger::Action
             };
-            let rule = fitting.iter().find(|rule| !(again && once(rule))).copied();
-            let rule = rule.filter(|rule| rule.when == When::Earned);
-            let any = fitting.first().copied().filter(|rule| rule.when == When::Earned);
-            let Some(named) = rule.or(any) else { continue };
+            let is_first = matches!(admitted, Ok(Admission::First) | Err(_));
+            let rule = fitting.iter().find(|rule| is_first || !once(rule)).copied();
+            let Some(named) = rule.or(fitting.first().copied()) else { continue };
+            if named.when != When::Earned {
+                continue;
+            }
+            let repeated = match admitted {
+                Ok(Admission::Old) => Reason::ExistingCustomer,
+                _ => Reason::FriendAlreadyReferred,
+            };
+            let refusal = admitted.err().or(rule.is_none().then_some(repeated));
             let declined = scales.reviewed(role) == Some(false);
-            let again = rule.is_none().then_some(Reason::FriendAlreadyReferred);
             let declined = declined.then_some(Reason::Declined);
-            let decided = match refusal.or(again).or(declined).or(undone) {
+            let decided = match refusal.or(declined).or(undone) {
                 Some(reason) => Err(reason),
                 None => scales.value(named, left, excluded),
             };
@@ -295,7 +535,8 @@ impl Oracle {
                 rewards.push(scales.decided(bonus, given));
             }
         }
-        Verdict { report: report.digest, rewards, excluded }
+        let admitted = admitted.ok().filter(|_| undone.is_none());
+        Verdict { report: report.digest, admitted, rewards, excluded }
     }
 
     /// Why the merchant is to look at an order first.
@@ -306,7 +547,7 @@ impl Oracle {
         terms: &Program,
     ) -> Option<Reason> {
         if report.joined == Some(Via::Hand) {
-            return Some(Reason::ClaimedByHand);
+            return None;
         }
         let (mut of_click, mut of_day) = (0, 0);
         for other in self.reports.keys().filter_map(|order| self.own(*order, advocate)) {
@@ -352,8 +593,10 @@ impl Scales<'_> {
             return self.report.segment.as_ref() == Some(wanted);
         }
         let known = self.oracle.segments.get(&self.advocate).into_iter().flatten();
-        let then = known.filter(|(since, _)| *since <= self.report.accepted).max();
-        then.is_some_and(|(_, segment)| segment == wanted)
+        let then = known.filter(|kept| kept.since <= self.report.accepted);
+        let then = then.filter(|kept| self.oracle.counts(kept, self.report, self.advocate));
+        let then = then.max_by_key(|kept| (kept.since, kept.what.clone()));
+        then.is_some_and(|kept| kept.what == *wanted)
     }
 
     fn reviewed(&self, role: Role) -> Option<bool> {
@@ -467,7 +710,7 @@ impl Scales<'_> {
             milestone: rule.milestone,
             review: self.suspicion.filter(|_| good && decision.is_none()),
             rate: is_share(self.of_tier(rule)).filter(|_| good),
-            expires_days: rule.expires_days.filter(|_| good),
+            expires: rule.end().filter(|_| good),
             pool: rule.pool.filter(|_| good),
             ..Decided::plain(rule.role, rule.trigger, decided)
         }

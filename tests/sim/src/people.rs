@@ -4,9 +4,10 @@ use passalong_core::click_token::ClickToken;
 use passalong_core::ids::OrderId;
 use passalong_core::report::{ConversionReport, EventReport};
 use passalong_core::time::Instant;
+use passalong_edge::http::Request;
 use serde_json::{Value, json};
 
-use crate::machine::{Faults, ISOLATES, LOCATIONS, Next};
+use crate::machine::{Faults, ISOLATES, LOCATIONS, Next, TaskId};
 use crate::oracle;
 use crate::random::Random;
 use crate::requests::{click, identity_token, request};
@@ -213,7 +214,7 @@ impl Story {
         let of = &self.programs[program];
         let far = Instant::from_seconds(i64::MAX);
         let parsed = ConversionReport::parse(body.to_string().as_bytes(), far).unwrap();
-        let digest = of.keys.digest(parsed.content().as_bytes());
+        let plain = of.keys.digest(parsed.content().as_bytes());
         let order = of.keys.order(&order_id.parse::<OrderId>().unwrap());
         let token = body.get("token").and_then(Value::as_str);
         let clicked = token.and_then(|token| {
@@ -222,6 +223,9 @@ impl Story {
         });
         let is_bad = body.get("code").is_some_and(|code| code == "8f3k2m7q8f3k2m7q8f3k2m7q8f");
         let proves = !is_bad && (clicked.is_some() || body.get("code").is_some());
+        let advocate = advocate.filter(|_| proves).map(|advocate| of.pseudonym(advocate));
+        let counted = advocate.map(|advocate| (0, advocate));
+        let digest = of.keys.digest(parsed.content_as(counted).as_bytes());
         let ids = parsed
             .customer
             .iter()
@@ -233,7 +237,8 @@ impl Story {
             digest,
             accepted: far.minute(),
             joined: None,
-            advocate: advocate.filter(|_| proves).map(|advocate| of.pseudonym(advocate)),
+            reported: far.minute(),
+            advocate,
             clicked,
             identities: ids.chain(hints).collect(),
             kind: parsed.kind,
@@ -258,11 +263,24 @@ impl Story {
             order_id,
             order,
             report,
+            unproven: None,
             sent: false,
             acked: None,
         });
-        self.by_digest.insert((program, digest), self.reports.len() - 1);
-        self.reports.len() - 1
+        let index = self.reports.len() - 1;
+        self.by_digest.insert((program, digest), index);
+        // A token may be outside its window by the terms of then; it proves nothing where an earlier
+        // order can bind the friend.
+        if clicked.is_some() && proves {
+            self.reports[index].unproven = Some(plain);
+            let mut reading = SentReport { sent: true, ..self.reports[index].clone() };
+            reading.report.advocate = None;
+            reading.report.clicked = None;
+            reading.report.digest = plain;
+            self.reports.push(reading);
+            self.by_digest.insert((program, plain), self.reports.len() - 1);
+        }
+        index
     }
 
     /// Something happens to an order; sometimes to one that is only about to be reported.
@@ -299,12 +317,17 @@ impl Story {
         }
     }
 
-    fn keep_event(&mut self, program: usize, order_id: &str, body: &Value) -> usize {
+    pub(crate) fn keep_event(&mut self, program: usize, order_id: &str, body: &Value) -> usize {
         let of = &self.programs[program];
         let far = Instant::from_seconds(i64::MAX);
         let parsed = EventReport::parse(body.to_string().as_bytes(), far).unwrap();
         let id: OrderId = order_id.parse().unwrap();
         let digest = of.keys.digest(parsed.content(&id).as_bytes());
+        if self.machine.direction.is_scripted()
+            && let Some(known) = self.events_by_digest.get(&(program, digest))
+        {
+            return *known;
+        }
         self.events.push(SentEvent {
             program,
             order: of.keys.order(&id),
@@ -393,11 +416,26 @@ impl Story {
         }
         self.errands[index].tries += 1;
         let isolate = self.random.index(LOCATIONS * ISOLATES);
-        if let What::Upload(upload) = self.errands[index].what {
-            let sent = self.upload_request(upload);
-            self.tasks.insert(self.send(isolate, sent), index);
-            return;
+        let step = self.tape_errand(index, isolate);
+        let task = self.send_errand(index, isolate);
+        self.machine.direction.begins(task, step);
+    }
+
+    pub(crate) fn send_errand(&mut self, index: usize, isolate: usize) -> TaskId {
+        let sent = self.request_of(index, isolate);
+        match &self.errands[index].what {
+            What::Report(report) => self.reports[*report].sent = true,
+            What::Event(event) => self.events[*event].sent = true,
+            What::ByAlias(order) => self.aliases.begin(*order, self.machine.now.get()),
+            What::Upload(upload) => self.uploads[*upload].sent = true,
+            _ => {}
         }
+        let task = self.send(isolate, sent);
+        self.tasks.insert(task, index);
+        task
+    }
+
+    fn request_of(&self, index: usize, isolate: usize) -> Request {
         let now = self.machine.instant(isolate);
         let errand = &self.errands[index];
         let of = |program: usize| &self.programs[program];
@@ -413,7 +451,7 @@ impl Story {
         let post = |program: usize, path: &str, body: &Value| {
             request("POST", path, &of(program).api_key, Some(body))
         };
-        let sent = match &errand.what {
+        match &errand.what {
             What::Report(report) => {
                 let program = self.reports[*report].program;
                 post(program, "/v1/conversions", errand.body.as_ref().unwrap())
@@ -451,7 +489,7 @@ impl Story {
                 let body = json!({ "decision": decision, "note": "looked at" });
                 post(*program, &format!("/v1/rewards/{id}/review"), &body)
             }
-            What::Upload(_) => return,
+            What::Upload(upload) => self.upload_request(*upload),
             What::Pool { program, pool } => self.pool_request(*program, pool),
             What::Owed { program, advocate } => {
                 let of = of(*program);
@@ -471,19 +509,15 @@ impl Story {
                 let ids = &of(*program).advocates;
                 post(*program, "/v1/codes", &json!({ "customer_ids": ids }))
             }
-        };
-        match &self.errands[index].what {
-            What::Report(report) => self.reports[*report].sent = true,
-            What::Event(event) => self.events[*event].sent = true,
-            What::ByAlias(order) => self.aliases.begin(*order, self.machine.now.get()),
-            _ => {}
         }
-        let task = self.send(isolate, sent);
-        self.tasks.insert(task, index);
     }
 
     /// Tries again later, unless whoever it is has had enough.
     pub(crate) fn again(&mut self, index: usize) {
+        if self.machine.direction.is_scripted() {
+            self.errands[index].done = true;
+            return;
+        }
         let tries = self.errands[index].tries;
         let patient = matches!(
             self.errands[index].what,

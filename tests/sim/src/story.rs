@@ -27,12 +27,13 @@ use crate::machine::{Faults, ISOLATES, LOCATIONS, Machine, Next, Place, TaskId};
 use crate::oracle;
 use crate::random::Random;
 use crate::requests::{identity_token, request};
+use crate::script::{Act, Moment, Step};
 
 pub const SECOND: u64 = 1_000;
 pub const MINUTE: u64 = 60 * SECOND;
 pub const HOUR: u64 = 60 * MINUTE;
 pub const DAY: u64 = 24 * HOUR;
-const CRON_EVERY: u64 = 5 * MINUTE;
+pub(crate) const CRON_EVERY: u64 = 5 * MINUTE;
 
 /// How the store is: inside the bound the design assumes, or beyond it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,19 @@ pub struct Program {
 }
 
 impl Program {
+    pub(crate) fn new(secrets: &Secrets, id: &str, terms: Value) -> Self {
+        let parsed = id.parse().unwrap();
+        Self {
+            keys: secrets.program(&parsed),
+            api_key: secrets.api_key(&parsed, 1),
+            identity_secret: secrets.identity_secret(&parsed, 1),
+            terms,
+            advocates: (0..3).map(|n| format!("anna{n}")).collect(),
+            friends: (0..4).map(|n| format!("ben{n}")).collect(),
+            id: id.to_owned(),
+        }
+    }
+
     pub fn pseudonym(&self, customer: &str) -> CustomerPseudonym {
         self.keys.customer(&customer.parse().unwrap())
     }
@@ -77,6 +91,8 @@ pub struct SentReport {
     pub order_id: String,
     pub order: OrderPseudonym,
     pub report: oracle::Report,
+    /// Its digest if it proves nothing, where that depends on the terms.
+    pub unproven: Option<Digest>,
     pub sent: bool,
     pub acked: Option<Value>,
 }
@@ -157,6 +173,8 @@ pub struct Clicked {
 }
 
 pub struct Story {
+    /// When, in milliseconds.
+    pub began: u64,
     pub machine: Rc<Machine>,
     pub mode: Mode,
     pub programs: Vec<Program>,
@@ -194,17 +212,42 @@ pub struct Story {
     pub(crate) serial: u32,
 }
 
+/// What the cron has to do.
+pub(crate) struct Work {
+    pub is_due: bool,
+    /// Something will be due.
+    pub pointers: bool,
+    pub erasures: bool,
+}
+
 const CRON_TICK: usize = 0;
 pub(crate) const ACTION: usize = 1;
 pub(crate) const ERRANDS: usize = 10;
 
-fn staleness(random: &mut Random, mode: Mode) -> Staleness {
-    let bound = match mode {
+pub(crate) const fn bound(mode: Mode) -> u64 {
+    match mode {
         Mode::Inside => 8 * MINUTE,
         Mode::Beyond => 3 * HOUR,
-    };
+    }
+}
+
+fn known(name: &str) -> String {
+    let known: Value =
+        serde_json::from_str(include_str!("../../../core/fixtures/secrets.json")).unwrap();
+    known[name].as_str().unwrap().to_owned()
+}
+
+pub(crate) fn secrets() -> Secrets {
+    Secrets::parse(&known("signing_keys"), &known("merchant_key"), &known("pseudonym_key")).unwrap()
+}
+
+pub(crate) fn operator_key() -> String {
+    known("operator_key")
+}
+
+fn staleness(random: &mut Random, mode: Mode) -> Staleness {
     Staleness {
-        bound,
+        bound: bound(mode),
         late: random.pick(&[0, 100, 400, 800, 1_000]),
         flapping: random.pick(&[0, 0, 20, 200]),
         page: random.pick(&[2, 3, 7, 50, 1_000, 1_000]),
@@ -297,6 +340,7 @@ pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
     json!({
         "id": id, "preset": "20-10", "name": "Teehaus Nord",
         "landing_url": "https://shop.example/willkommen", "hold": hold,
+        "coupon": { "code": "FREUND10" },
         "paused": random.permille(30),
         "attribution": { "model": "last_click", "window_days": random.pick(&[1, 30]),
                          "new_customers_only": random.permille(500),
@@ -314,6 +358,7 @@ fn of_preset(random: &mut Random, id: &str, hold: &Value) -> Value {
     json!({
         "id": id, "preset": random.pick(&presets), "name": "Teehaus Nord",
         "landing_url": "https://shop.example/willkommen", "hold": hold,
+        "coupon": { "code": "FREUND10" },
         "attribution": { "model": "last_click", "window_days": 30,
                          "new_customers_only": random.permille(500), "bound_days": 0 },
     })
@@ -328,35 +373,34 @@ fn read(body: &[u8]) -> Value {
 impl Story {
     pub fn new(seed: u64, mode: Mode) -> Self {
         let mut random = Random::new(seed);
-        let known: Value =
-            serde_json::from_str(include_str!("../../../core/fixtures/secrets.json")).unwrap();
-        let text = |name: &str| known[name].as_str().unwrap().to_owned();
-        let secrets =
-            Secrets::parse(&text("signing_keys"), &text("merchant_key"), &text("pseudonym_key"))
-                .unwrap();
+        let secrets = secrets();
         // Some days have their end within the history.
         let start: Instant = "2026-11-02T20:00:00Z".parse().unwrap();
         let start = start.plus(i64::try_from(random.below(5 * 3_600)).unwrap());
         let programs = (0..=random.index(2)).map(|index| {
-            let id = ["teehaus", "radladen"][index].to_owned();
-            let parsed = id.parse().unwrap();
-            Program {
-                keys: secrets.program(&parsed),
-                api_key: secrets.api_key(&parsed, 1),
-                identity_secret: secrets.identity_secret(&parsed, 1),
-                terms: terms(&mut random, &id),
-                advocates: (0..3).map(|n| format!("anna{n}")).collect(),
-                friends: (0..4).map(|n| format!("ben{n}")).collect(),
-                id,
-            }
+            let id = ["teehaus", "radladen"][index];
+            Program::new(&secrets, id, terms(&mut random, id))
         });
         let programs: Vec<Program> = programs.collect();
         let kv = Kv::new(random.next(), staleness(&mut random, mode));
         let config =
             Config { secrets, shops: ShopSecrets::default(), test_clock: false, debug: false };
-        let machine = Rc::new(Machine::new(start, random.next(), kv, config));
-        let mut story = Self {
-            machine,
+        let machine = Machine::new(start, random.next(), kv, config);
+        let mut story = Self::begin(programs, machine, mode, random);
+        story.create_programs(&operator_key());
+        story
+    }
+
+    /// Before anything has happened.
+    pub(crate) fn begin(
+        programs: Vec<Program>,
+        machine: Machine,
+        mode: Mode,
+        random: Random,
+    ) -> Self {
+        Self {
+            began: machine.now.get(),
+            machine: Rc::new(machine),
             mode,
             programs,
             reports: Vec::new(),
@@ -386,18 +430,16 @@ impl Story {
             folded_day: 0,
             draining: false,
             serial: 0,
-        };
-        for of in &story.programs {
-            for customer in of.advocates.iter().chain(&of.friends) {
-                story.ledgerbook.borrow_mut().introduce(customer, &of.code(customer));
-            }
         }
-        story.create_programs(&text("operator_key"));
-        story
     }
 
     /// Programs are made in peace and known everywhere when the story begins.
-    fn create_programs(&mut self, operator_key: &str) {
+    pub(crate) fn create_programs(&mut self, operator_key: &str) {
+        for of in &self.programs {
+            for customer in of.advocates.iter().chain(&of.friends) {
+                self.ledgerbook.borrow_mut().introduce(customer, &of.code(customer));
+            }
+        }
         let bodies: Vec<Value> =
             self.programs.iter().map(|program| program.terms.clone()).collect();
         for body in bodies {
@@ -475,7 +517,7 @@ impl Story {
         })
     }
 
-    fn run_cron(&mut self, isolate: usize) {
+    pub(crate) fn run_cron(&mut self, isolate: usize) -> TaskId {
         let machine = Rc::clone(&self.machine);
         let outbox = Rc::clone(&self.outbox);
         let memory = machine.isolate(isolate);
@@ -491,6 +533,7 @@ impl Story {
             }
         });
         self.crons.insert(task);
+        task
     }
 
     /// Lives through the whole history.
@@ -517,39 +560,60 @@ impl Story {
         }
     }
 
+    /// What the cron has to do.
+    pub(crate) fn work(&mut self) -> Work {
+        let now = self.now();
+        self.machine.kv.borrow_mut().tidy("todo.", now);
+        let kv = self.machine.kv.borrow();
+        let first = ["todo.coupons/", "todo.order/"].into_iter().filter_map(|prefix| {
+            let (key, _) = kv.standing(prefix, now).next()?;
+            let minute: Minute = key.split('/').nth(1).unwrap().parse().unwrap();
+            Some(u64::try_from(minute.start().seconds()).unwrap() * 1_000)
+        });
+        let first = first.min();
+        let erasures = kv.standing("todo.erased/", now).next().is_some();
+        let is_due = first.is_some_and(|first| first <= now + 5 * SECOND);
+        Work { is_due, pointers: first.is_some(), erasures }
+    }
+
+    /// Whether nothing ever will be left to do.
+    pub(crate) fn has_ended(&self, work: &Work) -> bool {
+        let now = self.now();
+        let rests = self.draining && self.machine.is_idle();
+        if !rests || work.pointers || work.erasures {
+            return false;
+        }
+        let busy = self.errands.iter().any(|errand| !errand.done);
+        let folded = now / DAY > self.folded_day && now % DAY > HOUR;
+        !busy && folded
+    }
+
+    /// A day is folded, and folded again by whoever does not see that it was.
+    pub(crate) fn is_after_midnight(&self) -> bool {
+        let of_day = self.now() % DAY;
+        of_day > 5 * MINUTE && of_day < 40 * MINUTE
+    }
+
     /// Runs the cron where there is something to do; false once nothing ever will be.
     fn tick(&mut self) -> bool {
         let now = self.now();
-        self.machine.kv.borrow_mut().tidy("todo.", now);
-        let (due, pointers, erasures) = {
-            let kv = self.machine.kv.borrow();
-            let first = ["todo.coupons/", "todo.order/"].into_iter().filter_map(|prefix| {
-                let (key, _) = kv.standing(prefix, now).next()?;
-                let minute: Minute = key.split('/').nth(1).unwrap().parse().unwrap();
-                Some(u64::try_from(minute.start().seconds()).unwrap() * 1_000)
-            });
-            let first = first.min();
-            let erasures = kv.standing("todo.erased/", now).next().is_some();
-            (first.is_some_and(|first| first <= now + 5 * SECOND), first.is_some(), erasures)
-        };
-        if self.draining && self.machine.is_idle() && !pointers && !erasures {
-            let busy = self.errands.iter().any(|errand| !errand.done);
-            let folded = now / DAY > self.folded_day && now % DAY > HOUR;
-            if !busy && folded {
-                return false;
-            }
+        let work = self.work();
+        if self.has_ended(&work) {
+            return false;
         }
-        // A day is folded, and folded again by whoever does not see that it was.
-        let after_midnight = now % DAY > 5 * MINUTE && now % DAY < 40 * MINUTE;
-        let sweep = erasures && now >= self.next_erasure_sweep;
+        let sweep = work.erasures && now >= self.next_erasure_sweep;
         let out =
             !self.draining && self.outages.iter().any(|(from, to)| (*from..*to).contains(&now));
-        if (due || after_midnight || sweep) && !out && !self.random.permille(100) {
+        let wanted = work.is_due || self.is_after_midnight() || sweep;
+        if wanted && !out && !self.random.permille(100) {
             self.next_erasure_sweep = now + 6 * HOUR;
             let runs = if self.random.permille(250) { self.random.between(2, 3) } else { 1 };
             for _ in 0..runs {
                 let isolate = self.random.index(LOCATIONS * ISOLATES);
-                self.run_cron(isolate);
+                let task = self.run_cron(isolate);
+                let at = Moment(now);
+                let step = || Step { at, isolate, program: 0, act: Act::Cron, rules: Vec::new() };
+                self.machine.direction.begins(task, self.machine.direction.tape_step(step));
             }
         }
         self.machine.schedule(now + CRON_EVERY, Next::Outside(CRON_TICK));

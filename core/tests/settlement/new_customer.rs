@@ -1,0 +1,232 @@
+//! Who is a new customer: the shop's word decides, and where it is silent, what is remembered of the
+//! person under any identity of the order.
+
+use passalong_core::fact::Via;
+use passalong_core::orders::claims::Admission;
+use passalong_core::report::EventType;
+use passalong_core::reward::{Reason, Role, Value};
+use serde_json::{Value as Json, json};
+
+use crate::support::world::Bought;
+use crate::support::{
+    Scene, credit, day, hint, knows, minutes, order, ordered, person, points, versions,
+};
+
+const EXISTING: Result<Value, Reason> = Err(Reason::ExistingCustomer);
+
+/// The person bought a week before, without anybody's recommendation.
+fn known() -> Scene {
+    Scene::plain().bought(30, day(-7))
+}
+
+#[test]
+fn the_shops_word_decides_and_what_is_remembered_only_where_it_is_silent() {
+    for (first_order, remembered, result) in [
+        (None, true, EXISTING),
+        (None, false, Ok(credit(1000))),
+        (Some(true), true, Ok(credit(1000))),
+        (Some(true), false, Ok(credit(1000))),
+        (Some(false), true, EXISTING),
+        (Some(false), false, EXISTING),
+    ] {
+        let mut scene = if remembered { known() } else { Scene::plain() };
+        scene.conversion.first_order = first_order;
+        assert_eq!(scene.advocates(), result, "{first_order:?} {remembered}");
+        let admitted = result.is_ok().then_some(Admission::First);
+        assert_eq!(scene.admitted(), admitted, "{first_order:?} {remembered}");
+    }
+}
+
+#[test]
+fn any_identity_of_the_order_remembers_the_person_and_no_other() {
+    for (identities, result) in [
+        (vec![hint(1)], EXISTING),
+        (vec![hint(2), hint(1)], EXISTING),
+        (vec![hint(2)], Ok(credit(1000))),
+    ] {
+        let mut scene = Scene::plain();
+        scene.purchases = vec![Bought::of(hint(1), 30, day(-7))];
+        scene.conversion.identities.clone_from(&identities);
+        assert_eq!(scene.advocates(), result, "{identities:?}");
+    }
+}
+
+#[test]
+fn where_old_customers_count_too_a_known_one_earns_no_first_purchase() {
+    let open =
+        |rules: Json| json!({"attribution": {"new_customers_only": false}, "rewards": rules});
+    let first = json!({"for": "advocate", "trigger": "first_purchase",
+        "value": {"kind": "credit", "amount": 900}});
+    let every = json!({"for": "advocate", "trigger": "every_purchase",
+        "value": {"kind": "points", "points": 5}});
+    let mut scene = known();
+    scene.versions = versions(&open(json!([first, every])));
+    assert_eq!((scene.admitted(), scene.advocates()), (Some(Admission::Old), Ok(points(5))));
+    scene.versions = versions(&open(json!([first])));
+    assert_eq!((scene.admitted(), scene.advocates()), (Some(Admission::Old), EXISTING));
+    scene.conversion.first_order = Some(true);
+    assert_eq!((scene.admitted(), scene.advocates()), (Some(Admission::First), Ok(credit(900))));
+}
+
+#[test]
+fn a_purchase_that_was_wholly_reversed_up_to_settlement_makes_nobody_known() {
+    for (at, result) in [
+        (day(-6), Ok(credit(1000))),
+        (minutes(day(30), -1), Ok(credit(1000))),
+        (day(30), Ok(credit(1000))),
+        (minutes(day(30), 1), EXISTING),
+    ] {
+        let mut scene = known();
+        scene.cancelled.insert(order(30), at);
+        assert_eq!(scene.advocates(), result, "{at}");
+        // Of two purchases one is enough.
+        assert_eq!(scene.bought(31, day(-6)).advocates(), EXISTING, "{at}");
+    }
+}
+
+#[test]
+fn a_purchase_through_another_advocate_that_was_refunded_whole_makes_nobody_known() {
+    for (refund, result) in [(4999, EXISTING), (5000, Ok(credit(1000)))] {
+        let mut before = Scene::plain().refunded(day(3), refund);
+        (before.order, before.accepted) = (order(3), day(-1));
+        // It brought nobody: its advocate and its friend are one.
+        before.advocate = person(20);
+        assert_eq!(Scene::plain().with_rivals(&[&before]).advocates(), result, "{refund}");
+    }
+}
+
+#[test]
+fn a_purchase_let_in_for_the_same_advocate_makes_nobody_old() {
+    let every = json!({"rewards": [
+        {"for": "advocate", "trigger": "every_purchase", "value": {"kind": "points", "points": 5}},
+    ]});
+    let mut before = Scene::new(&every);
+    (before.order, before.accepted) = (order(3), day(-1));
+    let ours = Scene::new(&every).with_rivals(&[&before]);
+    assert_eq!((ours.admitted(), ours.advocates()), (Some(Admission::Again), Ok(points(5))));
+    // Nor does one before that, which the advocate's was let in beside.
+    before.conversion.first_order = Some(true);
+    let ours = Scene::new(&every).with_rivals(&[&before]).bought(30, day(-7));
+    assert_eq!((ours.admitted(), ours.advocates()), (Some(Admission::Again), Ok(points(5))));
+    // One that was not let in does, although it is the same advocate's.
+    before.conversion.first_order = Some(false);
+    let ours = Scene::new(&every).with_rivals(&[&before]);
+    assert_eq!(ours.advocates(), EXISTING);
+}
+
+#[test]
+fn a_purchase_is_remembered_up_to_its_last_day() {
+    let accepted = ordered().minute();
+    for (days, result) in [(-1, Ok(credit(1000))), (0, EXISTING), (1, EXISTING)] {
+        let mut scene = known();
+        scene.purchases[0].purchase.until = accepted.start().day().plus(days);
+        assert_eq!(scene.advocates(), result, "{days}");
+        // When the order was placed, or settles, does not matter: when it was accepted does.
+        scene.conversion.occurred_at = day(-2).start();
+        scene.conversion.via = Via::Code;
+        assert_eq!(scene.advocates(), result, "{days}, placed before");
+    }
+}
+
+#[test]
+fn what_is_reported_later_never_counts_however_long_ago_it_was_placed() {
+    let accepted = ordered().minute();
+    for (minute, number, result) in [
+        (-1, 9, EXISTING),
+        (0, 4, EXISTING),
+        // The order itself, under any minute.
+        (0, 5, Ok(credit(1000))),
+        (-9, 5, Ok(credit(1000))),
+        (0, 6, Ok(credit(1000))),
+        (1, 1, Ok(credit(1000))),
+    ] {
+        let scene = Scene::plain().bought(number, minutes(accepted, minute));
+        assert_eq!(scene.advocates(), result, "{minute} {number}");
+    }
+}
+
+#[test]
+fn an_order_that_joined_later_is_measured_by_when_it_was_reported() {
+    let mut scene = Scene::plain();
+    scene.conversion.via = Via::Hand;
+    scene.reports = vec![(scene.accepted, scene.digest)];
+    scene.accepted = day(10);
+    assert_eq!(scene.clone().bought(30, day(5)).advocates(), Ok(credit(1000)));
+    assert_eq!(scene.bought(30, day(-1)).advocates(), EXISTING);
+}
+
+#[test]
+fn a_purchase_that_joined_the_same_advocates_ledger_later_makes_nobody_old() {
+    let every = json!({"rewards": [
+        {"for": "advocate", "trigger": "every_purchase", "value": {"kind": "points", "points": 5}},
+    ]});
+    // Reported before our order, found to be the advocate's after it, and decided first. It came to the
+    // advocate behind ours, so ours is the first one.
+    let mut before = Scene::new(&every).delivered(day(2));
+    (before.order, before.conversion.via) = (order(3), Via::Hand);
+    before.reports = vec![(day(-1), before.digest)];
+    before.accepted = day(1);
+    let mut ours = Scene::new(&every).with_rivals(&[&before]);
+    assert_eq!((ours.admitted(), ours.advocates()), (Some(Admission::First), Ok(points(5))));
+    // In another's ledger, where it comes too late for the friend or is refused, it is a purchase like
+    // any.
+    for advocate in [11, 20] {
+        ours.rivals[0].advocate = person(advocate);
+        assert_eq!(ours.advocates(), EXISTING);
+    }
+}
+
+#[test]
+fn a_friend_whom_somebody_else_brought_is_refused_for_that_first() {
+    let mut before = Scene::plain();
+    (before.order, before.advocate, before.accepted) = (order(3), person(11), day(-1));
+    let ours = known().with_rivals(&[&before]);
+    // The other's order is no new customer's either, so it holds nobody.
+    assert_eq!(ours.advocates(), EXISTING);
+    before.conversion.first_order = Some(true);
+    assert_eq!(known().with_rivals(&[&before]).advocates(), Err(Reason::FriendAlreadyReferred));
+}
+
+#[test]
+fn a_merchant_can_look_at_orders_of_buyers_nobody_knows() {
+    let look = json!({"unknown_buyers": "review"});
+    let waits = |scene: &Scene| {
+        let rewards = scene.settle().1.rewards;
+        let reward = rewards.iter().find(|reward| reward.role == Role::Advocate).unwrap();
+        (reward.review, reward.reason)
+    };
+    let review = (Some(Reason::ExistingCustomer), None);
+    let scene = Scene::new(&look);
+    assert_eq!(waits(&scene), review);
+    assert_eq!(scene.admitted(), Some(Admission::First), "it holds the friend while it waits");
+    assert_eq!(waits(&Scene::plain()), (None, None));
+    // Whoever is known is refused, and who is new by the shop's word is paid.
+    assert_eq!(waits(&scene.clone().bought(30, day(-7))), (None, Some(Reason::ExistingCustomer)));
+    for (first_order, expected) in
+        [(Some(true), (None, None)), (Some(false), (None, Some(Reason::ExistingCustomer)))]
+    {
+        let mut told = scene.clone();
+        told.conversion.first_order = first_order;
+        assert_eq!(waits(&told), expected, "{first_order:?}");
+    }
+    let open = json!({"unknown_buyers": "review", "attribution": {"new_customers_only": false}});
+    assert_eq!(waits(&Scene::new(&open)), (None, None), "the terms promise nothing for new ones");
+    // The advocate brought the friend before.
+    let every = json!({"unknown_buyers": "review", "rewards": [
+        {"for": "advocate", "trigger": "every_purchase", "value": {"kind": "points", "points": 5}},
+    ]});
+    let mut before = Scene::new(&every);
+    (before.order, before.accepted) = (order(3), day(-1));
+    let again = Scene::new(&every).with_rivals(&[&before]);
+    assert_eq!((waits(&before), waits(&again)), (review, (None, None)));
+    before = before.event(EventType::Cancelled, day(3), None);
+    assert_eq!(waits(&Scene::new(&every).with_rivals(&[&before])), review);
+}
+
+#[test]
+fn self_referral_is_named_before_anything_that_is_remembered() {
+    let mut scene = known();
+    scene.conversion.identities.push(hint(4));
+    scene.known = knows(&[(day(-1), hint(4))]);
+    assert_eq!(scene.advocates(), Err(Reason::SelfReferral));
+}

@@ -1,0 +1,456 @@
+//! What is remembered of people: who bought what by whose recommendation, under each identity that an
+//! order names. One key says both that an order claims a friend and that the person is no new customer;
+//! what follows from it is decided in `passalong_core::orders::claims`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::{join, join_all};
+use passalong_core::fact::{Accepted, Conversion, FactKey, Order, Via};
+use passalong_core::ids::{CustomerPseudonym, Digest, HintPseudonym, Identity, OrderPseudonym};
+use passalong_core::mutation::{self, Mutation};
+use passalong_core::orders::claims::{
+    Admission, CLAIMS, Claim, Friendship, PURCHASES, Purchase, Standing, Weighed, admit, decided,
+    earliest, friendship, horizon,
+};
+use passalong_core::reward::ConversionKind;
+use passalong_core::settlement::{Known, remaining, settling};
+use passalong_core::time::{DAY, Day, Minute};
+use serde::{Deserialize, Serialize};
+
+use crate::customers;
+use crate::keys::{Ledger, PersonKey, Seen};
+use crate::orders::{self, has_room_aside, ranks};
+use crate::programs::Loaded;
+use crate::store::{Context, Entry, Host, Put, StoreError};
+
+/// Keys of one identity that are read, the earliest first: one page of a list.
+const READ: usize = 1_000;
+
+/// What rides in a [`PersonKey`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonMeta {
+    #[serde(rename = "k")]
+    pub kind: ConversionKind,
+    #[serde(rename = "a", skip_serializing_if = "Option::is_none", default)]
+    pub amount: Option<i64>,
+    /// The last day on which a purchase makes this person a known customer.
+    #[serde(rename = "u")]
+    pub until: String,
+    /// Under a customer id: the hints that the same order named.
+    #[serde(rename = "h", skip_serializing_if = "Vec::is_empty", default)]
+    pub hints: Vec<String>,
+    /// Under a hint: the customer id that the same order named.
+    #[serde(rename = "p", skip_serializing_if = "Option::is_none", default)]
+    pub customer: Option<String>,
+}
+
+/// A listed key of a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub identity: Identity,
+    pub seen: Seen,
+    pub meta: PersonMeta,
+}
+
+impl Listed {
+    pub fn read(entry: &Entry) -> Option<Self> {
+        let key: PersonKey = entry.key.parse().ok()?;
+        let meta = PersonMeta::deserialize(&entry.metadata).ok()?;
+        Some(Self { identity: key.identity, seen: key.seen, meta })
+    }
+
+    /// The purchase it says, with the digest that ranks it among reports of one order.
+    pub fn purchase(&self) -> Option<(Digest, Purchase)> {
+        let until = self.meta.until.parse().ok()?;
+        let Seen { accepted, order, digest, .. } = self.seen;
+        let amount = self.meta.amount.unwrap_or(0);
+        let is_purchase = self.meta.kind == ConversionKind::Purchase;
+        is_purchase.then_some((digest, Purchase { order, accepted, amount, until }))
+    }
+}
+
+/// The keys of an order under each identity it names. What brought no referral is remembered for as long
+/// as the terms say and one longest hold, so that no order is decided without it; what claims a friend
+/// is money and stays.
+pub fn person_puts<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    ledger: Ledger,
+    order: OrderPseudonym,
+    (key, conversion): (FactKey, &Conversion),
+) -> Vec<Put> {
+    let terms = program.versions.at(conversion.occurred_at).or_else(|| program.versions.first());
+    let days = terms.map_or(0, |version| version.terms.attribution.remember_days);
+    let until: Day = key.accepted.start().day().plus(days.into());
+    let customer = conversion.identities.iter().find_map(|identity| match identity {
+        Identity::Customer(customer) => Some(customer.to_string()),
+        Identity::Hint(_) => None,
+    });
+    let hints = conversion.identities.iter().filter_map(|identity| match identity {
+        Identity::Hint(hint) => Some(hint.to_string()),
+        Identity::Customer(_) => None,
+    });
+    let hints: Vec<String> = hints.collect();
+    let put = |identity: &Identity| {
+        let is_customer = matches!(identity, Identity::Customer(_));
+        let meta = PersonMeta {
+            kind: conversion.kind,
+            amount: conversion.amount,
+            until: until.to_string(),
+            hints: if is_customer { hints.clone() } else { Vec::new() },
+            customer: customer.clone().filter(|_| !is_customer),
+        };
+        let seen = Seen { accepted: key.accepted, order, ledger, digest: key.digest };
+        let key = PersonKey { program: program.id().clone(), identity: *identity, seen };
+        let put = Put::listed(&key, serde_json::to_value(&meta).unwrap_or_default());
+        match ledger.0 {
+            Some(_) => put,
+            None => put.until(until.start().plus((1 + LONGEST_HOLD) * DAY), cx.now),
+        }
+    };
+    conversion.identities.iter().map(put).collect()
+}
+
+/// No hold is longer, in days.
+const LONGEST_HOLD: i64 = 730;
+
+/// The keys of an identity, the earliest first, and whether there are more than are read.
+pub async fn listed<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    identity: Identity,
+) -> Result<(Vec<Listed>, bool), StoreError> {
+    let prefix = PersonKey::prefix(&[program.id(), &identity]);
+    let (entries, goes_on) = cx.first(&prefix, READ).await?;
+    Ok((entries.iter().filter_map(Listed::read).collect(), goes_on))
+}
+
+/// Who a customer is: the hints that the shop confirmed, and those that orders named together with the
+/// customer's id. Two lists.
+pub async fn known<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    customer: CustomerPseudonym,
+) -> Result<customers::Customer, StoreError> {
+    let record = customers::load(cx, program, customer);
+    let listed = listed(cx, program, Identity::Customer(customer));
+    let (record, listed) = join(record, listed).await;
+    let mut record = record?;
+    record.known.identities.extend(listed?.0.iter().flat_map(ties));
+    Ok(record)
+}
+
+/// The hints that an order named together with a customer's id.
+pub fn ties(listed: &Listed) -> Vec<(Minute, Identity)> {
+    let hints = listed.meta.hints.iter().filter_map(|hint| hint.parse().ok());
+    hints.map(|hint| (listed.seen.accepted, Identity::Hint(hint))).collect()
+}
+
+/// How thoroughly others are looked into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// For an answer that may change: a few claims, and no verdict that is not visible is computed.
+    Provisional,
+    /// For a verdict.
+    Final,
+}
+
+impl Depth {
+    const fn claims(self) -> usize {
+        match self {
+            Self::Provisional => 10,
+            Self::Final => CLAIMS,
+        }
+    }
+
+    const fn purchases(self) -> usize {
+        match self {
+            Self::Provisional => 5,
+            Self::Final => PURCHASES,
+        }
+    }
+}
+
+/// What a run has computed of claims whose verdicts are not visible.
+pub type Computed = BTreeMap<(OrderPseudonym, CustomerPseudonym), (Minute, Option<Admission>)>;
+
+/// What is read of others for an order.
+#[derive(Debug)]
+pub struct Question<'a> {
+    pub weighed: Weighed<'a>,
+    /// When the order was reported first.
+    pub reported: Minute,
+    /// Keys accepted later are not read.
+    pub up_to: Minute,
+    pub depth: Depth,
+    /// Whether hints that are confirmed for the friend matter: for orders without a proof.
+    pub binding: bool,
+    /// The ledger of the order's advocate, where it was read already.
+    pub ledger: Option<&'a BTreeMap<OrderPseudonym, Order>>,
+}
+
+/// What others say about an order.
+#[derive(Debug, Clone, Default)]
+pub struct Others {
+    pub claims: Vec<Claim>,
+    pub purchases: Vec<(Digest, Purchase)>,
+    pub crowded: bool,
+}
+
+/// Reads who else claims the friend, computes what was decided before and is not visible, and folds it.
+pub async fn standing<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    question: &Question<'_>,
+    computed: &mut Computed,
+) -> Result<Standing, StoreError> {
+    let others = others(cx, program, question, computed).await?;
+    let friendship = friendship(&question.weighed, &others.claims);
+    let is_silent = question.weighed.conversion.fact.first_order.is_none();
+    let mut crowded = others.crowded;
+    let known = if is_silent {
+        let known = is_known(cx, program, question, &others, &friendship).await?;
+        crowded |= known.is_none();
+        known.unwrap_or(false)
+    } else {
+        false
+    };
+    let Weighed { order, advocate, conversion, settled, .. } = question.weighed;
+    let refusal = orders::refusal(cx, program, (advocate, order), conversion, settled).await?;
+    let crowded = crowded && question.depth == Depth::Final;
+    Ok(Standing { friendship, known, crowded, refusal })
+}
+
+/// What of claims on a friend is listed: by order and advocate.
+#[derive(Debug, Default)]
+struct Found {
+    shared: BTreeSet<Identity>,
+    accepted: Option<Minute>,
+}
+
+/// Reads the claims on a friend and the purchases of the person: a list for each identity, and what is
+/// known of each claim.
+pub async fn others<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    question: &Question<'_>,
+    computed: &mut Computed,
+) -> Result<Others, StoreError> {
+    let weighed = &question.weighed;
+    let identities = &weighed.conversion.fact.identities;
+    let lists = identities.iter().map(|identity| listed(cx, program, *identity));
+    let mut others = Others::default();
+    let mut found: BTreeMap<(OrderPseudonym, CustomerPseudonym), Found> = BTreeMap::new();
+    for list in join_all(lists).await {
+        let (listed, goes_on) = list?;
+        let is_cut = listed.last().is_some_and(|last| last.seen.accepted <= question.up_to);
+        others.crowded |= goes_on && is_cut;
+        for one in listed.into_iter().filter(|one| one.seen.accepted <= question.up_to) {
+            others.purchases.extend(one.purchase());
+            let Some(advocate) = one.seen.ledger.0 else { continue };
+            if (one.seen.order, advocate) == (weighed.order, weighed.advocate) {
+                continue;
+            }
+            let slot = found.entry((one.seen.order, advocate)).or_default();
+            slot.shared.insert(one.identity);
+            slot.accepted = slot.accepted.into_iter().chain([one.seen.accepted]).min();
+        }
+    }
+    others.purchases.extend(weighed.facts.remembered());
+    let most = question.depth.claims();
+    others.crowded |= found.len() > most;
+    let mut found: Vec<_> = found.into_iter().collect();
+    found.sort_by_key(|((order, advocate), found)| (found.accepted, *order, *advocate));
+    for ((order, advocate), found) in found.into_iter().take(most) {
+        // A run that has come so far leaves this order to the next, which can read them all.
+        if !has_room_aside(cx) {
+            return Err(StoreError::no_room());
+        }
+        let claim = claim(cx, program, question, (order, advocate), found).await?;
+        let Some(mut claim) = claim else { continue };
+        if question.depth == Depth::Final && claim.is_to_compute(weighed.place(), &program.versions)
+        {
+            claim.computed = compute(cx, program, &claim, computed).await?;
+        }
+        others.claims.push(claim);
+    }
+    Ok(others)
+}
+
+/// One claim on a friend; none where its order was not recorded: what an interrupted request left behind
+/// must not overtake those that were decided without it.
+async fn claim<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    question: &Question<'_>,
+    (order, advocate): (OrderPseudonym, CustomerPseudonym),
+    found: Found,
+) -> Result<Option<Claim>, StoreError> {
+    let reports = orders::reports(cx, program, order).await?;
+    let Some(first) = reports.first() else { return Ok(None) };
+    let home = question.ledger.filter(|_| advocate == question.weighed.advocate);
+    let mut facts = match home.and_then(|ledger| ledger.get(&order)) {
+        Some(facts) => facts.clone(),
+        None => orders::in_ledger(cx, program, advocate, order).await?,
+    };
+    let place = question.weighed.place();
+    let verdict = facts.verdict.as_ref().map(|verdict| verdict.at);
+    let is_decided = verdict.is_some_and(|at| (at, order, advocate) < place);
+    // Of those who reported an order as missing, it belongs to one.
+    let by_hand = facts.conversion.as_ref().is_some_and(|it| it.fact.via == Via::Hand);
+    if by_hand && !is_decided && first.advocate != Some(advocate) {
+        return Ok(None);
+    }
+    let mut known = Known::default();
+    if !is_decided {
+        for (key, fact) in orders::events(cx, program, order).await? {
+            facts.add(key, fact);
+        }
+        known = self::known(cx, program, advocate).await?.known;
+    }
+    let conversion = facts.conversion.as_ref();
+    let joined = conversion.filter(|conversion| conversion.fact.via.is_joined());
+    let ranked = conversion.filter(|_| mutation::is_on(Mutation::RankedByOccurrence));
+    let ranked = ranked.map(|conversion| conversion.fact.occurred_at.minute_up());
+    let listed = found.accepted.map_or(first.key.accepted, |at| at.max(first.key.accepted));
+    let accepted = ranked.or(joined.map(|conversion| conversion.at)).unwrap_or(listed);
+    let friend = conversion.map(|conversion| &conversion.fact.identities);
+    let confirmed = confirmed(cx, program, question, &found.shared, friend).await?;
+    Ok(Some(Claim {
+        order,
+        advocate,
+        shared: found.shared,
+        accepted,
+        reports: ranks(&reports),
+        facts,
+        known,
+        confirmed,
+        computed: None,
+    }))
+}
+
+/// The hints that the shop confirmed for the customer of a claim. Read only where they decide.
+async fn confirmed<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    question: &Question<'_>,
+    shared: &BTreeSet<Identity>,
+    friend: Option<&Vec<Identity>>,
+) -> Result<BTreeSet<HintPseudonym>, StoreError> {
+    let by_customer = shared.iter().any(|identity| matches!(identity, Identity::Customer(_)));
+    let customer = friend.into_iter().flatten().find_map(|identity| match identity {
+        Identity::Customer(customer) => Some(*customer),
+        Identity::Hint(_) => None,
+    });
+    let Some(customer) = customer.filter(|_| question.binding && !by_customer) else {
+        return Ok(BTreeSet::new());
+    };
+    let record = customers::load(cx, program, customer).await?;
+    let until = question.weighed.settled;
+    let known = record.known.identities.iter().filter(|(since, _)| *since <= until);
+    let hints = known.filter_map(|(_, identity)| match identity {
+        Identity::Hint(hint) => Some(*hint),
+        Identity::Customer(_) => None,
+    });
+    Ok(hints.collect())
+}
+
+/// How a claim is decided that settles before and whose verdict is not visible: from the same facts.
+async fn compute<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    claim: &Claim,
+    computed: &mut Computed,
+) -> Result<Option<(Minute, Option<Admission>)>, StoreError> {
+    let slot = (claim.order, claim.advocate);
+    if let Some(known) = computed.get(&slot) {
+        return Ok(Some(*known));
+    }
+    let mut facts = claim.facts.undecided();
+    facts.stand(&claim.reports);
+    let Some(conversion) = facts.conversion.as_ref() else { return Ok(None) };
+    let version = program.versions.at(conversion.fact.occurred_at);
+    let Some(version) = version.or_else(|| program.versions.first()) else { return Ok(None) };
+    let settled = settling(&facts, conversion, &version.terms).at;
+    let weighed = Weighed {
+        order: claim.order,
+        advocate: claim.advocate,
+        conversion,
+        facts: &facts,
+        known: &claim.known,
+        versions: &program.versions,
+        settled,
+    };
+    let question = Question {
+        weighed,
+        reported: reported(&claim.reports, conversion),
+        up_to: horizon(settled),
+        depth: Depth::Final,
+        binding: conversion.fact.via == Via::Bound,
+        ledger: None,
+    };
+    let standing = Box::pin(standing(cx, program, &question, computed)).await?;
+    let admitted = decided(&weighed, admit(&weighed, &claim.reports, &standing), &standing);
+    computed.insert(slot, (settled, admitted));
+    Ok(Some((settled, admitted)))
+}
+
+/// When an order was reported first; it may have come into its ledger later.
+pub fn reported(reports: &[(Minute, Digest)], conversion: &Accepted<Conversion>) -> Minute {
+    reports.iter().map(|(at, _)| *at).min().unwrap_or(conversion.at)
+}
+
+/// Whether an earlier purchase of the person counts; nothing where there are more than can be read.
+async fn is_known<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    question: &Question<'_>,
+    others: &Others,
+    friendship: &Friendship,
+) -> Result<Option<bool>, StoreError> {
+    let weighed = &question.weighed;
+    let counting: Vec<Purchase> = earliest(others.purchases.iter().cloned())
+        .into_iter()
+        .filter(|purchase| purchase.counts(weighed, question.reported, friendship))
+        .collect();
+    let most = question.depth.purchases();
+    let is_cut = counting.len() > most;
+    for purchase in counting.into_iter().take(most) {
+        if !has_room_aside(cx) {
+            return Err(StoreError::no_room());
+        }
+        let mut facts = Order::default();
+        for (key, fact) in orders::events(cx, program, purchase.order).await? {
+            facts.add(key, fact);
+        }
+        let bought = bought(&purchase);
+        if remaining(&facts, &bought, Some(weighed.settled)).reversed.is_none() {
+            return Ok(Some(true));
+        }
+    }
+    Ok(if is_cut { None } else { Some(false) })
+}
+
+/// A purchase as its events see it.
+fn bought(purchase: &Purchase) -> Accepted<Conversion> {
+    Accepted {
+        at: purchase.accepted,
+        digest: Digest([0; 10]),
+        fact: Conversion {
+            kind: ConversionKind::Purchase,
+            amount: Some(purchase.amount),
+            currency: None,
+            identities: Vec::new(),
+            first_order: None,
+            occurred_at: purchase.accepted.start(),
+            segment: None,
+            action: None,
+            via: Via::Bound,
+            noted: None,
+            admission: Admission::First,
+            waived: false,
+            excluded: 0,
+            browser_only: false,
+        },
+    }
+}

@@ -75,14 +75,7 @@ pub struct Kv {
 
 impl Kv {
     pub fn new(seed: u64, staleness: Staleness) -> Self {
-        Self {
-            seed,
-            staleness,
-            keys: BTreeMap::new(),
-            writes: 0,
-            answers: 0,
-            held: Vec::new(),
-        }
+        Self { seed, staleness, keys: BTreeMap::new(), writes: 0, answers: 0, held: Vec::new() }
     }
 
     /// Whether the platform refuses a write of this key now.

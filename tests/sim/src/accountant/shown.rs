@@ -226,11 +226,9 @@ fn too_much(
         "fulfilled" => reward.open.clone(),
         _ => Vec::new(),
     });
+    // What was handed over and has ended since was earned.
     let net = own().filter(|reward| reward.role == "advocate" && reward.is_earned());
-    let net = net.flat_map(|reward| {
-        let has = reward.status != "expired";
-        has.then(|| std::iter::once(&reward.value).chain(&reward.taken)).into_iter().flatten()
-    });
+    let net = net.flat_map(|reward| std::iter::once(&reward.value).chain(&reward.taken));
     for (what, said, most) in [
         ("is owed", list(owed, "owed"), sums(due)),
         ("has earned", list(&me["totals"], "earned"), sums(net.cloned())),

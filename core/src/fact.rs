@@ -156,6 +156,9 @@ pub struct Conversion {
     /// What of the amount is excluded, by the terms that were known then: shown until the verdict.
     #[serde(rename = "ex", skip_serializing_if = "is_zero", default)]
     pub excluded: i64,
+    /// Of an order without a proof: the purchase that binds it.
+    #[serde(rename = "by", skip_serializing_if = "Option::is_none", default, with = "some_text")]
+    pub bound_by: Option<OrderPseudonym>,
     /// Only the buyer's browser reported it: it waits until the shop says that it is paid.
     #[serde(rename = "bo", skip_serializing_if = "std::ops::Not::not", default)]
     pub browser_only: bool,
@@ -300,8 +303,10 @@ pub struct Reviewed {
 /// an erasure changes no verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Remembered {
-    /// An earlier purchase of the same person; none, and no segment, where the order is the advocate's
-    /// own.
+    /// Of a purchase: its report. Without a purchase: the report of this order that names the advocate.
+    #[serde(rename = "d", skip_serializing_if = "Option::is_none", default, with = "some_text")]
+    pub report: Option<Digest>,
+    /// An earlier purchase of the same person.
     #[serde(rename = "o", skip_serializing_if = "Option::is_none", default, with = "some_text")]
     pub order: Option<OrderPseudonym>,
     #[serde(rename = "a", skip_serializing_if = "is_zero", default)]
@@ -558,9 +563,9 @@ impl Order {
         paid
     }
 
-    /// Whether an erased key said, up to that minute, that the order is the advocate's own.
-    pub fn is_own(&self, until: Minute) -> bool {
-        let is_own = |fact: &Remembered| fact.order.is_none() && fact.segment.is_none();
+    /// Whether an erased key said, up to that minute, that this report names the advocate.
+    pub fn is_own(&self, report: Digest, until: Minute) -> bool {
+        let is_own = |fact: &Remembered| fact.order.is_none() && fact.report == Some(report);
         self.remembered.iter().any(|((at, _), fact)| *at <= until && is_own(fact))
     }
 
@@ -573,9 +578,9 @@ impl Order {
 
     /// Earlier purchases of the same person, as erased keys said.
     pub fn remembered(&self) -> impl Iterator<Item = (Digest, Purchase)> {
-        self.remembered.iter().filter_map(|((accepted, digest), fact)| {
-            let (order, until) = (fact.order?, fact.until?);
-            Some((*digest, Purchase { order, accepted: *accepted, amount: fact.amount, until }))
+        self.remembered.iter().filter_map(|((accepted, _), fact)| {
+            let (order, until, report) = (fact.order?, fact.until?, fact.report?);
+            Some((report, Purchase { order, accepted: *accepted, amount: fact.amount, until }))
         })
     }
 

@@ -14,7 +14,7 @@ use crate::ids::{Digest, ProgramId};
 use crate::money::{Currency, MAX_AMOUNT};
 use crate::report::{CLOCK_LEEWAY, Item};
 use crate::reward::{Reason, Role, Rule};
-use crate::time::{DAY, Instant};
+use crate::time::{DAY, Day, Instant, Moment};
 use crate::words::words;
 
 pub use shop_words::{ListedCoupon, Meaning, StandsFor};
@@ -539,46 +539,80 @@ checked!(TimeZone, "must be an IANA time zone, for example Europe/Berlin", |text
 pub struct Version {
     /// From 1, in the order in which versions became valid.
     pub number: u32,
+    /// The first second in which it applies.
     pub valid_from: Instant,
     pub terms: Program,
 }
 
 /// All versions of one program, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Versions(Vec<Version>);
+pub struct Versions {
+    all: Vec<Version>,
+    /// What each is stored under, in the same order.
+    stored: Vec<(Moment, Digest)>,
+}
 
 impl Versions {
-    /// Numbers versions by `(valid_from, digest)`, so that every reader counts alike.
-    pub fn new(mut stored: Vec<(Instant, Digest, Program)>) -> Self {
+    /// Of the versions that become valid on one day (UTC), so many count: the first ones.
+    pub const A_DAY: usize = 20;
+
+    /// Numbers the versions that count by `(valid_from, digest)`, so that every reader counts alike.
+    pub fn new<T: Into<Moment>>(stored: Vec<(T, Digest, Program)>) -> Self {
+        let mut stored: Vec<(Moment, Digest, Program)> = stored
+            .into_iter()
+            .map(|(valid_from, digest, terms)| (valid_from.into(), digest, terms))
+            .collect();
         stored.sort_by_key(|(valid_from, digest, _)| (*valid_from, *digest));
-        let number = |(index, (valid_from, _, terms))| Version {
-            number: u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1),
-            valid_from,
-            terms,
-        };
-        Self(stored.into_iter().enumerate().map(number).collect())
+        let mut versions = Self::default();
+        for (valid_from, digest, terms) in stored {
+            if versions.of_day(valid_from.day()) >= Self::A_DAY {
+                continue;
+            }
+            let number = u32::try_from(versions.all.len()).unwrap_or(u32::MAX).saturating_add(1);
+            let valid_from_second = valid_from.instant_up();
+            versions.all.push(Version { number, valid_from: valid_from_second, terms });
+            versions.stored.push((valid_from, digest));
+        }
+        versions
+    }
+
+    /// How many versions become valid on a day.
+    pub fn of_day(&self, day: Day) -> usize {
+        let later = self.stored.iter().rev().skip_while(|(from, _)| from.day() > day);
+        later.take_while(|(from, _)| from.day() == day).count()
+    }
+
+    /// The version stored under these.
+    pub fn stored_under(&self, key: (Moment, Digest)) -> Option<&Version> {
+        let place = self.stored.iter().position(|stored| *stored == key)?;
+        self.all.get(place)
+    }
+
+    /// When the latest version becomes valid.
+    pub fn latest_from(&self) -> Option<Moment> {
+        self.stored.last().map(|(from, _)| *from)
     }
 
     /// The terms that apply to what occurred then; none before the program began.
     pub fn at(&self, occurred_at: Instant) -> Option<&Version> {
-        self.0.iter().rev().find(|version| version.valid_from <= occurred_at)
+        self.all.iter().rev().find(|version| version.valid_from <= occurred_at)
     }
 
     /// What applies now, or, before it began, the first version.
     pub fn current(&self, now: Instant) -> Option<&Version> {
-        self.at(now).or_else(|| self.0.first())
+        self.at(now).or_else(|| self.all.first())
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Version> {
-        self.0.iter()
+        self.all.iter()
     }
 
     pub fn first(&self) -> Option<&Version> {
-        self.0.first()
+        self.all.first()
     }
 
     pub fn latest(&self) -> Option<&Version> {
-        self.0.last()
+        self.all.last()
     }
 }
 

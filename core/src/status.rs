@@ -121,7 +121,7 @@ pub fn rewards(order: &Order, view: &View<'_>) -> Vec<Reward> {
     }
     // What becomes known of an advocate after settlement no longer counts.
     let until = view.now.minute_up().min(settling(order, conversion, &version.terms).at);
-    let by_itself = attribute(fact, order, view.advocate, view.known, versions, until);
+    let by_itself = attribute(conversion, order, view.advocate, view.known, versions, until);
     let admitted = match by_itself {
         Err(Reason::ExistingCustomer) if fact.waived => Ok(()),
         attributed => attributed,

@@ -93,6 +93,75 @@ impl fmt::Display for Instant {
     }
 }
 
+/// A moment to the millisecond, from which a version of the terms is valid. Shown, and sorted, as
+/// `20261122080000123`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Moment(i64);
+
+impl Moment {
+    /// So many milliseconds since 1970; clamped as an [`Instant`] is.
+    pub const fn from_millis(millis: i64) -> Self {
+        let seconds = Instant::from_seconds(millis.div_euclid(1_000)).seconds();
+        let is_kept = seconds == millis.div_euclid(1_000) && seconds < LAST;
+        Self(if is_kept { millis } else { seconds * 1_000 })
+    }
+
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    #[must_use]
+    pub const fn plus_millis(self, millis: i64) -> Self {
+        Self::from_millis(self.0.saturating_add(millis))
+    }
+
+    /// The second this moment lies in.
+    pub const fn instant(self) -> Instant {
+        Instant::from_seconds(self.0 / 1_000)
+    }
+
+    /// The first whole second not before this moment.
+    pub const fn instant_up(self) -> Instant {
+        Instant::from_seconds((self.0 + 999) / 1_000)
+    }
+
+    pub const fn day(self) -> Day {
+        self.instant().day()
+    }
+}
+
+impl From<Instant> for Moment {
+    fn from(instant: Instant) -> Self {
+        Self::from_millis(instant.seconds() * 1_000)
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let instant = self.instant();
+        let second = instant.seconds() % MINUTE;
+        write!(f, "{}{second:02}{:03}", instant.minute(), self.0 % 1_000)
+    }
+}
+
+impl FromStr for Moment {
+    type Err = TimeError;
+
+    fn from_str(text: &str) -> Result<Self, TimeError> {
+        if text.len() != 17 || !text.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(TimeError);
+        }
+        let (minute, rest) = text.split_at(12);
+        let (minute, rest): (Minute, i64) = (minute.parse()?, rest.parse().map_err(|_| TimeError)?);
+        let moment = Self::from(minute.start()).plus_millis(rest);
+        if rest < MINUTE * 1_000 && moment.0 == minute.start().seconds() * 1_000 + rest {
+            Ok(moment)
+        } else {
+            Err(TimeError)
+        }
+    }
+}
+
 impl Serialize for Instant {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -250,6 +319,24 @@ mod tests {
             assert_eq!(at.day().new_year(beyond).dashed(), "2200-01-01");
         }
         assert_eq!(at.day().dashed(), "2026-11-22");
+    }
+
+    #[test]
+    fn a_moment_sorts_by_its_text_and_reads_back() {
+        let at: Instant = "2026-11-22T08:00:59Z".parse().unwrap();
+        let moment = Moment::from(at).plus_millis(7);
+        assert_eq!(moment.to_string(), "20261122080059007");
+        assert_eq!("20261122080059007".parse(), Ok(moment));
+        assert_eq!((moment.instant(), moment.instant_up()), (at, at.plus(1)));
+        assert_eq!(Moment::from(at).instant_up(), at);
+        assert_eq!(moment.plus_millis(1_000).to_string(), "20261122080100007");
+        assert_eq!(moment.day(), at.day());
+        for bad in ["2026112208005900", "20261122080060000", "2026112208005900x", ""] {
+            assert_eq!(bad.parse::<Moment>(), Err(TimeError), "{bad}");
+        }
+        for (millis, clamped) in [(i64::MAX, LAST * 1_000), (-1, 0), (i64::MIN, 0)] {
+            assert_eq!(Moment::from_millis(millis).millis(), clamped);
+        }
     }
 
     #[test]

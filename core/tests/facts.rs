@@ -47,6 +47,7 @@ fn full_conversion() -> Conversion {
         admission: Admission::Again,
         waived: true,
         excluded: 990,
+        bound_by: None,
         browser_only: true,
         segment: Some("stammkunde".to_owned()),
         action: Some("review".to_owned()),
@@ -125,6 +126,7 @@ fn facts() -> Vec<(&'static str, Fact)> {
         admission: Admission::First,
         waived: false,
         excluded: 0,
+        bound_by: None,
         browser_only: false,
         segment: None,
         action: None,
@@ -217,6 +219,7 @@ fn more_facts() -> Vec<(&'static str, Fact)> {
         (
             "remembered of an earlier purchase",
             Fact::Remembered(Remembered {
+                report: Some(digest(6)),
                 order: Some(order(7)),
                 amount: 3000,
                 until: Some("20281122".parse().unwrap()),
@@ -230,7 +233,10 @@ fn more_facts() -> Vec<(&'static str, Fact)> {
                 ..Remembered::default()
             }),
         ),
-        ("remembered that an order is the advocate's own", Fact::Remembered(Remembered::default())),
+        (
+            "remembered that an order is the advocate's own",
+            Fact::Remembered(Remembered { report: Some(digest(6)), ..Remembered::default() }),
+        ),
     ]
 }
 
@@ -275,8 +281,8 @@ fn every_pinned_fact_reads_back_as_what_it_says() {
 fn no_field_of_a_fact_can_be_missing_or_of_another_kind() {
     // Fields left out where they are not set; all others are required.
     let optional = [
-        "a", "ac", "b", "bo", "c", "cn", "e", "ex", "f", "g", "h", "l", "m", "n", "o", "p", "q",
-        "s", "u", "v", "x", "y",
+        "a", "ac", "b", "bo", "by", "c", "cn", "d", "e", "ex", "f", "g", "h", "l", "m", "n", "o",
+        "p", "q", "s", "u", "v", "x", "y",
     ];
     for (name, fact) in facts() {
         let json = fact.to_json();
@@ -291,7 +297,8 @@ fn no_field_of_a_fact_can_be_missing_or_of_another_kind() {
                 Fact::Event(..) => matches!(field.as_str(), "e" | "o" | "s"),
                 Fact::State(_) => matches!(field.as_str(), "a" | "o"),
                 Fact::Fulfilment(_) => matches!(field.as_str(), "s" | "v"),
-                Fact::Verdict(_) | Fact::Reviewed(_) | Fact::Remembered(_) => false,
+                Fact::Verdict(_) => field == "d",
+                Fact::Reviewed(_) | Fact::Remembered(_) => false,
             };
             let left_out = optional.contains(&field.as_str()) && !required;
             assert_eq!(read.is_some(), left_out, "{name}: no {field}");
@@ -339,6 +346,7 @@ fn the_longest_facts_fit_into_the_metadata_of_a_key() {
     let event = Fact::Event(EventType::Refunded, event).to_json().to_string();
     assert!(event.len() <= 1024, "{} bytes", event.len());
     let remembered = Fact::Remembered(Remembered {
+        report: Some(digest(255)),
         order: Some(order(255)),
         amount: passalong_core::money::MAX_AMOUNT,
         until: Some(Instant::from_seconds(i64::MAX).day()),
@@ -352,6 +360,7 @@ fn the_longest_facts_fit_into_the_metadata_of_a_key() {
 fn what_is_remembered_is_read_from_a_ledger_like_the_keys_it_replaces() {
     let fact = |order_number, amount, until: &str| {
         Fact::Remembered(Remembered {
+            report: Some(digest(order_number + 100)),
             order: Some(order(order_number)),
             amount,
             until: Some(until.parse().unwrap()),
@@ -368,7 +377,10 @@ fn what_is_remembered_is_read_from_a_ledger_like_the_keys_it_replaces() {
     let facts = fold([
         (key(late, 1), fact(7, 3000, "20281101")),
         (key(early, 2), fact(8, 0, "20281031")),
-        (key(late, 3), Fact::Remembered(Remembered::default())),
+        (
+            key(late, 3),
+            Fact::Remembered(Remembered { report: Some(digest(6)), ..Remembered::default() }),
+        ),
         (key(early, 4), Fact::Remembered(segment)),
     ]);
     let purchase = |accepted: &str, number, amount, until: &str| Purchase {
@@ -381,14 +393,16 @@ fn what_is_remembered_is_read_from_a_ledger_like_the_keys_it_replaces() {
     assert_eq!(
         bought,
         [
-            (digest(2), purchase(early, 8, 0, "20281031")),
-            (digest(1), purchase(late, 7, 3000, "20281101")),
+            (digest(108), purchase(early, 8, 0, "20281031")),
+            (digest(107), purchase(late, 7, 3000, "20281101")),
         ]
     );
     let segments: Vec<_> = facts.remembered_segments().collect();
     assert_eq!(segments, [(at(early).minute(), "gold")]);
-    assert!(facts.is_own(at(late).minute()));
-    assert!(!facts.is_own(at(late).minute().plus(-60)), "a segment says nothing about the order");
+    assert!(facts.is_own(digest(6), at(late).minute()));
+    assert!(!facts.is_own(digest(5), at(late).minute()), "another report names somebody else");
+    let before = at(late).minute().plus(-60);
+    assert!(!facts.is_own(digest(6), before), "a segment says nothing about the order");
 }
 
 #[test]

@@ -5,14 +5,17 @@ use futures_util::future::join_all;
 use passalong_core::alias::{Alias, AliasClaim, owner};
 use passalong_core::ids::{CustomerPseudonym, ProgramId};
 use passalong_core::time::Minute;
-use serde_json::json;
 
 use crate::customers::Customer;
 use crate::keys::{AliasKey, CustomerKey, Field};
+use crate::metadata::Nothing;
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
 /// Aliases of one customer that are looked at: of two chosen at once one may be lost, and then another.
 const LOOKED_AT: usize = 4;
+/// Claims on one alias that are looked at: the first in time, one of which owns it. However many
+/// choose it later, an order by it is taken in.
+const CLAIMS: usize = 1_000;
 
 /// The claims on an alias that this location shows, the first in front.
 pub async fn claims<H: Host>(
@@ -20,7 +23,7 @@ pub async fn claims<H: Host>(
     program: &ProgramId,
     alias: Alias,
 ) -> Result<Vec<AliasClaim>, StoreError> {
-    let entries = cx.list(&AliasKey::prefix(&[program, &alias]), 1).await?;
+    let entries = cx.first(&AliasKey::prefix(&[program, &alias]), CLAIMS).await?.0;
     let claim = |entry: &Entry| entry.key.parse().ok().map(|key: AliasKey| key.claim);
     let mut claims: Vec<AliasClaim> = entries.iter().filter_map(claim).collect();
     claims.sort_unstable();
@@ -86,7 +89,7 @@ pub fn claim_puts(
 ) -> [Put; 2] {
     let claim = AliasClaim::of(at, customer);
     [field_key(program, customer, (at, alias)), alias_key(program, alias, claim)]
-        .map(|key| Put::listed(&key, json!({})))
+        .map(|key| Put::listed(&key, &Nothing {}))
 }
 
 /// The same keys, to be deleted: the customer's last.
@@ -112,7 +115,7 @@ pub async fn bury<H: Host>(
     let others = claims(cx, program, alias).await?;
     if !others.iter().any(|other| *other < claim) {
         let key = alias_key(program, alias, claim.of_nobody());
-        cx.put(&Put::listed(&key, json!({}))).await?;
+        cx.put(&Put::listed(&key, &Nothing {})).await?;
     }
     cx.delete(&alias_key(program, alias, claim)).await
 }

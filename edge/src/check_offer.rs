@@ -82,6 +82,7 @@ async fn decide<'p, H: Host>(
         admission: Admission::First,
         waived: false,
         excluded: 0,
+        bound_by: None,
         browser_only: false,
     };
     let known = people::known(cx, program, advocate).await?.known;

@@ -4,16 +4,16 @@
 //! click leads: it waits, collects what the others left in memory, and writes once. If it does not
 //! come back in time, because its isolate was busy or its request cut off, the next click leads.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use passalong_core::channel::Channel;
 use passalong_core::ids::{CustomerPseudonym, ProgramId};
 use passalong_core::mutation::{self, Mutation};
 use passalong_core::text::{base64url, from_base64url};
 use passalong_core::time::Day;
-use serde_json::{Value, json};
 
 use crate::keys::{Batch, ClickKey};
+use crate::metadata;
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
 /// The batch window, in milliseconds: longer by this for each open batch, so that an isolate with
@@ -114,9 +114,9 @@ pub async fn flush<H: Host>(cx: &Context<'_, H>, target: &Target) -> Result<(), 
     }
     let (listed, mut more) = encode(&open.visitors);
     if mutation::is_on(Mutation::Counter) {
-        listed.get("v").and_then(Value::as_str).unwrap_or_default().clone_into(&mut more);
+        more.clone_from(&listed.visitors);
     }
-    let put = Put::listed(&key, listed).value(more);
+    let put = Put::listed(&key, &listed).value(more);
     // Remembered before it is written, so that nobody who comes meanwhile begins another batch; but
     // not for long, as this request may be cut off.
     let remember = |until: u64| {
@@ -133,7 +133,7 @@ pub async fn flush<H: Host>(cx: &Context<'_, H>, target: &Target) -> Result<(), 
 }
 
 /// Seven bytes a visitor: six of the hash, one for the channel.
-fn encode(visitors: &Visitors) -> (Value, String) {
+fn encode(visitors: &Visitors) -> (metadata::Clicks, String) {
     let text = |visitors: &mut dyn Iterator<Item = (&[u8; 6], &Channel)>| {
         let bytes: Vec<u8> = visitors
             .flat_map(|(hash, channel)| hash.iter().copied().chain([*channel as u8]))
@@ -143,9 +143,7 @@ fn encode(visitors: &Visitors) -> (Value, String) {
     let listed = text(&mut visitors.iter().take(LISTED));
     let more = text(&mut visitors.iter().skip(LISTED));
     let left = visitors.len().saturating_sub(LISTED);
-    let metadata =
-        if left > 0 { json!({ "v": listed, "more": left }) } else { json!({ "v": listed }) };
-    (metadata, more)
+    (metadata::Clicks { visitors: listed, more: Some(left).filter(|left| *left > 0) }, more)
 }
 
 fn decode(text: &str, visitors: &mut Visitors) {
@@ -162,8 +160,9 @@ pub fn listed(entries: &[Entry]) -> (Visitors, bool) {
     let mut visitors = Visitors::new();
     let mut more = false;
     for entry in entries {
-        decode(entry.metadata.get("v").and_then(Value::as_str).unwrap_or_default(), &mut visitors);
-        more |= entry.metadata.get("more").is_some();
+        let clicks: metadata::Clicks = entry.read().unwrap_or_default();
+        decode(&clicks.visitors, &mut visitors);
+        more |= clicks.more.is_some();
     }
     (visitors, more)
 }
@@ -176,7 +175,10 @@ pub async fn read<H: Host>(
 ) -> Result<Visitors, StoreError> {
     let (mut visitors, more) = listed(entries);
     if more {
-        let long = entries.iter().filter(|entry| entry.metadata.get("more").is_some());
+        let is_long = |entry: &&Entry| {
+            entry.read().is_some_and(|clicks: metadata::Clicks| clicks.more.is_some())
+        };
+        let long = entries.iter().filter(is_long);
         let keys: Vec<String> = long.take(most).map(|entry| entry.key.clone()).collect();
         for value in cx.get_many(&keys).await?.into_iter().flatten() {
             decode(&value, &mut visitors);
@@ -185,21 +187,19 @@ pub async fn read<H: Host>(
     Ok(visitors)
 }
 
-/// The metadata of a folded day: unique clicks, and how many by each channel.
-pub fn folded(visitors: &Visitors) -> Value {
-    let channels: BTreeSet<&Channel> = visitors.values().collect();
-    let by_channel: serde_json::Map<String, Value> = channels
-        .into_iter()
-        .map(|channel| {
-            let count = visitors.values().filter(|other| *other == channel).count();
-            (channel.as_str().to_owned(), json!(count))
-        })
-        .collect();
-    json!({ "n": visitors.len(), "by": by_channel })
+/// What a folded day comes to: unique clicks, and how many by each channel.
+pub fn folded(visitors: &Visitors) -> metadata::Counted {
+    let mut by: BTreeMap<Channel, u64> = BTreeMap::new();
+    for channel in visitors.values() {
+        *by.entry(*channel).or_default() += 1;
+    }
+    metadata::Counted { clicks: visitors.len() as u64, by }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -208,6 +208,7 @@ mod tests {
             let visitors: Visitors =
                 (0..count).map(|n| ([n; 6], Channel::ALL[usize::from(n) % 12])).collect();
             let (metadata, more) = encode(&visitors);
+            let metadata = serde_json::to_value(metadata).unwrap();
             assert!(metadata.to_string().len() <= 1_024);
             assert_eq!(metadata.get("more").is_some(), count > 80);
             let entry = Entry { key: String::new(), metadata };
@@ -239,7 +240,8 @@ mod tests {
     #[test]
     fn a_batch_is_written_as_pinned() {
         let visitors = Visitors::from([([1; 6], Channel::WhatsApp), ([2; 6], Channel::Direct)]);
-        assert_eq!(encode(&visitors).0, json!({ "v": "AQEBAQEBAQICAgICAgA" }));
-        assert_eq!(folded(&visitors), json!({ "n": 2, "by": { "whatsapp": 1, "direct": 1 } }));
+        let written = serde_json::to_value((encode(&visitors).0, folded(&visitors))).unwrap();
+        let counted = json!({ "n": 2, "by": { "whatsapp": 1, "direct": 1 } });
+        assert_eq!(written, json!([{ "v": "AQEBAQEBAQICAgICAgA" }, counted]));
     }
 }

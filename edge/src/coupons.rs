@@ -11,11 +11,13 @@ use passalong_core::reward::Status;
 use passalong_core::status;
 use passalong_core::webhook::WebhookType;
 use passalong_core::wire::CronReport;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::cron::has_room;
 use crate::customers::Customer;
 use crate::keys::{DrawnKey, DuePoolKey};
+use crate::metadata::PoolName;
 use crate::news;
 use crate::orders::{self, ledger_put};
 use crate::outbox::{Body, announce};
@@ -63,8 +65,8 @@ pub async fn draw_due<H: Host>(cx: &Context<'_, H>, due: &[Entry], report: &mut 
             return;
         }
         // One pool that cannot be handled now must not keep the others waiting.
-        let name = entry.metadata.get("pool").and_then(Value::as_str).unwrap_or_default();
-        if draw(cx, (&key, name), report).await.is_err() {
+        let name = entry.read().map(|PoolName { pool }| pool.to_string()).unwrap_or_default();
+        if draw(cx, (&key, &name), report).await.is_err() {
             report.done = false;
         }
     }
@@ -75,23 +77,18 @@ fn goes_on<H: Host>(cx: &Context<'_, H>) -> bool {
 }
 
 /// How far a pool has been served. An old state costs a second look, and nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct Drawn {
     /// Draws that were made or, where there was nothing to hand over any more, passed.
+    #[serde(rename = "n")]
     count: usize,
     low: bool,
 }
 
 impl Drawn {
-    fn read(text: &str) -> Option<Self> {
-        let json: Value = serde_json::from_str(text).ok()?;
-        let count = usize::try_from(json.get("n")?.as_u64()?).ok()?;
-        Some(Self { count, low: json.get("low")?.as_bool()? })
-    }
-
     fn put(self, key: &DrawnKey) -> Put {
-        let value = json!({ "n": self.count, "low": self.low });
-        Put { metadata: None, ..Put::listed(key, Value::Null) }.value(value.to_string())
+        let value = serde_json::to_string(&self).unwrap_or_default();
+        Put { key: key.to_string(), value, metadata: None, ttl: None }
     }
 }
 
@@ -110,14 +107,14 @@ async fn draw<H: Host>(
         keys.into_iter().filter(|key| pool::is_certain(key.accepted, cx.now)).collect();
     let uploads = read_uploads(cx, &certain).await?;
     let uploads: Option<Vec<_>> = uploads.into_iter().collect();
-    let late = || StoreError("an upload is listed and not there".to_owned());
-    let uploads = uploads.ok_or_else(late)?;
+    let uploads = uploads.ok_or(StoreError::NotVisible)?;
     let uploaded = pool::codes(&uploads).len();
     let queue = places(cx, &program, due.pool, uploaded + 1).await?;
     let draws = pool::draws(&uploads, &queue, cx.now);
     let mark = DrawnKey { program: due.program.clone(), pool: due.pool };
-    let before = cx.get(&mark.to_string()).await?.as_deref().and_then(Drawn::read);
-    let before = before.unwrap_or_default();
+    let before = cx.get(&mark.to_string()).await?;
+    let before = before.and_then(|text| serde_json::from_str(&text).ok());
+    let before: Drawn = before.unwrap_or_default();
     let mut after = before;
     for draw in draws.iter().skip(before.count) {
         if !goes_on(cx) {

@@ -17,23 +17,25 @@ use passalong_core::reward::Rule;
 use passalong_core::settlement::{Case, Earned, Pace, Reported, settle, settling};
 use passalong_core::time::{DAY, HOUR, Instant, MINUTE, Minute, SETTLE};
 use passalong_core::wire::CronReport;
-use serde_json::{Value, json};
 
 use crate::coupons;
 use crate::customers::Customer;
 use crate::erasure;
 use crate::fold::fold_clicks;
 use crate::join::{Joined, join};
-use crate::keys::{AttemptKey, DueKey, DueMissingKey, DuePoolKey, Ledger, LedgerKey, TODO};
+use crate::keys::{AttemptKey, DueKey, DueMissingKey, DuePoolKey, Ledger, LedgerKey, TODO, Why};
+use crate::metadata::Due;
 use crate::missing_referral::{decide, found};
 use crate::news;
-use crate::orders::{self, Report, conversion_put, due_put, ledger_put, log_put, order_put, ranks};
+use crate::orders::{
+    self, Report, conversion_put, due_for, due_put, ledger_put, log_put, order_put, ranks,
+};
 use crate::outbox;
-use crate::people::{self, Computed, Depth, Question, person_puts};
+use crate::people::{self, Depth, Looked, Question, person_puts};
 use crate::programs::{self, Loaded};
 use crate::record_event;
 use crate::remind;
-use crate::store::{Context, Entry, Host, Put, StoreError};
+use crate::store::{Context, Entry, Host, StoreError};
 
 /// Operations a run may do; the platform allows 1,000.
 pub const BUDGET: u32 = 800;
@@ -175,8 +177,12 @@ async fn look_at_due<H: Host>(
             }
             report.looked_at += 1;
             // One order that cannot be handled now must not keep the others waiting.
-            if look(cx, (&key, &entry.metadata), &mut ledgers, report).await.is_err() {
+            let due = entry.read().unwrap_or_default();
+            if let Err(error) = look(cx, (&key, due), &mut ledgers, report).await {
                 report.done = false;
+                if let Some(line) = left_behind(&error) {
+                    cx.host.log(line);
+                }
             }
         }
         let is_last = orders.last().is_some_and(|last| last.key.parse::<AttemptKey>().is_ok());
@@ -184,6 +190,18 @@ async fn look_at_due<H: Host>(
         let page = cx.page(TODO, Some(&more)).await?;
         orders = page.entries;
         cursor = page.cursor;
+    }
+}
+
+/// What the operator is told of an order that is left to a later run: nothing where a later run is
+/// bound to come further.
+fn left_behind(error: &StoreError) -> Option<&'static str> {
+    match error {
+        StoreError::OutOfBudget | StoreError::NotVisible => None,
+        StoreError::Failed(_) => Some("an order was left to the next run: the store failed"),
+        StoreError::Cut => {
+            Some("an order waits, because more belongs to it than can be read at once")
+        }
     }
 }
 
@@ -201,7 +219,7 @@ enum Next {
 /// looked for again a day later: if the store is later than we assume, it is not here yet.
 async fn look<H: Host>(
     cx: &Context<'_, H>,
-    (key, pointer): (&DueKey, &Value),
+    (key, due): (&DueKey, Due),
     ledgers: &mut Ledgers,
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
@@ -216,7 +234,7 @@ async fn look<H: Host>(
         ledgers.remove(&(program.id().clone(), advocate));
     }
     let mut reports = listed.reports;
-    if pointer.get("expiring").is_some() {
+    if key.why == Why::Expiring {
         if let (Some(advocate), Some(report)) = (key.ledger.0, reports.first()) {
             remind::remind(cx, &program, (advocate, key.order), report).await?;
         }
@@ -228,8 +246,8 @@ async fn look<H: Host>(
         match join(cx, &program, key.order, first).await? {
             Joined::Nobody => {}
             Joined::NotBefore(next) => {
-                let due = due_put(&program, next, key.ledger, key.order);
-                cx.put(&Put { metadata: Some(pointer.clone()), ..due }).await?;
+                let next = due_for(&program, next, key.ledger, key.order, (key.why, due));
+                cx.put(&next).await?;
                 return cx.delete(&key.to_string()).await;
             }
             Joined::To(advocate) => {
@@ -253,19 +271,17 @@ async fn look<H: Host>(
         match next {
             Next::LookAt(next) => cx.put(&due_put(&program, next, ledger, key.order)).await?,
             Next::Remind(next) => {
-                let due = due_put(&program, next, ledger, key.order);
-                cx.put(&Put { metadata: Some(json!({ "expiring": true })), ..due }).await?;
+                let why = (Why::Expiring, Due::default());
+                cx.put(&due_for(&program, next, ledger, key.order, why)).await?;
             }
             Next::Nothing | Next::Wait => {}
         }
         is_visible |= !matches!(next, Next::Wait);
     }
     if !is_visible {
-        let since = pointer.get("since").and_then(Value::as_i64);
         // From the first look, not from when that was due: it may be days late.
-        let since = since.map_or(cx.now, Instant::from_seconds);
-        wait(cx, &program, (key, since), report).await?;
-    } else if pointer.get("again").is_some() {
+        wait(cx, &program, (key, due.since.unwrap_or(cx.now)), report).await?;
+    } else if key.why == Why::Event {
         let next = key.at.plus(AUDITED).max(cx.now.plus(MINUTE).minute_up());
         cx.put(&due_put(&program, next, key.ledger, key.order)).await?;
     }
@@ -281,9 +297,9 @@ async fn wait<H: Host>(
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
     if cx.now < since.plus(ORPHANED) {
-        let next = due_put(program, cx.now.plus(HOUR).minute_up(), key.ledger, key.order);
-        let metadata = Some(json!({ "since": since.seconds() }));
-        return cx.put(&Put { metadata, ..next }).await;
+        let next = cx.now.plus(HOUR).minute_up();
+        let why = (key.why, Due { since: Some(since) });
+        return cx.put(&due_for(program, next, key.ledger, key.order, why)).await;
     }
     if !orders::events(cx, program, key.order).await?.is_empty() {
         report.orphans += 1;
@@ -349,9 +365,9 @@ async fn audit<H: Host>(
     facts.stand(&ranks(reports));
     let now = decide(cx, (program, advocate, order), &customer, &facts, reports, ledger).await?;
     // Two runs that knew different claims gave it to two advocates.
-    let is_joined = facts.conversion.as_ref().is_some_and(|it| it.fact.via.is_joined());
+    let is_bound = facts.conversion.as_ref().is_some_and(|it| it.fact.via == Via::Bound);
     let has_other = |report: &Report| report.advocate.is_some_and(|other| other != advocate);
-    let joined_twice = is_joined && reports.first().is_some_and(has_other);
+    let joined_twice = is_bound && reports.first().is_some_and(has_other);
     let then = decided.verdict.as_ref().map(|verdict| (verdict.at, verdict.fact.clone()));
     // What an erasure took away is not missed.
     let differs = decided.differs || joined_twice || (now.is_some() && now != then);
@@ -461,10 +477,10 @@ async fn decide<H: Host>(
         reported: people::reported(&ranked, conversion),
         up_to: horizon(settled),
         depth: Depth::Final,
-        binding: conversion.fact.via == Via::Bound,
+        binding: false,
         ledger: Some(ledger),
     };
-    let standing = people::standing(cx, program, &question, &mut Computed::new()).await?;
+    let standing = people::standing(cx, program, &question, &mut Looked::default()).await?;
     let items = if version.terms.excluded == Excluded::default() {
         Vec::new()
     } else {
@@ -494,7 +510,6 @@ async fn items<H: Host>(
     order: OrderPseudonym,
     facts: &Order,
 ) -> Result<Vec<Item>, StoreError> {
-    let late = || StoreError("a report is not there".to_owned());
     let Some(conversion) = facts.conversion.as_ref() else { return Ok(Vec::new()) };
     let version = version_of(program, facts);
     let told = version.and_then(|version| {
@@ -502,12 +517,13 @@ async fn items<H: Host>(
         Reported::from(conversion).lines(facts, settles)
     });
     if let Some(told) = told {
-        return record_event::lines(cx, program, order, told).await?.ok_or_else(late);
+        let lines = record_event::lines(cx, program, order, told).await?;
+        return lines.ok_or(StoreError::NotVisible);
     }
     let Some(kept) = facts.report(conversion.digest) else { return Ok(Vec::new()) };
     let key = FactKey { accepted: kept.at, kind: FactKind::Conversion, digest: kept.digest };
     let record = orders::record_in_ledger(cx, program, advocate, order, key).await?;
-    record.map(|record| record.items).ok_or_else(late)
+    record.map(|record| record.items).ok_or(StoreError::NotVisible)
 }
 
 /// The advocate's earlier orders that came with this one in a day or from its click, as far as they
@@ -528,7 +544,7 @@ async fn pace<H: Host>(
         let other = near.order;
         let Some(facts) = ledger.get(&other) else { continue };
         if !orders::has_room_aside(cx) {
-            return Err(StoreError::no_room());
+            return Err(StoreError::OutOfBudget);
         }
         let reports = orders::reports(cx, program, other).await?;
         let own: Vec<Report> =

@@ -10,9 +10,9 @@ use passalong_core::seal::Sealed;
 use passalong_core::settlement::Known;
 use passalong_core::status::View;
 use passalong_core::time::{Instant, Minute};
-use serde_json::{Value, json};
 
 use crate::keys::{CustomerKey, Field};
+use crate::metadata::{self, Hints, Nothing, Segment};
 use crate::missing_referral::MissingMeta;
 use crate::programs::Loaded;
 use crate::store::{Context, Entry, Host, Put, StoreError};
@@ -50,25 +50,19 @@ impl Customer {
         for entry in entries {
             match entry.key.parse().map(|key: CustomerKey| key.field) {
                 Ok(Field::Id) => {
-                    customer.sealed =
-                        entry.metadata.get("s").and_then(Value::as_str).map(str::to_owned);
+                    customer.sealed = entry.read().map(|it: metadata::Sealed| it.sealed);
                 }
                 Ok(Field::Hints(since, _)) => {
-                    let hints =
-                        entry.metadata.get("h").and_then(Value::as_array).into_iter().flatten();
-                    let hints = hints.filter_map(|hint| hint.as_str()?.parse().ok());
-                    let hints = hints.map(|hint| (since, Identity::Hint(hint)));
+                    let hints = entry.read().map(|it: Hints| it.hints).unwrap_or_default();
+                    let hints = hints.into_iter().map(|hint| (since, Identity::Hint(hint)));
                     customer.known.identities.extend(hints);
                 }
                 Ok(Field::Segment(since, _)) => {
-                    let segment = entry.metadata.get("g").and_then(Value::as_str);
-                    let segment = segment.map(|segment| (since, segment.to_owned()));
+                    let segment = entry.read().map(|it: Segment| (since, it.segment));
                     customer.known.segments.extend(segment);
                 }
                 Ok(Field::Missing(filed, digest)) => {
-                    let meta = serde_json::from_value(entry.metadata.clone());
-                    let meta: Option<MissingMeta> = meta.ok();
-                    customer.missing.extend(meta.map(|meta| Missing {
+                    customer.missing.extend(entry.read().map(|meta: MissingMeta| Missing {
                         filed,
                         digest,
                         ordered_on: meta.ordered_on,
@@ -122,13 +116,27 @@ impl Customer {
     }
 }
 
+/// Keys of one customer that are read, of hints the first in time. Nobody's order fails because very
+/// many are kept.
+const FIELDS: usize = 2_000;
+
 /// Everything that is kept of a customer, in byte order.
 pub async fn kept<H: Host>(
     cx: &Context<'_, H>,
     program: &ProgramId,
     customer: CustomerPseudonym,
 ) -> Result<Vec<Entry>, StoreError> {
-    cx.list(&CustomerKey::prefix(&[program, &customer]), 2).await
+    let prefix = CustomerKey::prefix(&[program, &customer]);
+    let (mut entries, more) = cx.first(&prefix, FIELDS).await?;
+    if more {
+        // However many hints there are: what comes after them.
+        for field in ["id", "missing.", "segment."] {
+            entries.extend(cx.first(&format!("{prefix}{field}"), FIELDS).await?.0);
+        }
+        entries.sort_by(|one, other| one.key.cmp(&other.key));
+        entries.dedup_by(|one, other| one.key == other.key);
+    }
+    Ok(entries)
 }
 
 pub async fn load<H: Host>(
@@ -160,7 +168,7 @@ fn id_put(program: &Loaded, id: &CustomerId) -> Put {
     let customer = program.keys.customer(id);
     let sealed = program.keys.seal(Sealed::Customer, id.as_str());
     let key = CustomerKey { program: program.id().clone(), customer, field: Field::Id };
-    Put::listed(&key, json!({ "s": sealed })).value(sealed)
+    Put::listed(&key, &metadata::Sealed { sealed: sealed.clone() }).value(sealed)
 }
 
 /// The keys that a contact with this customer still has to write: none for a known one.
@@ -187,7 +195,7 @@ pub fn missing<H: Host>(
         let field = Field::Hints(cx.accepted(), digest);
         let customer = program.keys.customer(id);
         let key = CustomerKey { program: program.id().clone(), customer, field };
-        puts.push(Put::listed(&key, json!({ "h": texts })));
+        puts.push(Put::listed(&key, &Hints { hints }));
     }
     puts
 }
@@ -206,7 +214,8 @@ pub fn moved<H: Host>(
     let field = Field::Segment(cx.accepted(), digest);
     let customer = program.keys.customer(id);
     let key = CustomerKey { program: program.id().clone(), customer, field };
-    (last != Some(segment)).then(|| Put::listed(&key, json!({ "g": segment })))
+    let metadata = Segment { segment: segment.to_owned() };
+    (last != Some(segment)).then(|| Put::listed(&key, &metadata))
 }
 
 /// What stands for an erased customer until then: later writes are dropped.
@@ -217,5 +226,5 @@ pub fn tombstone<H: Host>(
     until: Instant,
 ) -> Put {
     let key = CustomerKey { program: program.clone(), customer, field: Field::Erased };
-    Put::listed(&key, json!({})).until(until, cx.now)
+    Put::listed(&key, &Nothing {}).until(until, cx.now)
 }

@@ -10,16 +10,15 @@ use std::collections::BTreeSet;
 use passalong_core::alias::Alias;
 use passalong_core::fact::{Fact, FactKey, FactKind, Order, Remembered};
 use passalong_core::ids::{CustomerPseudonym, Identity, OrderPseudonym};
-use passalong_core::orders::claims::earliest;
+use passalong_core::orders::claims::PURCHASES;
 use passalong_core::seal::Sealed;
 use passalong_core::settlement::Known;
 use passalong_core::time::{DAY, HOUR, Instant, Minute, SETTLE};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::aliases::bury;
 use crate::customers;
 use crate::keys::{CustomerKey, ErasedAliasKey, ErasedKey, Field, LedgerKey, PersonKey};
+use crate::metadata::{self, Erased};
 use crate::orders;
 use crate::people::{self, Listed};
 use crate::programs::{self, Loaded};
@@ -40,9 +39,8 @@ pub async fn erase<H: Host>(
     let until = cx.now.plus(REPEATED_DAYS * DAY);
     let kept = customers::kept(cx, program.id(), customer).await?;
     let key = ErasedKey { program: program.id().clone(), customer };
-    let since = cx.accepted();
-    let progress = Progress { until: until.seconds(), since, copied: None };
-    cx.put(&note_put(&key, &progress, cx.now)).await?;
+    let progress = Erased { until, since: cx.accepted(), copied: None };
+    cx.put(&note_put(&key, progress, cx.now)).await?;
     cx.put(&customers::tombstone(cx, program.id(), customer, until)).await?;
     delete(cx, program, customer, &kept).await?;
     Ok(until)
@@ -56,42 +54,29 @@ pub fn is_note(key: &str) -> bool {
 /// Does again what a note says; whether it was about a customer.
 pub async fn again<H: Host>(cx: &Context<'_, H>, note: &Entry) -> Result<bool, StoreError> {
     if let Ok(key) = note.key.parse::<ErasedAliasKey>() {
-        alias_again(cx, &key, &note.metadata).await?;
+        alias_again(cx, &key, note).await?;
         return Ok(false);
     }
     let Ok(key) = note.key.parse::<ErasedKey>() else { return Ok(false) };
     let Some(program) = programs::load(cx, &key.program).await? else { return Ok(false) };
-    let Ok(progress) = Progress::deserialize(&note.metadata) else { return Ok(false) };
+    let Some(progress) = note.read::<Erased>() else { return Ok(false) };
     let kept = customers::kept(cx, &key.program, key.customer).await?;
     let is_tombstone =
         |entry: &Entry| entry.key.parse().is_ok_and(|key: CustomerKey| key.field == Field::Erased);
     // Nobody is half erased: whoever sees something gone sees why.
     if !kept.iter().any(is_tombstone) {
-        let until = Instant::from_seconds(progress.until);
+        let until = progress.until;
         cx.put(&customers::tombstone(cx, &key.program, key.customer, until)).await?;
     }
     delete(cx, &program, key.customer, &kept).await?;
     if cx.now >= progress.since.plus(SETTLE).start() {
-        forget(cx, &program, &key, &progress, &kept).await?;
+        forget(cx, &program, &key, progress, &kept).await?;
     }
     Ok(true)
 }
 
-/// How far an erasure has come.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Progress {
-    /// Until when it is repeated, in seconds.
-    until: i64,
-    #[serde(with = "minute")]
-    since: Minute,
-    /// When what decides orders was copied into them last.
-    #[serde(with = "some_minute", skip_serializing_if = "Option::is_none", default)]
-    copied: Option<Minute>,
-}
-
-fn note_put(key: &ErasedKey, progress: &Progress, now: Instant) -> Put {
-    let until = Instant::from_seconds(progress.until);
-    Put::listed(key, serde_json::to_value(progress).unwrap_or_default()).until(until, now)
+fn note_put(key: &ErasedKey, progress: Erased, now: Instant) -> Put {
+    Put::listed(key, &progress).until(progress.until, now)
 }
 
 /// Copies are relied on no longer than this: an order that came since is decided an hour later at the
@@ -104,7 +89,7 @@ async fn forget<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     key: &ErasedKey,
-    progress: &Progress,
+    progress: Erased,
     kept: &[Entry],
 ) -> Result<(), StoreError> {
     let (own, _) = people::listed(cx, program, Identity::Customer(key.customer)).await?;
@@ -136,8 +121,8 @@ async fn forget<H: Host>(
     copies.dedup_by(|one, other| one.key == other.key);
     cx.put_all(&copies).await?;
     if age.is_none_or(|age| age > COPIES_LAST) {
-        let copied = Some(cx.accepted());
-        return cx.put(&note_put(key, &Progress { copied, ..progress.clone() }, cx.now)).await;
+        let next = Erased { copied: Some(cx.accepted()), ..progress };
+        return cx.put(&note_put(key, next, cx.now)).await;
     }
     let is_theirs = |one: &&Listed| {
         let by = one.meta.customer.as_ref();
@@ -180,7 +165,8 @@ async fn copies_as_advocate<H: Host>(
         for report in facts.reports() {
             let own = known.identities.iter();
             let own = own.filter(|(_, identity)| report.fact.identities.contains(identity));
-            let own = own.map(|(since, _)| (*since, Remembered::default()));
+            let named = Remembered { report: Some(report.digest), ..Remembered::default() };
+            let own = own.map(|(since, _)| (*since, named.clone()));
             let segments = known.segments.iter().map(|(since, segment)| {
                 (*since, Remembered { segment: Some(segment.clone()), ..Remembered::default() })
             });
@@ -190,9 +176,6 @@ async fn copies_as_advocate<H: Host>(
     }
     Ok(puts)
 }
-
-/// Earlier purchases that are copied into one order, the earliest first.
-const COPIED: usize = 20;
 
 /// What purchases of a person say about the person's orders in the ledgers of others.
 async fn copies_as_friend<H: Host>(
@@ -220,10 +203,13 @@ async fn copies_as_friend<H: Host>(
         let unreferred = listed
             .iter()
             .filter(|other| other.seen.ledger.0.is_none() && named.contains(&other.identity));
-        let earlier = earliest(unreferred.filter_map(Listed::purchase)).into_iter();
-        let earlier = earlier.filter(|purchase| purchase.accepted <= one.seen.accepted);
-        for purchase in earlier.take(COPIED) {
+        let mut earlier: Vec<_> = unreferred.filter_map(Listed::purchase).collect();
+        earlier.retain(|(_, purchase)| purchase.accepted <= one.seen.accepted);
+        earlier.sort_by_key(|(report, purchase)| (purchase.accepted, purchase.order, *report));
+        let earlier = earlier.into_iter();
+        for (report, purchase) in earlier.take(PURCHASES) {
             let fact = Remembered {
+                report: Some(report),
                 order: Some(purchase.order),
                 amount: purchase.amount,
                 until: Some(purchase.until),
@@ -247,43 +233,6 @@ fn copy(
     orders::ledger_put(program, advocate, order, (key, &fact))
 }
 
-/// A minute as its text.
-mod minute {
-    use passalong_core::time::Minute;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub fn serialize<S: Serializer>(minute: &Minute, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(minute)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Minute, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
-}
-
-/// The same, where there is one.
-mod some_minute {
-    use passalong_core::time::Minute;
-    use serde::{Deserializer, Serializer};
-
-    #[allow(clippy::ref_option, reason = "serde asks for this signature")]
-    pub fn serialize<S: Serializer>(
-        minute: &Option<Minute>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match minute {
-            Some(minute) => super::minute::serialize(minute, serializer),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Minute>, D::Error> {
-        super::minute::deserialize(deserializer).map(Some)
-    }
-}
-
 /// Deletes what is kept of a customer, except for the tombstone and what [`forget`] deletes. What a
 /// field points to goes before it.
 async fn delete<H: Host>(
@@ -294,7 +243,6 @@ async fn delete<H: Host>(
 ) -> Result<(), StoreError> {
     for entry in kept {
         match entry.key.parse().map(|key: CustomerKey| key.field) {
-            Ok(Field::Erased) => continue,
             Ok(Field::Alias(at, alias)) => {
                 // Whoever chose it this moment may still be about to write the claim.
                 if cx.now < at.start().plus(WRITTEN_WITHIN) {
@@ -302,7 +250,7 @@ async fn delete<H: Host>(
                 }
                 bury(cx, program.id(), alias, (at, customer)).await?;
             }
-            Ok(Field::Hints(..) | Field::Segment(..)) => continue,
+            Ok(Field::Erased | Field::Hints(..) | Field::Segment(..)) => continue,
             _ => {}
         }
         cx.delete(&entry.key).await?;
@@ -320,7 +268,8 @@ fn alias_note<H: Host>(
     let text = format!("{at}.{alias}");
     let claim = program.keys.digest(text.as_bytes());
     let key = ErasedAliasKey { program: program.id().clone(), customer, claim };
-    let note = Put::listed(&key, json!({ "s": program.keys.seal(Sealed::Alias, &text) }));
+    let sealed = program.keys.seal(Sealed::Alias, &text);
+    let note = Put::listed(&key, &metadata::Sealed { sealed });
     note.until(cx.now.plus(REPEATED_DAYS * DAY), cx.now)
 }
 
@@ -328,11 +277,11 @@ fn alias_note<H: Host>(
 async fn alias_again<H: Host>(
     cx: &Context<'_, H>,
     key: &ErasedAliasKey,
-    metadata: &Value,
+    note: &Entry,
 ) -> Result<(), StoreError> {
     let Some(program) = programs::load(cx, &key.program).await? else { return Ok(()) };
-    let sealed = metadata.get("s").and_then(Value::as_str).unwrap_or_default();
-    let text = program.keys.open(Sealed::Alias, sealed).unwrap_or_default();
+    let Some(metadata::Sealed { sealed }) = note.read() else { return Ok(()) };
+    let text = program.keys.open(Sealed::Alias, &sealed).unwrap_or_default();
     let claim = text
         .split_once('.')
         .and_then(|(at, alias)| Some((at.parse::<Minute>().ok()?, alias.parse::<Alias>().ok()?)));

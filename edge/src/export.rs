@@ -22,7 +22,7 @@ use crate::export_advocates::advocates;
 use crate::http::{Request, Response};
 use crate::keys::{LogKey, OrderKey};
 use crate::orders::{self, Record};
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::programs::{self, Loaded};
 use crate::read_rewards::logged;
 use crate::requests::{only, part, query};
@@ -327,8 +327,7 @@ async fn conversions<H: Host>(
     let mut rows = Vec::new();
     for ((key, order_id), record) in lines.iter().zip(records) {
         let record = record.and_then(|record| serde_json::from_str::<Record>(record).ok());
-        let late = || Problem::new(Code::Unavailable, "an order is on its way here; ask again");
-        let record = record.ok_or_else(|| late().retry_after(60))?;
+        let record = record.ok_or(StoreError::NotVisible)?;
         let order = if key.ledger.0.is_some() { referred.next() } else { None };
         let facts = match order {
             Some(order) => order.facts.clone(),

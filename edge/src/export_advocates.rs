@@ -7,7 +7,7 @@ use passalong_core::csv::Cell;
 use passalong_core::export::Row;
 use passalong_core::ids::CustomerPseudonym;
 use passalong_core::text::{base64url, from_base64url};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::customers::{self, Customer};
 use crate::days::NO_CURSOR;
@@ -15,6 +15,7 @@ use crate::export::{AT_ONCE, number_of};
 use crate::http::Request;
 use crate::keys::{ClicksKey, CustomerKey};
 use crate::me;
+use crate::metadata::Counted;
 use crate::problem::Problem;
 use crate::programs::{self, Loaded};
 use crate::requests::link;
@@ -123,9 +124,9 @@ async fn advocate_row<H: Host>(
 ) -> Result<Row, Problem> {
     let ledger = me::ledger(cx, program, *pseudonym).await?;
     let (totals, _) = me::referrals(program, &ledger, &record.view(*pseudonym, program, cx.now));
-    let days = cx.list(&ClicksKey::prefix(&[program.id(), pseudonym]), 1).await?;
-    let count = |entry: &Entry| entry.metadata.get("n").and_then(Value::as_i64);
-    let clicks: i64 = days.iter().filter_map(count).sum();
+    let days = cx.list(&ClicksKey::prefix(&[program.id(), pseudonym]), me::CLICKS_PAGES).await?;
+    let count = |entry: &Entry| Some(entry.read::<Counted>()?.clicks);
+    let clicks: u64 = days.iter().filter_map(count).sum();
     let code = code::issue(&program.keys, *pseudonym);
     let currency = programs::current(cx, program)?.terms.currency;
     let money = totals.earned.iter().filter_map(|(value, _)| match number_of(&json!(value)) {
@@ -137,7 +138,7 @@ async fn advocate_row<H: Host>(
         ("customer_id", Cell::text(record.open(program))),
         ("link", Cell::Word(link(request, program.id(), &code))),
         ("code", Cell::Word(code)),
-        ("clicks", Cell::Number(clicks)),
+        ("clicks", Cell::Number(i64::try_from(clicks).unwrap_or(i64::MAX))),
         ("signups", Cell::Number(totals.signups.into())),
         ("purchases", Cell::Number(totals.purchases.into())),
         ("pending", Cell::Number(totals.pending.into())),

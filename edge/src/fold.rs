@@ -5,14 +5,15 @@
 use std::collections::BTreeSet;
 
 use passalong_core::figures::Reach;
+use passalong_core::ids::ProgramId;
 use passalong_core::mutation::{self, Mutation};
-use passalong_core::time::{DAY, Day, SETTLE};
+use passalong_core::time::{DAY, Day, Instant, SETTLE};
 use passalong_core::wire::CronReport;
-use serde_json::{Value, json};
 
 use crate::clicks;
 use crate::cron::has_room;
 use crate::keys::{ClickKey, ClicksKey, DayKey, FoldedKey};
+use crate::metadata::{Counted, Folded, Nothing};
 use crate::programs::{self, Loaded};
 use crate::reach;
 use crate::store::{Context, Entry, Host, Put, StoreError};
@@ -23,6 +24,8 @@ pub const LATE_DAYS: i64 = 6;
 const KEPT_DAYS: i64 = 1_000;
 /// Visitors of one day that are told apart over all advocates.
 const TOLD_APART: usize = 200_000;
+/// The oldest raw clicks of a program that are looked at for days that were left behind.
+const OLDEST: usize = 1_000;
 
 /// Folds what is not folded yet, oldest day first. `marks` say what is.
 pub async fn fold_clicks<H: Host>(
@@ -40,10 +43,10 @@ pub async fn fold_clicks<H: Host>(
     let is_done = |key: &FoldedKey| {
         let text = key.to_string();
         let mark = marks.iter().find(|entry| entry.key == text);
-        mark.is_some_and(|mark| mark.metadata.get("done").is_some())
+        mark.and_then(Entry::read).is_some_and(|folded: Folded| folded.done)
     };
-    for program in programs::all(cx).await? {
-        for key in open_days(cx, &program, open, is_done).await? {
+    for (program, began) in programs::all(cx).await? {
+        for key in open_days(cx, (&program, began), open, is_done).await? {
             if !has_room(cx) {
                 report.done = false;
                 return Ok(());
@@ -56,19 +59,17 @@ pub async fn fold_clicks<H: Host>(
             if done {
                 reach::keep(cx, &program, key.day, fold.reach()).await?;
             }
-            let mark = reached.map_or(
-                json!({ "done": true }),
-                |after| json!({ "after": after, "sum": fold.sum }),
-            );
+            let sum = Some(fold.sum).filter(|_| !done);
+            let mark = Folded { done, after: reached, sum };
             let until = key.day.plus(LATE_DAYS + 3).start().max(cx.now.plus(2 * DAY));
-            cx.put(&Put::listed(&key, mark).until(until, cx.now)).await?;
+            cx.put(&Put::listed(&key, &mark).until(until, cx.now)).await?;
             if !done {
                 report.done = false;
                 return Ok(());
             }
         }
     }
-    cx.put(&Put::listed(&yesterday, json!({})).until(cx.now.plus(2 * DAY), cx.now)).await
+    cx.put(&Put::listed(&yesterday, &Nothing {}).until(cx.now.plus(2 * DAY), cx.now)).await
 }
 
 /// How far the folding of a day has come, and to what.
@@ -82,11 +83,10 @@ struct Fold {
 
 impl Fold {
     fn resumed(mark: Option<&Entry>) -> Self {
-        let field = |name: &str| mark.and_then(|mark| mark.metadata.get(name));
-        let after = field("after").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let sum = field("sum").and_then(|sum| serde_json::from_value(sum.clone()).ok());
+        let folded: Folded = mark.and_then(Entry::read).unwrap_or_default();
+        let after = folded.after.unwrap_or_default();
         let visitors = after.is_empty().then(BTreeSet::new);
-        Self { after, sum: sum.unwrap_or_default(), visitors }
+        Self { after, sum: folded.sum.unwrap_or_default(), visitors }
     }
 
     fn add(&mut self, visitors: &clicks::Visitors) {
@@ -110,15 +110,16 @@ impl Fold {
 /// pause, the oldest that still have clicks. Nothing to list once yesterday is done.
 async fn open_days<H: Host>(
     cx: &Context<'_, H>,
-    program: &Loaded,
+    (program, began): (&ProgramId, Instant),
     open: Day,
     is_done: impl Fn(&FoldedKey) -> bool,
 ) -> Result<Vec<FoldedKey>, StoreError> {
-    let key = |day| FoldedKey { program: program.id().clone(), day };
-    let week = (1..=LATE_DAYS).map(|back| open.plus(-back)).filter(|day| !before(program, *day));
+    let key = |day| FoldedKey { program: program.clone(), day };
+    // Nothing was clicked before there was a program.
+    let week = (1..=LATE_DAYS).map(|back| open.plus(-back)).filter(|day| *day >= began.day());
     let mut keys: Vec<FoldedKey> = week.map(key).filter(|key| !is_done(key)).collect();
     if !keys.is_empty() {
-        let oldest = cx.list(&ClickKey::prefix(&[program.id()]), 1).await?;
+        let (oldest, _) = cx.first(&ClickKey::prefix(&[program]), OLDEST).await?;
         let days = oldest.iter().filter_map(|entry| entry.key.parse::<ClickKey>().ok());
         let late = days.map(|click| click.day).filter(|day| *day < open);
         keys.extend(late.map(key).filter(|key| !is_done(key)));
@@ -128,15 +129,15 @@ async fn open_days<H: Host>(
     Ok(keys)
 }
 
-/// Nothing was clicked before there was a program.
-fn before(program: &Loaded, day: Day) -> bool {
+/// Whether a day is before the program's first: nothing was clicked then, so it is never folded.
+pub fn before(program: &Loaded, day: Day) -> bool {
     program.versions.first().is_some_and(|first| day < first.valid_from.day())
 }
 
 /// Folds one day, advocate by advocate, from where it stopped; where it stops again, if it does.
 async fn fold_day<H: Host>(
     cx: &Context<'_, H>,
-    program: &Loaded,
+    program: &ProgramId,
     day: Day,
     fold: &mut Fold,
     report: &mut CronReport,
@@ -146,7 +147,7 @@ async fn fold_day<H: Host>(
     let after = fold.after.clone();
     let mut reached = after.clone();
     loop {
-        let page = cx.page(&ClickKey::prefix(&[program.id(), &day]), cursor.as_deref()).await?;
+        let page = cx.page(&ClickKey::prefix(&[program, &day]), cursor.as_deref()).await?;
         for entry in page.entries {
             let Ok(key) = entry.key.parse::<ClickKey>() else { continue };
             if key.customer.to_string() <= after {
@@ -183,7 +184,7 @@ fn customer_of(entry: &Entry) -> Option<String> {
 /// Writes one advocate's day; whose it was.
 async fn write<H: Host>(
     cx: &Context<'_, H>,
-    program: &Loaded,
+    program: &ProgramId,
     day: Day,
     entries: &[Entry],
     fold: &mut Fold,
@@ -192,16 +193,15 @@ async fn write<H: Host>(
     let key = entries.first().and_then(|entry| entry.key.parse::<ClickKey>().ok());
     let Some(key) = key else { return Ok(String::new()) };
     let visitors = clicks::read(cx, entries, usize::MAX).await?;
-    let mut metadata: Value = clicks::folded(&visitors);
-    let folded = ClicksKey { program: program.id().clone(), customer: key.customer, day };
+    let mut counted = clicks::folded(&visitors);
+    let folded = ClicksKey { program: program.clone(), customer: key.customer, day };
     if mutation::is_on(Mutation::Adding) {
         let before = cx.page(&folded.to_string(), None).await?.entries;
-        let before = before.first().and_then(|entry| entry.metadata.get("n")?.as_u64());
-        let sum = visitors.len() as u64 + before.unwrap_or(0);
-        metadata.as_object_mut().map(|metadata| metadata.insert("n".to_owned(), json!(sum)));
+        let before: Option<Counted> = before.first().and_then(Entry::read);
+        counted.clicks += before.map_or(0, |before| before.clicks);
     }
     let until = day.plus(KEPT_DAYS).start().max(cx.now.plus(2 * DAY));
-    cx.put(&Put::listed(&folded, metadata).until(until, cx.now)).await?;
+    cx.put(&Put::listed(&folded, &counted).until(until, cx.now)).await?;
     fold.add(&visitors);
     report.folded += 1;
     Ok(key.customer.to_string())

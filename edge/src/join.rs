@@ -10,7 +10,7 @@ use passalong_core::time::{HOUR, Minute, SETTLE};
 
 use crate::keys::{Ledger, OrderKey};
 use crate::orders::{self, Record, Report, conversion_put, ledger_put, log_put, order_put};
-use crate::people::{self, Computed, Depth, Question, person_puts};
+use crate::people::{self, Depth, Looked, Question, person_puts};
 use crate::programs::Loaded;
 use crate::store::{Context, Host, StoreError};
 
@@ -42,8 +42,8 @@ pub async fn join<H: Host>(
     let Some(record) = read(cx, program, order, report).await? else { return Ok(Joined::Nobody) };
     let Some(conversion) = record.unproven.clone() else { return Ok(Joined::Nobody) };
     let bound = bound(cx, program, order, &conversion, report).await?;
-    let Some(advocate) = bound else { return Ok(Joined::Nobody) };
-    let conversion = Conversion { via: Via::Bound, ..conversion };
+    let Some((advocate, by)) = bound else { return Ok(Joined::Nobody) };
+    let conversion = Conversion { via: Via::Bound, bound_by: Some(by), ..conversion };
     let key = FactKey { accepted: cx.accepted(), kind: FactKind::Conversion, ..report.key };
     let ledger = Ledger(Some(advocate));
     let mut puts = person_puts(cx, program, ledger, order, (key, &conversion));
@@ -68,18 +68,18 @@ async fn read<H: Host>(
 ) -> Result<Option<Record>, StoreError> {
     let key = OrderKey { program: program.id().clone(), order, fact: report.key };
     let value = cx.get(&key.to_string()).await?;
-    let value = value.ok_or_else(|| StoreError("a report is not there yet".to_owned()))?;
+    let value = value.ok_or(StoreError::NotVisible)?;
     Ok(serde_json::from_str(&value).ok())
 }
 
-/// Whose friend the person is who ordered, by an earlier order that brought its proof.
+/// Whose friend the person is who ordered, and by which earlier order that brought its proof.
 pub async fn bound<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     order: OrderPseudonym,
     conversion: &Conversion,
     report: &Report,
-) -> Result<Option<CustomerPseudonym>, StoreError> {
+) -> Result<Option<(CustomerPseudonym, OrderPseudonym)>, StoreError> {
     let version = program.versions.at(conversion.occurred_at);
     if version.is_none_or(|version| version.terms.attribution.bound_days == 0) {
         return Ok(None);
@@ -103,7 +103,7 @@ pub async fn bound<H: Host>(
         binding: true,
         ledger: None,
     };
-    let others = people::others(cx, program, &question, &mut Computed::new()).await?;
+    let others = people::others(cx, program, &question, &mut Looked::default()).await?;
     Ok(bound_to(&weighed, &others.claims).filter(|_| !others.crowded))
 }
 

@@ -1,15 +1,21 @@
 //! The names of all keys in the store, one type per prefix. Parts are separated by `/`; what a list
 //! needs comes first.
 
+mod parts;
+
 use std::fmt;
 use std::str::FromStr;
 
 use passalong_core::alias::{Alias, AliasClaim};
 use passalong_core::fact::FactKey;
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym, ProgramId};
-use passalong_core::missing_referral::{self, Outcome};
 use passalong_core::reward::RewardId;
-use passalong_core::time::{Day, Instant, Minute};
+use passalong_core::time::{Day, Minute};
+
+pub use parts::{
+    About, Batch, Decision, EndpointPart, Field, Filed, Latest, Ledger, Posted, Revoked, Saved,
+    Seen, Why,
+};
 
 /// What all keys begin with that tell the cron what there is to do. In byte order: pools to draw
 /// from (`todo.coupons`) and what is done (`todo.days`, `todo.folded`) amid erasures (`todo.alias`,
@@ -62,13 +68,18 @@ macro_rules! key {
 }
 
 key!(
-    /// One version of a program's terms.
-    ProgramKey "program" { program: ProgramId, valid_from: Minute, digest: Digest }
+    /// That there is such a program: written once, after its first terms. All programs share this one
+    /// list, so it holds one small key for each.
+    ProgramKey "program" { program: ProgramId }
 );
 key!(
-    /// A generation of a program's keys that counts no more. Listed with the program, so that no
-    /// request pays for it.
-    RevokedKey "program" { program: ProgramId, generation: Revoked }
+    /// One version of a program's terms. All settings of a program are in one list: what is small and
+    /// what is revoked comes before the terms, of which there may be many.
+    TermsKey "settings" { program: ProgramId, version: Saved }
+);
+key!(
+    /// A generation of a program's keys that counts no more.
+    RevokedKey "settings" { program: ProgramId, generation: Revoked }
 );
 key!(
     /// One field of a customer: see [`Field`].
@@ -91,8 +102,11 @@ key!(
     DayKey "todo.days" { day: Day }
 );
 key!(
-    /// A pointer: look at this order then. By time first, so that one list serves all programs.
-    DueKey "todo.order" { at: Minute, program: ProgramId, ledger: Ledger, order: OrderPseudonym }
+    /// A pointer: look at this order then. By time first, so that one list serves all programs. Why is
+    /// part of it, so that two reasons in one minute are two keys.
+    DueKey "todo.order" {
+        at: Minute, program: ProgramId, ledger: Ledger, order: OrderPseudonym, why: Why
+    }
 );
 key!(
     /// A fact of an advocate's ledger.
@@ -159,9 +173,8 @@ key!(
     ErasedKey "todo.erased" { program: ProgramId, customer: CustomerPseudonym }
 );
 key!(
-    /// An endpoint of the merchant's webhooks, and what happened to it. Listed with the program, so
-    /// that no request pays for it.
-    EndpointKey "program" { program: ProgramId, endpoint: EndpointPart }
+    /// An endpoint of the merchant's webhooks, and what happened to it.
+    EndpointKey "settings" { program: ProgramId, endpoint: EndpointPart }
 );
 key!(
     /// A message to the merchant.
@@ -209,259 +222,6 @@ key!(
     DuePoolKey "todo.coupons" { at: Minute, program: ProgramId, pool: Digest }
 );
 
-/// Declares a part of a key that is a choice or a plain word.
-macro_rules! part {
-    ($name:ident, $self:ident, $f:ident, $show:expr, $text:ident, $read:expr) => {
-        impl fmt::Display for $name {
-            fn fmt(&$self, $f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                $show
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = ();
-
-            fn from_str($text: &str) -> Result<Self, ()> {
-                $read
-            }
-        }
-    };
-}
-
-/// Whose ledger an order is in; `-` where it has no advocate, or none is known yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Ledger(pub Option<CustomerPseudonym>);
-
-part!(
-    Ledger,
-    self,
-    f,
-    match self.0 {
-        Some(customer) => write!(f, "{customer}"),
-        None => f.write_str("-"),
-    },
-    text,
-    match text {
-        "-" => Ok(Self(None)),
-        text => text.parse().map(|customer| Self(Some(customer))).map_err(|_| ()),
-    }
-);
-
-/// An order that a person placed: when it was accepted, whose referral it is, and by which report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Seen {
-    pub accepted: Minute,
-    pub order: OrderPseudonym,
-    pub ledger: Ledger,
-    pub digest: Digest,
-}
-
-part!(
-    Seen,
-    self,
-    f,
-    write!(f, "{}.{}.{}.{}", self.accepted, self.order, self.ledger, self.digest),
-    text,
-    {
-        let mut parts = text.split('.');
-        let mut part = || parts.next().ok_or(());
-        let seen = Self {
-            accepted: part()?.parse().map_err(|_| ())?,
-            order: part()?.parse().map_err(|_| ())?,
-            ledger: part()?.parse()?,
-            digest: part()?.parse().map_err(|_| ())?,
-        };
-        if parts.next().is_some() { Err(()) } else { Ok(seen) }
-    }
-);
-
-/// The number of a revoked generation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Revoked(pub u32);
-
-part!(
-    Revoked,
-    self,
-    f,
-    write!(f, "revoked.{}", self.0),
-    text,
-    text.strip_prefix("revoked.").and_then(|text| text.parse().ok()).map(Self).ok_or(())
-);
-
-/// A report that supersedes earlier ones: the minute in which it was accepted, and its digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Posted(pub Minute, pub Digest);
-
-part!(Posted, self, f, write!(f, "{}.{}", self.0, self.1), text, {
-    let (minute, digest) = text.split_once('.').ok_or(())?;
-    Ok(Self(minute.parse().map_err(|_| ())?, digest.parse().map_err(|_| ())?))
-});
-
-/// An endpoint, or something about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EndpointPart {
-    pub id: Digest,
-    pub about: About,
-}
-
-/// What a key says of an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum About {
-    /// Where it is, and what is sent there.
-    Itself,
-    /// It answered that it is gone.
-    Disabled,
-    /// This generation of its secret took over.
-    Rotated(u32),
-}
-
-part!(
-    EndpointPart,
-    self,
-    f,
-    match self.about {
-        About::Itself => write!(f, "endpoint.{}", self.id),
-        About::Disabled => write!(f, "endpoint.{}.disabled", self.id),
-        About::Rotated(generation) => write!(f, "endpoint.{}.rotated.{generation}", self.id),
-    },
-    text,
-    {
-        let mut parts = text.split('.');
-        let is_endpoint = parts.next() == Some("endpoint");
-        let id = parts.next().and_then(|id| id.parse().ok()).filter(|_| is_endpoint).ok_or(())?;
-        let about = match (parts.next(), parts.next(), parts.next()) {
-            (None, ..) => About::Itself,
-            (Some("disabled"), None, _) => About::Disabled,
-            (Some("rotated"), Some(generation), None) => {
-                About::Rotated(generation.parse().map_err(|_| ())?)
-            }
-            _ => return Err(()),
-        };
-        Ok(Self { id, about })
-    }
-);
-
-/// An instant of which the latest comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Latest(pub Instant);
-
-/// Ten digits hold every instant there is.
-const END: i64 = 9_999_999_999;
-
-part!(Latest, self, f, write!(f, "{:010}", END - self.0.seconds()), text, {
-    let is_whole = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit());
-    let left: i64 = text.parse().ok().filter(|_| is_whole).ok_or(())?;
-    let at = Instant::from_seconds(END - left);
-    if at.seconds() == END - left { Ok(Self(at)) } else { Err(()) }
-});
-
-/// A random name, so that two isolates never share a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Batch(pub [u8; 8]);
-
-part!(
-    Batch,
-    self,
-    f,
-    f.write_str(&passalong_core::text::base32(&self.0)),
-    text,
-    passalong_core::text::from_base32(text).map(Self).ok_or(())
-);
-
-/// Who reported a missing referral, when, and for which day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Filed {
-    pub at: Minute,
-    pub customer: CustomerPseudonym,
-    pub ordered_on: Day,
-}
-
-part!(Filed, self, f, write!(f, "{}.{}.{}", self.at, self.customer, self.ordered_on), text, {
-    let mut parts = text.split('.');
-    let (at, customer) = since(&mut parts)?;
-    let ordered_on = parts.next().and_then(|day| day.parse().ok()).ok_or(())?;
-    if parts.next().is_some() { Err(()) } else { Ok(Self { at, customer, ordered_on }) }
-});
-
-/// A decision as a part of a key: when, what and about whom. No fact has such a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Decision(pub missing_referral::Decision);
-
-part!(
-    Decision,
-    self,
-    f,
-    write!(f, "{}.{}.{}", self.0.at, self.0.outcome, self.0.customer),
-    text,
-    {
-        let mut parts = text.split('.');
-        let (at, outcome) = since(&mut parts)?;
-        let customer = parts.next().and_then(|part| part.parse().ok()).ok_or(())?;
-        let decision = missing_referral::Decision { at, customer, outcome };
-        if parts.next().is_some() { Err(()) } else { Ok(Self(decision)) }
-    }
-);
-
-/// What is kept of a customer, each in a key of its own, so that each is erased by one delete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Field {
-    /// The merchant's id, sealed.
-    Id,
-    /// A set of hints, and the minute from which they count.
-    Hints(Minute, Digest),
-    /// The segment the shop put the customer into, and the minute from which it counts.
-    Segment(Minute, Digest),
-    /// A missing referral that the customer reported, and when.
-    Missing(Minute, Digest),
-    /// What the merchant decided on it, and when.
-    Decided(Minute, Digest, Outcome),
-    /// An alias, and the minute in which it was chosen: see [`AliasKey`].
-    Alias(Minute, Alias),
-    /// Erased: later writes are dropped while this stands.
-    Erased,
-}
-
-part!(
-    Field,
-    self,
-    f,
-    match self {
-        Self::Id => f.write_str("id"),
-        Self::Hints(since, digest) => write!(f, "hints.{since}.{digest}"),
-        Self::Segment(since, digest) => write!(f, "segment.{since}.{digest}"),
-        Self::Missing(filed, digest) => write!(f, "missing.{filed}.{digest}"),
-        Self::Decided(at, digest, outcome) => write!(f, "decided.{at}.{digest}.{outcome}"),
-        Self::Alias(at, alias) => write!(f, "alias.{at}.{alias}"),
-        Self::Erased => f.write_str("erased"),
-    },
-    text,
-    {
-        let mut parts = text.split('.');
-        let name = parts.next();
-        let field = match name {
-            Some("id") => Self::Id,
-            Some("erased") => Self::Erased,
-            Some("hints") => since(&mut parts).map(|(at, digest)| Self::Hints(at, digest))?,
-            Some("segment") => since(&mut parts).map(|(at, digest)| Self::Segment(at, digest))?,
-            Some("alias") => since(&mut parts).map(|(at, alias)| Self::Alias(at, alias))?,
-            Some("missing") => since(&mut parts).map(|(at, digest)| Self::Missing(at, digest))?,
-            Some("decided") => {
-                let (at, digest) = since(&mut parts)?;
-                let outcome = parts.next().and_then(|part| part.parse().ok()).ok_or(())?;
-                Self::Decided(at, digest, outcome)
-            }
-            _ => return Err(()),
-        };
-        if parts.next().is_some() { Err(()) } else { Ok(field) }
-    }
-);
-
-/// The minute from which a field counts, and what tells it from others.
-fn since<'t, T: FromStr>(parts: &mut impl Iterator<Item = &'t str>) -> Result<(Minute, T), ()> {
-    let since = parts.next().and_then(|part| part.parse().ok()).ok_or(())?;
-    Ok((since, parts.next().and_then(|part| part.parse().ok()).ok_or(())?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -476,8 +236,9 @@ mod tests {
             }
         }
         let fact = "202611220800.conversion.0123456789abcdef";
-        check::<ProgramKey>("program/teehaus/202611220800/0123456789abcdef");
-        check::<RevokedKey>("program/teehaus/revoked.1");
+        check::<ProgramKey>("program/te");
+        check::<TermsKey>("settings/teehaus/terms.20261122080000123.0123456789abcdef");
+        check::<RevokedKey>("settings/teehaus/revoked.1");
         check::<CustomerKey>("customer/teehaus/0123456789a0/id");
         check::<CustomerKey>("customer/teehaus/0123456789a0/hints.202611220800.0123456789abcdef");
         check::<CustomerKey>("customer/teehaus/0123456789a0/segment.202611220800.0123456789abcdef");
@@ -488,8 +249,9 @@ mod tests {
         check::<ClicksKey>("clicks/teehaus/0123456789a0/20261122");
         check::<DayKey>("todo.days/20261122");
         check::<FoldedKey>("todo.folded/teehaus/20261122");
-        check::<DueKey>("todo.order/202611220800/teehaus/0123456789a0/0123456789abcdef");
-        check::<DueKey>("todo.order/202611220800/teehaus/-/0123456789abcdef");
+        check::<DueKey>("todo.order/202611220800/teehaus/0123456789a0/0123456789abcdef/look");
+        check::<DueKey>("todo.order/202611220800/teehaus/-/0123456789abcdef/event");
+        check::<DueKey>("todo.order/202611220800/teehaus/0123456789a0/0123456789abcdef/expiring");
         check::<LedgerKey>(&format!("ledger/teehaus/0123456789a0/0123456789abcdef/{fact}"));
         let seen = "202611220800.0123456789abcdef.0123456789a0.0123456789abcdef";
         check::<PersonKey>(&format!("person/teehaus/c.0123456789a0/{seen}"));
@@ -518,9 +280,9 @@ mod tests {
         check::<TotalsKey>("totals/teehaus/20261122/202611220800.0123456789abcdef");
         check::<ErasedAliasKey>("todo.alias/teehaus/0123456789a0/0123456789abcdef");
         check::<ErasedKey>("todo.erased/teehaus/0123456789a0");
-        check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef");
-        check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef.disabled");
-        check::<EndpointKey>("program/teehaus/endpoint.0123456789abcdef.rotated.2");
+        check::<EndpointKey>("settings/teehaus/endpoint.0123456789abcdef");
+        check::<EndpointKey>("settings/teehaus/endpoint.0123456789abcdef.disabled");
+        check::<EndpointKey>("settings/teehaus/endpoint.0123456789abcdef.rotated.2");
         check::<MessageKey>("outbox/teehaus/0123456789abcdef");
         check::<AttemptKey>("todo.outbox/teehaus/0123456789abcdef/202611220800/0123456789abcdef/2");
         check::<DeliveryKey>("delivery/teehaus/0123456789abcdef/8204665599/0123456789abcdef/2");

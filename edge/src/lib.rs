@@ -41,6 +41,7 @@ pub mod keys;
 pub mod limits;
 pub mod listed_coupons;
 pub mod me;
+pub mod metadata;
 pub mod missing_referral;
 pub mod news;
 pub mod offer;

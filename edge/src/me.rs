@@ -7,18 +7,18 @@ use futures_util::future::{join, join3};
 use passalong_core::channel::Channel;
 use passalong_core::code;
 use passalong_core::decode::Fields;
-use passalong_core::fact::{Conversion, Order};
+use passalong_core::fact::Order;
 use passalong_core::ids::{CustomerPseudonym, Identity, OrderPseudonym};
-use passalong_core::program::{Program, Version};
-use passalong_core::reward::{ConversionKind, Role, Rule, Trigger, When};
+use passalong_core::orders::account::{self, Earning};
+use passalong_core::program::Version;
+use passalong_core::reward::{Role, Rule, When};
 use passalong_core::seal::Sealed;
 use passalong_core::status::{self, Reward, Totals, View};
 use passalong_core::time::{Instant, Minute};
 use passalong_core::wire::{
-    AliasReserved, Clicks, EarnedSum, FriendReward, Me, MeClaim, MeOffer, MeReward, MeTotals, Next,
+    AliasReserved, Clicks, EarnedSum, FriendReward, Me, MeClaim, MeOffer, MeReward, MeTotals,
     ProgramHead, Referral, Stage, YearTotal, promised,
 };
-use serde_json::{Value, json};
 
 use crate::aliases;
 use crate::authenticate::customer;
@@ -26,6 +26,7 @@ use crate::clicks;
 use crate::customers::{self, Customer};
 use crate::http::{Request, Response};
 use crate::keys::{Batch, ClickKey, ClicksKey, LedgerKey, ShareKey};
+use crate::metadata::{self, Shared};
 use crate::orders;
 use crate::people;
 use crate::problem::Problem;
@@ -42,6 +43,10 @@ const LEDGER_PAGES: usize = 5;
 /// Batches of the open day that are counted: a hundred seconds in which somebody clicked, or 8,000
 /// visitors of a link that many follow. Beyond it there are "more than" so many until the day is folded.
 const OPEN_BATCHES: usize = 100;
+/// Pages of closed days: 1,000 days are kept.
+pub const CLICKS_PAGES: usize = 2;
+/// Batches of yesterday that are counted before it is folded.
+const YESTERDAYS_BATCHES: usize = 1_000;
 /// Batches of yesterday whose values are read: one operation.
 const LONG_BATCHES: usize = 100;
 /// Shares are kept so long, for statistics.
@@ -90,7 +95,7 @@ pub async fn me<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Respo
     let view = View { approved: Some(&approved), ..record.view(pseudonym, &program, cx.now) };
     let as_friend = as_friend(cx, &program, pseudonym).await?;
     let (totals, mut referrals) = referrals(&program, &orders, &view);
-    let year = year_total(&orders, &view, &version.terms);
+    let year = account::year_total(&orders, &view, &version.terms);
     if let Some(before) = before {
         referrals.retain(|referral| referral.number < before);
     }
@@ -113,7 +118,7 @@ pub async fn me<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Respo
         referrals,
         as_friend,
         claims: missing_referrals(&program, &record, cx.now),
-        next: next(&version.terms, &approved, segment),
+        next: account::next(&version.terms, &approved, segment),
         channels: CHANNELS.to_vec(),
         as_of: cx.now,
         more,
@@ -175,25 +180,6 @@ pub async fn ledger<H: Host>(
     Ok(orders::fold(&cx.list(&prefix, LEDGER_PAGES).await?))
 }
 
-/// What comes next for this many approved referrals: a bonus, or higher values from then on.
-fn next(terms: &Program, approved: &BTreeMap<Trigger, u32>, segment: Option<&str>) -> Option<Next> {
-    let fits = |rule: &&Rule| {
-        rule.role == Role::Advocate
-            && (rule.segment.is_none() || rule.segment.as_deref() == segment)
-    };
-    let steps = terms.rewards.iter().filter(fits).flat_map(|rule| {
-        let bonus = rule.milestone.map(|at| ("milestone", at, rule.value));
-        let tiers = rule.tiers.iter().map(|tier| ("tier", tier.from, tier.value));
-        bonus.into_iter().chain(tiers).map(|step| (rule.trigger, step))
-    });
-    let ahead = steps.filter_map(|(trigger, (kind, at, value))| {
-        let done = approved.get(&trigger).copied().unwrap_or(0);
-        // A tier begins with the referral of its number, a bonus comes with it.
-        (at > done).then(|| Next { kind: kind.to_owned(), at, done, value })
-    });
-    ahead.min_by_key(|next| next.at - next.done)
-}
-
 fn told(
     program: &Loaded,
     reward: Reward,
@@ -211,102 +197,31 @@ fn told(
     }
 }
 
-/// Totals, and all referrals with the newest first. Numbers follow the order of acceptance; a friend
-/// who signs up and buys later is one referral that moves on.
+/// Totals, and all referrals with the newest first, as they are told.
 pub fn referrals(
     program: &Loaded,
-    orders: &BTreeMap<OrderPseudonym, Order>,
+    orders: &account::Ledger,
     view: &View<'_>,
 ) -> (Totals, Vec<Referral>) {
-    let accepted = |(order, facts): (&OrderPseudonym, &Order)| {
-        facts.conversion.as_ref().map(|conversion| (conversion.at, *order))
+    let reward = |one: Earning| told(program, one.reward, one.order, view.advocate);
+    let stage = |one: account::Stage| Stage {
+        kind: one.kind,
+        occurred_at: one.occurred_at,
+        reward: one.reward.map(reward),
     };
-    let mut ranks: Vec<_> = orders.iter().filter_map(accepted).collect();
-    ranks.sort_unstable();
-    let mut totals = Totals::default();
-    let mut lines: Vec<Line<'_>> = Vec::with_capacity(ranks.len());
-    for (_, order) in ranks {
-        let Some(facts) = orders.get(&order) else { continue };
-        let Some(conversion) = &facts.conversion else { continue };
-        let rewards = status::rewards(facts, view).into_iter();
-        let mut own = rewards.filter(|reward| reward.part.role == Role::Advocate);
-        let (reward, bonus) = (own.next(), own.next());
-        totals.add(conversion.fact.kind, reward.as_ref());
-        if let Some(bonus) = &bonus {
-            totals.sum(bonus);
+    let (totals, referrals) = account::referrals(orders, view);
+    let referral = |one: account::Referral| {
+        let Stage { kind, occurred_at, reward: latest } = stage(one.latest);
+        Referral {
+            number: one.number,
+            kind,
+            occurred_at,
+            reward: latest,
+            bonus: one.bonus.map(reward),
+            before: one.before.map(stage),
         }
-        let told = |reward: Reward| told(program, reward, order, view.advocate);
-        let line = Line {
-            fact: &conversion.fact,
-            reward: reward.map(told),
-            bonus: bonus.map(told),
-            before: None,
-        };
-        match lines.iter_mut().find(|earlier| earlier.moves_on_to(&line)) {
-            Some(sign_up) => sign_up.move_on(line),
-            None => lines.push(line),
-        }
-    }
-    let numbered = (1..).zip(lines).map(|(number, line)| Referral {
-        number,
-        kind: line.fact.kind,
-        occurred_at: line.fact.occurred_at,
-        reward: line.reward,
-        bonus: line.bonus,
-        before: line.before,
-    });
-    let mut referrals: Vec<Referral> = numbered.collect();
-    referrals.reverse();
-    (totals, referrals)
-}
-
-/// A referral while it is put together.
-struct Line<'a> {
-    fact: &'a Conversion,
-    reward: Option<MeReward>,
-    bonus: Option<MeReward>,
-    before: Option<Stage>,
-}
-
-impl<'a> Line<'a> {
-    /// Whether this is the sign-up of whoever buys there, for the first time.
-    fn moves_on_to(&self, later: &Self) -> bool {
-        let same = |identity: &Identity| later.fact.identities.contains(identity);
-        self.fact.kind == ConversionKind::Signup
-            && later.fact.kind == ConversionKind::Purchase
-            && self.fact.identities.iter().any(same)
-    }
-
-    fn move_on(&mut self, to: Line<'a>) {
-        let reward = std::mem::replace(&mut self.reward, to.reward);
-        let Conversion { kind, occurred_at, .. } = *self.fact;
-        self.before = Some(Stage { kind, occurred_at, reward });
-        self.fact = to.fact;
-        // A sign-up can have reached a bonus of its own.
-        self.bonus = to.bonus.or(self.bonus.take());
-    }
-}
-
-/// What an advocate earned in money in the year of `now`, reversals taken off.
-pub fn year_total(
-    orders: &BTreeMap<OrderPseudonym, Order>,
-    view: &View<'_>,
-    terms: &Program,
-) -> YearTotal {
-    let year = view.now.day().year();
-    let this_year = |facts: &&Order| {
-        let verdict = facts.verdict.as_ref();
-        verdict.is_some_and(|verdict| verdict.at.start().day().year() == year)
     };
-    let rewards = orders.values().filter(this_year).flat_map(|facts| status::rewards(facts, view));
-    let own = rewards.filter(|reward| reward.part.role == Role::Advocate);
-    let money = own.filter_map(|reward| reward.net()?.money());
-    YearTotal {
-        year,
-        amount: money.fold(0, i64::saturating_add),
-        currency: terms.currency,
-        ceiling: terms.yearly_ceiling,
-    }
+    (totals, referrals.into_iter().map(referral).collect())
 }
 
 /// An order of a friend, in the ledger of whoever recommended the shop.
@@ -392,7 +307,7 @@ pub async fn count_clicks<H: Host>(
         if first_contact {
             return Ok(Vec::new());
         }
-        cx.list(&ClicksKey::prefix(&[program.id(), &customer]), 1).await
+        cx.list(&ClicksKey::prefix(&[program.id(), &customer]), CLICKS_PAGES).await
     };
     let (page, days) = join(cx.first(&raw(today), OPEN_BATCHES), closed).await;
     let ((batches, goes_on), days) = (page?, days?);
@@ -406,12 +321,13 @@ pub async fn count_clicks<H: Host>(
     if first_contact {
         return Ok(Counted { closed: 0, today: open });
     }
-    let sum = |entry: &Entry| entry.metadata.get("n").and_then(Value::as_u64);
+    let sum = |entry: &Entry| Some(entry.read::<metadata::Counted>()?.clicks);
     let mut closed: u64 = days.iter().filter_map(sum).sum();
     let yesterday = today.plus(-1);
     let folded = ClicksKey { program: program.id().clone(), customer, day: yesterday }.to_string();
     if !days.iter().any(|entry| entry.key == folded) {
-        let batches = cx.list(&raw(yesterday), 1).await?;
+        // Of a link that very many follow, the first of yesterday, until it is folded.
+        let (batches, _) = cx.first(&raw(yesterday), YESTERDAYS_BATCHES).await?;
         closed += clicks::read(cx, &batches, LONG_BATCHES).await?.len() as u64;
     }
     Ok(Counted { closed, today: open })
@@ -445,7 +361,7 @@ pub async fn share<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Re
     let day = cx.now.day();
     let batch = Batch(cx.host.random());
     let key = ShareKey { program: program.id().clone(), day, customer, batch };
-    let put = Put::listed(&key, json!({ "ch": channel }));
+    let put = Put::listed(&key, &Shared { channel });
     cx.put(&put.until(day.plus(SHARES_KEPT_DAYS).start(), cx.now)).await?;
     Ok(Response::empty(204))
 }

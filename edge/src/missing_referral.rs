@@ -21,6 +21,7 @@ use crate::authenticate::customer;
 use crate::customers;
 use crate::http::{Request, Response};
 use crate::keys::{CustomerKey, DueMissingKey, Field, Filed, FiledKey, MissingKey, Posted};
+use crate::metadata::Nothing;
 use crate::problem::{Code, Problem};
 use crate::programs::Loaded;
 use crate::requests::body;
@@ -33,8 +34,8 @@ const COUNTED_DAYS: i64 = WAITS_DAYS + 32;
 /// The order is looked for a second time so long after the report. Whatever was accepted before the
 /// report was visible everywhere is visible by then; whatever comes later finds the report itself.
 const SECOND_LOOK: i64 = 2 * SETTLE;
-/// Lists of a customer's reports: two months of them.
-const PAGES: usize = 1;
+/// Reports of one customer that are read, of two months: the first ones, of which ten a month count.
+const FILED: usize = 1_000;
 
 /// What a customer field of a report holds, in its metadata.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,7 +117,7 @@ pub async fn filed_by<H: Host>(
     program: &Loaded,
     customer: CustomerPseudonym,
 ) -> Result<Vec<(Minute, Digest)>, StoreError> {
-    let entries = cx.list(&FiledKey::prefix(&[program.id(), &customer]), PAGES).await?;
+    let (entries, _) = cx.first(&FiledKey::prefix(&[program.id(), &customer]), FILED).await?;
     let filed = |key: FiledKey| (key.filed.0, key.filed.1);
     Ok(entries.iter().filter_map(|entry| entry.key.parse().map(filed).ok()).collect())
 }
@@ -160,10 +161,10 @@ pub async fn file<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Res
     cx.put(&due_put(cx, &program, number, filed, &orders)).await?;
     let key = FiledKey { program: program.id().clone(), customer, filed: Posted(at, digest) };
     let counted = at.start().plus(COUNTED_DAYS * DAY);
-    cx.put(&Put::listed(&key, serde_json::json!({})).until(counted, cx.now)).await?;
+    cx.put(&Put::listed(&key, &Nothing {}).until(counted, cx.now)).await?;
     let mut puts = customers::missing(cx, &program, &known, &claims.customer, &claims.hints);
     let key = MissingKey { program: program.id().clone(), number, filed };
-    puts.push(Put::listed(&key, serde_json::json!({})).until(waits_until(at), cx.now));
+    puts.push(Put::listed(&key, &Nothing {}).until(waits_until(at), cx.now));
     if known.erased {
         cx.put_all(&puts).await?;
     } else {
@@ -187,8 +188,7 @@ fn due_put<H: Host>(
     let at = cx.accepted().plus(SECOND_LOOK);
     let key = DueMissingKey { at, program: program.id().clone(), number, filed };
     let orders = orders.iter().map(ToString::to_string).collect();
-    let meta = serde_json::to_value(DueMissingMeta { orders });
-    Put::listed(&key, meta.unwrap_or_default())
+    Put::listed(&key, &DueMissingMeta { orders })
 }
 
 /// The report as its customer sees it; erased with the customer.
@@ -206,5 +206,5 @@ fn own_put<H: Host>(
         number: program.keys.seal(Sealed::OrderNumber, &asked.given),
     };
     let shown = filed.at.start().plus(SHOWN_DAYS * DAY);
-    Put::listed(&key, serde_json::to_value(meta).unwrap_or_default()).until(shown, cx.now)
+    Put::listed(&key, &meta).until(shown, cx.now)
 }

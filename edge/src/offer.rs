@@ -25,7 +25,7 @@ pub async fn offer<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Re
     let id: Option<ProgramId> = query(request, "program")?;
     let id = id.ok_or_else(|| Problem::field("program", "is required: the slug of the program"))?;
     let unknown = || Problem::not_found("there is no such program");
-    let program = programs::load(cx, &id).await?.ok_or_else(unknown)?;
+    let program = programs::load_known(cx, &id).await?.ok_or_else(unknown)?;
     let version = programs::current(cx, &program)?;
     let terms = &version.terms;
     let language = query(request, "lang")?;

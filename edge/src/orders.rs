@@ -14,15 +14,22 @@ use passalong_core::settlement::Reported;
 use passalong_core::time::{Instant, Minute};
 use passalong_core::wire::{AdvocateRef, ConversionAnswer, Lacked, PromisedReward};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::cron::BUDGET;
-use crate::keys::{Decision, DecisionKey, DueKey, EventKey, Ledger, LedgerKey, LogKey, OrderKey};
+use crate::keys::{
+    Decision, DecisionKey, DueKey, EventKey, Ledger, LedgerKey, LogKey, OrderKey, Why,
+};
+use crate::metadata::{self, Advocate, Due};
 use crate::missing_referral::decide::DecisionMeta;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::programs::Loaded;
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
+/// Reports, events and facts of one order that are looked at, the first in time: what is sent beyond
+/// them is taken in, and counts no more.
+const REPORTS: usize = 1_000;
+const EVENTS: usize = 2_000;
+const FACTS: usize = 2_000;
 /// Operations for one rival claim and for what follows the last of them.
 const LOOK_ASIDE: u32 = 20;
 
@@ -150,10 +157,11 @@ pub async fn listed<H: Host>(
     program: &Loaded,
     order: OrderPseudonym,
 ) -> Result<Listed, StoreError> {
-    let entries = cx.list(&OrderKey::prefix(&[program.id(), &order]), 1).await?;
+    let prefix = OrderKey::prefix(&[program.id(), &order]);
+    let (entries, _) = cx.first(&prefix, REPORTS).await?;
     let report = |entry: &Entry| {
         let key: OrderKey = entry.key.parse().ok()?;
-        let advocate = entry.metadata.get("c").and_then(|c| c.as_str()?.parse().ok());
+        let Advocate { advocate } = entry.read().unwrap_or_default();
         Some(Report { key: key.fact, advocate })
     };
     let reports = entries.iter().filter_map(report).collect();
@@ -163,7 +171,7 @@ pub async fn listed<H: Host>(
             continue;
         };
         listed.decisions.push(decision);
-        let meta: DecisionMeta = serde_json::from_value(entry.metadata.clone()).unwrap_or_default();
+        let meta: DecisionMeta = entry.read().unwrap_or_default();
         if let Some(note) = meta.note {
             listed.notes.entry(decision.customer).or_insert(note);
         }
@@ -205,8 +213,7 @@ pub async fn record<H: Host>(
     let value = cx.get(&key.to_string()).await?;
     let record = value.and_then(|value| serde_json::from_str(&value).ok());
     // It is listed, so it is there: this location still remembers that it was not.
-    let late = || Problem::new(Code::Unavailable, "the order is on its way here; ask again");
-    record.ok_or_else(|| late().retry_after(60))
+    record.ok_or_else(|| StoreError::NotVisible.into())
 }
 
 /// What is said of an order that is not there, or not yet.
@@ -221,7 +228,8 @@ pub async fn events<H: Host>(
     program: &Loaded,
     order: OrderPseudonym,
 ) -> Result<Vec<(FactKey, Fact)>, StoreError> {
-    let entries = cx.list(&EventKey::prefix(&[program.id(), &order]), 2).await?;
+    let prefix = EventKey::prefix(&[program.id(), &order]);
+    let (entries, _) = cx.first(&prefix, EVENTS).await?;
     let event = |entry: &Entry| {
         let key: EventKey = entry.key.parse().ok()?;
         Some((key.fact, Fact::from_json(key.fact.kind, &entry.metadata)?))
@@ -237,7 +245,7 @@ pub async fn in_ledger<H: Host>(
     order: OrderPseudonym,
 ) -> Result<Order, StoreError> {
     let prefix = LedgerKey::prefix(&[program.id(), &customer, &order]);
-    Ok(fold(&cx.list(&prefix, 1).await?).remove(&order).unwrap_or_default())
+    Ok(fold(&cx.first(&prefix, FACTS).await?.0).remove(&order).unwrap_or_default())
 }
 
 /// Folds listed facts into orders.
@@ -260,7 +268,7 @@ pub fn ledger_put(
     (fact_key, fact): (FactKey, &Fact),
 ) -> Put {
     let key = LedgerKey { program: program.id().clone(), customer, order, fact: fact_key };
-    Put::listed(&key, fact.to_json())
+    Put::listed(&key, &fact.to_json())
 }
 
 /// A conversion for its ledger, with the report in full: what heals an order that was cut off.
@@ -290,7 +298,18 @@ pub async fn record_in_ledger<H: Host>(
 
 /// The pointer to look at an order then.
 pub fn due_put(program: &Loaded, at: Minute, ledger: Ledger, order: OrderPseudonym) -> Put {
-    Put::listed(&DueKey { at, program: program.id().clone(), ledger, order }, json!({}))
+    due_for(program, at, ledger, order, (Why::Look, Due::default()))
+}
+
+/// The same for another reason. Two reasons in one minute are two pointers.
+pub fn due_for(
+    program: &Loaded,
+    at: Minute,
+    ledger: Ledger,
+    order: OrderPseudonym,
+    (why, due): (Why, Due),
+) -> Put {
+    Put::listed(&DueKey { at, program: program.id().clone(), ledger, order, why }, &due)
 }
 
 /// The order's line in the list of its day: the day it occurred on, so that a report that is sent
@@ -298,7 +317,7 @@ pub fn due_put(program: &Loaded, at: Minute, ledger: Ledger, order: OrderPseudon
 pub fn log_put(program: &Loaded, ledger: Ledger, order: OrderPseudonym, record: &Record) -> Put {
     let day = record.occurred_at.day();
     let key = LogKey { program: program.id().clone(), day, order, ledger };
-    Put::listed(&key, json!({ "s": record.order }))
+    Put::listed(&key, &metadata::Sealed { sealed: record.order.clone() })
 }
 
 /// Reports as settlement ranks them.
@@ -320,9 +339,6 @@ pub fn order_put(
     record: &Record,
 ) -> Put {
     let key = OrderKey { program: program.id().clone(), order, fact };
-    let metadata = match ledger.0 {
-        Some(advocate) => json!({ "c": advocate.to_string() }),
-        None => json!({}),
-    };
-    Put::listed(&key, metadata).value(serde_json::to_string(record).unwrap_or_default())
+    Put::listed(&key, &Advocate { advocate: ledger.0 })
+        .value(serde_json::to_string(record).unwrap_or_default())
 }

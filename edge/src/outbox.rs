@@ -10,7 +10,7 @@
 //! A message at rest holds no readable id: pseudonyms and sealed texts, opened when it is sent. So a
 //! customer who was erased meanwhile is `null`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use futures_util::future::join_all;
@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use crate::cron::has_room;
 use crate::customers;
 use crate::keys::{AttemptKey, DeliveryKey, Latest, MessageKey};
+use crate::metadata::{self, Answered, Delivered};
 use crate::programs::{self, Loaded};
 use crate::store::{Context, Entry, Host, Outgoing, Put, StoreError};
 use crate::webhooks::{self, Endpoint, KEPT};
@@ -40,6 +41,8 @@ const FOLLOWED: i64 = 8 * DAY;
 const LONGEST_IN_QUEUE: i64 = 12 * 3_600;
 /// Attempts to one endpoint in one run of the cron.
 const MOST_OF_ONE: usize = 50;
+/// Programs that a run looks at where there are too many pointers to list them all.
+const PROGRAMS: usize = 100;
 /// Attempts to one endpoint, and endpoints, at a time: the platform opens six connections.
 const SIDE_BY_SIDE: usize = 2;
 const LANES: usize = 3;
@@ -183,9 +186,9 @@ pub async fn announce<H: Host>(
     let id = message_id(&program.keys, kind, subject);
     let message = Rc::new(Message::new(kind, cx.now, body));
     let key = MessageKey { program: program.id().clone(), message: id };
-    let metadata = json!({ "y": kind, "at": cx.now.seconds() });
+    let metadata = metadata::Message { kind, at: cx.now };
     let value = serde_json::to_string(&*message).unwrap_or_default();
-    cx.put(&Put::listed(&key, metadata).value(value).until(cx.now.plus(KEPT), cx.now)).await?;
+    cx.put(&Put::listed(&key, &metadata).value(value).until(cx.now.plus(KEPT), cx.now)).await?;
     let enabled = endpoints.iter().filter(|endpoint| endpoint.is_enabled());
     let ways = enabled.map(|endpoint| begin(cx, program.id(), endpoint.id, (id, &message)));
     join_all(ways).await.into_iter().collect()
@@ -222,7 +225,7 @@ async fn begin<H: Host>(
 }
 
 fn pointer_put<H: Host>(cx: &Context<'_, H>, key: &AttemptKey) -> Put {
-    Put::listed(key, json!({})).until(key.at.start().max(cx.now).plus(FOLLOWED), cx.now)
+    Put::listed(key, &metadata::Nothing {}).until(key.at.start().max(cx.now).plus(FOLLOWED), cx.now)
 }
 
 /// After a failure: the next attempt, in the queue or as a pointer; whether there is one. When it is
@@ -314,10 +317,10 @@ async fn attempt<H: Host>(
         message: id,
         attempt: number,
     };
-    let said = outcome.answer.map_or_else(|problem| json!(problem), |status| json!(status));
-    let metadata = json!({ "y": message.kind, "s": said, "ms": outcome.millis });
+    let answer = outcome.answer.map_or_else(Answered::Problem, Answered::Status);
+    let metadata = Delivered { kind: message.kind, answer, millis: outcome.millis };
     // It was sent, whether or not that can be written down.
-    let logged = cx.put(&Put::listed(&key, metadata).until(at.plus(KEPT), cx.now)).await;
+    let logged = cx.put(&Put::listed(&key, &metadata).until(at.plus(KEPT), cx.now)).await;
     if logged.is_err() {
         cx.host.log("the log of a delivery was lost");
     }
@@ -330,13 +333,11 @@ async fn attempt<H: Host>(
 /// An attempt as the log shows it.
 pub fn logged(entry: &Entry) -> Option<Delivery> {
     let key: DeliveryKey = entry.key.parse().ok()?;
-    let kind = entry.metadata.get("y")?.as_str()?.parse().ok()?;
-    let said = entry.metadata.get("s")?;
-    let answer = match said.as_u64() {
-        Some(status) => Ok(u16::try_from(status).ok()?),
-        None => Err(said.as_str()?.parse().ok()?),
+    let Delivered { kind, answer, millis } = entry.read()?;
+    let answer = match answer {
+        Answered::Status(status) => Ok(status),
+        Answered::Problem(problem) => Err(problem),
     };
-    let millis = entry.metadata.get("ms")?.as_u64()?;
     let Latest(at) = key.at;
     Some(Outcome { answer, millis }.message(at, key.message, kind, key.attempt))
 }
@@ -444,7 +445,7 @@ async fn open_way<H: Host>(
     cx: &Context<'_, H>,
     key: &AttemptKey,
 ) -> Result<Option<(Rc<Loaded>, Endpoint)>, StoreError> {
-    let Some(program) = programs::load(cx, &key.program).await? else { return Ok(None) };
+    let Some(program) = programs::load_known(cx, &key.program).await? else { return Ok(None) };
     let mut endpoints = webhooks::of(cx, &key.program).into_iter();
     let endpoint = endpoints.find(|endpoint| endpoint.id == key.endpoint);
     let endpoint = endpoint.filter(Endpoint::is_enabled);
@@ -461,7 +462,7 @@ pub async fn take<H: Host>(cx: &Context<'_, H>, text: &str) -> Result<(), StoreE
         return cx.put(&pointer_put(cx, &key)).await;
     };
     let message = read(cx, &key.program, &[key.message]).await?.into_iter().flatten().next();
-    let message = message.ok_or_else(|| StoreError("the message is on its way here".to_owned()))?;
+    let message = message.ok_or(StoreError::NotVisible)?;
     match make(cx, &way, &key, &message).await? {
         // It may become enabled, as above.
         Came::Gone => cx.put(&pointer_put(cx, &key)).await,
@@ -500,13 +501,12 @@ pub async fn run<H: Host>(cx: &Context<'_, H>, listed: Option<&[Entry]>) -> (u32
         return (0, false);
     }
     let room = Room { spent: cx.spent(), began: cx.elapsed() };
-    let Ok(mut lanes) = lanes(cx, fresh, listed).await else { return (0, true) };
+    let Ok((mut lanes, mut more)) = lanes(cx, fresh, listed).await else { return (0, true) };
     // Where there are too many for a run, each run begins with others.
     let turn = cx.now.seconds().unsigned_abs() / INTERVAL;
     let first = turn.checked_rem(lanes.len() as u64).unwrap_or(0);
     lanes.rotate_left(usize::try_from(first).unwrap_or(0));
     let mut made = 0;
-    let mut more = false;
     for some in lanes.chunks(LANES) {
         for came in join_all(some.iter().map(|lane| serve(cx, lane, &room))).await {
             match came {
@@ -535,32 +535,66 @@ impl Room {
     }
 }
 
+/// What is due, by endpoint, and whether some programs could not be looked at.
 async fn lanes<H: Host>(
     cx: &Context<'_, H>,
     fresh: Vec<Announced>,
     listed: Option<&[Entry]>,
-) -> Result<Vec<Lane>, StoreError> {
-    programs::refresh(cx).await?;
-    let enabled = cx.isolate.endpoints.borrow().enabled();
+) -> Result<(Vec<Lane>, bool), StoreError> {
+    let (programs, mut more) = concerned(cx, &fresh, listed).await?;
     let mut lanes = Vec::new();
-    for (program, endpoint) in enabled {
-        let prefix = AttemptKey::prefix(&[&program, &endpoint]);
-        let entries = match listed {
-            Some(entries) => {
-                let of_this = entries.iter().filter(|entry| entry.key.starts_with(&prefix));
-                of_this.take(MOST_OF_ONE + 1).cloned().collect()
-            }
-            None => cx.first(&prefix, MOST_OF_ONE + 1).await?.0,
+    for program in programs {
+        if !has_room(cx) {
+            return Ok((lanes, true));
+        }
+        // One whose settings cannot be read must not keep the others waiting.
+        let Ok(Some(_)) = programs::load_known(cx, &program).await else {
+            more = true;
+            continue;
         };
-        let keys = entries.iter().filter_map(|entry| entry.key.parse::<AttemptKey>().ok());
-        let due: Vec<AttemptKey> = keys.filter(|key| key.at.start() <= cx.now).collect();
-        let of_this = |one: &&Announced| one.program == program && one.endpoint == endpoint;
-        let fresh: Vec<Announced> = fresh.iter().filter(of_this).cloned().collect();
-        if !fresh.is_empty() || !due.is_empty() {
-            lanes.push(Lane { program, fresh, due });
+        let endpoints = webhooks::of(cx, &program).into_iter();
+        for endpoint in endpoints.filter(Endpoint::is_enabled).map(|endpoint| endpoint.id) {
+            let prefix = AttemptKey::prefix(&[&program, &endpoint]);
+            let entries = match listed {
+                Some(entries) => {
+                    let of_this = entries.iter().filter(|entry| entry.key.starts_with(&prefix));
+                    of_this.take(MOST_OF_ONE + 1).cloned().collect()
+                }
+                None => cx.first(&prefix, MOST_OF_ONE + 1).await?.0,
+            };
+            let keys = entries.iter().filter_map(|entry| entry.key.parse::<AttemptKey>().ok());
+            let due: Vec<AttemptKey> = keys.filter(|key| key.at.start() <= cx.now).collect();
+            let of_this = |one: &&Announced| one.program == program && one.endpoint == endpoint;
+            let fresh: Vec<Announced> = fresh.iter().filter(of_this).cloned().collect();
+            if !fresh.is_empty() || !due.is_empty() {
+                lanes.push(Lane { program: program.clone(), fresh, due });
+            }
         }
     }
-    Ok(lanes)
+    Ok((lanes, more))
+}
+
+/// The programs of which something may be due, and whether there are more than fit into a run: those
+/// whose pointers were listed. Where there are too many pointers for that, each run looks at some of
+/// all programs.
+async fn concerned<H: Host>(
+    cx: &Context<'_, H>,
+    fresh: &[Announced],
+    listed: Option<&[Entry]>,
+) -> Result<(BTreeSet<ProgramId>, bool), StoreError> {
+    let announced = fresh.iter().map(|announced| announced.program.clone());
+    let mut programs: BTreeSet<ProgramId> = announced.collect();
+    let Some(entries) = listed else {
+        let mut all = programs::all(cx).await?;
+        let turn = cx.now.seconds().unsigned_abs() / INTERVAL * PROGRAMS as u64;
+        let first = turn.checked_rem(all.len() as u64).unwrap_or(0);
+        all.rotate_left(usize::try_from(first).unwrap_or(0));
+        programs.extend(all.iter().take(PROGRAMS).map(|(id, _)| id.clone()));
+        return Ok((programs, all.len() > PROGRAMS));
+    };
+    let keys = entries.iter().filter_map(|entry| entry.key.parse::<AttemptKey>().ok());
+    programs.extend(keys.map(|key| key.program));
+    Ok((programs, false))
 }
 
 /// Serves one endpoint until something fails: whoever does not answer now is asked again by the next

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use passalong_core::fact::{FactKey, FactKind, Order};
 use passalong_core::ids::{CustomerId, CustomerPseudonym, OrderPseudonym};
+use passalong_core::orders::account;
 use passalong_core::reward::{Role, Status, Value};
-use passalong_core::status::{self, Totals, View};
+use passalong_core::status::{self, View};
 use passalong_core::wire::{EarnedSum, MerchantReward, Rewards};
 
 use crate::customers;
@@ -39,19 +40,9 @@ pub async fn list<H: Host>(
     let ledger = me::ledger(cx, program, advocate).await?;
     let approved = status::approved(&ledger);
     let view = View { approved: Some(&approved), ..record.view(advocate, program, cx.now) };
-    let mut owed = Totals::default();
-    for facts in ledger.values() {
-        for reward in status::rewards(facts, &view) {
-            if reward.part.role == Role::Advocate {
-                reward.owed().into_iter().for_each(|value| owed.add_value(value));
-            }
-        }
-    }
-    let mut newest: Vec<_> = ledger
-        .iter()
-        .filter_map(|(order, facts)| Some((facts.conversion.as_ref()?.at, *order, facts)))
-        .collect();
-    newest.sort_unstable_by_key(|(at, order, _)| std::cmp::Reverse((*at, *order)));
+    let mut owed = account::owed(&ledger, &view);
+    let mut newest = account::ranked(&ledger);
+    newest.reverse();
     let first = after.unwrap_or(0);
     let page: Vec<_> = newest.iter().skip(first).take(PAGE).collect();
     let known = page.iter().map(|(_, order, facts)| (advocate, *order, *facts));
@@ -73,7 +64,7 @@ pub async fn list<H: Host>(
         rewards,
         cursor: more.then(|| (first + PAGE).to_string()),
         owed: None,
-        year: Some(me::year_total(&ledger, &view, &version.terms)),
+        year: Some(account::year_total(&ledger, &view, &version.terms)),
     };
     let claims = me::claimed(cx, program, advocate, AS_FRIEND).await?;
     let known = claims.iter().map(|claim| (claim.advocate, claim.order, &claim.facts));

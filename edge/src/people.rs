@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::{join, join_all};
-use passalong_core::fact::{Accepted, Conversion, FactKey, Order, Via};
+use futures_util::future::join;
+use passalong_core::fact::{Accepted, Conversion, Fact, FactKey, Order, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, HintPseudonym, Identity, OrderPseudonym};
 use passalong_core::mutation::{self, Mutation};
 use passalong_core::orders::claims::{
@@ -55,7 +55,7 @@ pub struct Listed {
 impl Listed {
     pub fn read(entry: &Entry) -> Option<Self> {
         let key: PersonKey = entry.key.parse().ok()?;
-        let meta = PersonMeta::deserialize(&entry.metadata).ok()?;
+        let meta: PersonMeta = entry.read()?;
         Some(Self { identity: key.identity, seen: key.seen, meta })
     }
 
@@ -102,7 +102,7 @@ pub fn person_puts<H: Host>(
         };
         let seen = Seen { accepted: key.accepted, order, ledger, digest: key.digest };
         let key = PersonKey { program: program.id().clone(), identity: *identity, seen };
-        let put = Put::listed(&key, serde_json::to_value(&meta).unwrap_or_default());
+        let put = Put::listed(&key, &meta);
         match ledger.0 {
             Some(_) => put,
             None => put.until(until.start().plus((1 + LONGEST_HOLD) * DAY), cx.now),
@@ -171,8 +171,92 @@ impl Depth {
     }
 }
 
-/// What a run has computed of claims whose verdicts are not visible.
-pub type Computed = BTreeMap<(OrderPseudonym, CustomerPseudonym), (Minute, Option<Admission>)>;
+/// What was read and computed for one decision: each of it once.
+#[derive(Debug, Default)]
+pub struct Looked {
+    listed: BTreeMap<Identity, (Vec<Listed>, bool)>,
+    claims: BTreeMap<(OrderPseudonym, CustomerPseudonym), Option<Read>>,
+    known: BTreeMap<CustomerPseudonym, Known>,
+    events: BTreeMap<OrderPseudonym, Vec<(FactKey, Fact)>>,
+    /// Claims whose verdicts are not visible.
+    computed: BTreeMap<(OrderPseudonym, CustomerPseudonym), (Minute, Option<Admission>)>,
+}
+
+/// What is read of the order of a claim.
+#[derive(Debug, Clone)]
+struct Read {
+    reports: Vec<orders::Report>,
+    facts: Order,
+}
+
+impl Looked {
+    async fn listed<H: Host>(
+        &mut self,
+        cx: &Context<'_, H>,
+        program: &Loaded,
+        identity: Identity,
+    ) -> Result<(Vec<Listed>, bool), StoreError> {
+        if let Some(known) = self.listed.get(&identity) {
+            return Ok(known.clone());
+        }
+        let found = listed(cx, program, identity).await?;
+        self.listed.insert(identity, found.clone());
+        Ok(found)
+    }
+
+    async fn known<H: Host>(
+        &mut self,
+        cx: &Context<'_, H>,
+        program: &Loaded,
+        advocate: CustomerPseudonym,
+    ) -> Result<Known, StoreError> {
+        if let Some(known) = self.known.get(&advocate) {
+            return Ok(known.clone());
+        }
+        let found = known(cx, program, advocate).await?.known;
+        self.known.insert(advocate, found.clone());
+        Ok(found)
+    }
+
+    async fn events<H: Host>(
+        &mut self,
+        cx: &Context<'_, H>,
+        program: &Loaded,
+        order: OrderPseudonym,
+    ) -> Result<Vec<(FactKey, Fact)>, StoreError> {
+        if let Some(known) = self.events.get(&order) {
+            return Ok(known.clone());
+        }
+        let found = orders::events(cx, program, order).await?;
+        self.events.insert(order, found.clone());
+        Ok(found)
+    }
+
+    /// The reports of an order and its advocate's ledger of it; nothing where it was not recorded.
+    async fn read<H: Host>(
+        &mut self,
+        cx: &Context<'_, H>,
+        program: &Loaded,
+        question: &Question<'_>,
+        (order, advocate): (OrderPseudonym, CustomerPseudonym),
+    ) -> Result<Option<Read>, StoreError> {
+        if let Some(known) = self.claims.get(&(order, advocate)) {
+            return Ok(known.clone());
+        }
+        let reports = orders::reports(cx, program, order).await?;
+        let home = question.ledger.filter(|_| advocate == question.weighed.advocate);
+        let found = match home.and_then(|ledger| ledger.get(&order)) {
+            _ if reports.is_empty() => None,
+            Some(facts) => Some(Read { reports, facts: facts.clone() }),
+            None => {
+                let facts = orders::in_ledger(cx, program, advocate, order).await?;
+                Some(Read { reports, facts })
+            }
+        };
+        self.claims.insert((order, advocate), found.clone());
+        Ok(found)
+    }
+}
 
 /// What is read of others for an order.
 #[derive(Debug)]
@@ -202,14 +286,14 @@ pub async fn standing<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     question: &Question<'_>,
-    computed: &mut Computed,
+    looked: &mut Looked,
 ) -> Result<Standing, StoreError> {
-    let others = others(cx, program, question, computed).await?;
+    let others = others(cx, program, question, looked).await?;
     let friendship = friendship(&question.weighed, &others.claims);
-    let is_silent = question.weighed.conversion.fact.first_order.is_none();
+    let is_silent = question.weighed.conversion.fact.first_order.is_none() && !others.crowded;
     let mut crowded = others.crowded;
     let known = if is_silent {
-        let known = is_known(cx, program, question, &others, &friendship).await?;
+        let known = is_known(cx, program, question, (&others, &friendship), looked).await?;
         crowded |= known.is_none();
         known.unwrap_or(false)
     } else {
@@ -234,15 +318,14 @@ pub async fn others<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     question: &Question<'_>,
-    computed: &mut Computed,
+    looked: &mut Looked,
 ) -> Result<Others, StoreError> {
     let weighed = &question.weighed;
     let identities = &weighed.conversion.fact.identities;
-    let lists = identities.iter().map(|identity| listed(cx, program, *identity));
     let mut others = Others::default();
     let mut found: BTreeMap<(OrderPseudonym, CustomerPseudonym), Found> = BTreeMap::new();
-    for list in join_all(lists).await {
-        let (listed, goes_on) = list?;
+    for identity in identities {
+        let (listed, goes_on) = looked.listed(cx, program, *identity).await?;
         let is_cut = listed.last().is_some_and(|last| last.seen.accepted <= question.up_to);
         others.crowded |= goes_on && is_cut;
         for one in listed.into_iter().filter(|one| one.seen.accepted <= question.up_to) {
@@ -259,18 +342,22 @@ pub async fn others<H: Host>(
     others.purchases.extend(weighed.facts.remembered());
     let most = question.depth.claims();
     others.crowded |= found.len() > most;
+    // How many there are says it all: none of them is read.
+    if others.crowded && question.depth == Depth::Final {
+        return Ok(Others { crowded: true, ..Others::default() });
+    }
     let mut found: Vec<_> = found.into_iter().collect();
     found.sort_by_key(|((order, advocate), found)| (found.accepted, *order, *advocate));
     for ((order, advocate), found) in found.into_iter().take(most) {
         // A run that has come so far leaves this order to the next, which can read them all.
         if !has_room_aside(cx) {
-            return Err(StoreError::no_room());
+            return Err(StoreError::OutOfBudget);
         }
-        let claim = claim(cx, program, question, (order, advocate), found).await?;
+        let claim = claim(cx, program, question, ((order, advocate), found), looked).await?;
         let Some(mut claim) = claim else { continue };
         if question.depth == Depth::Final && claim.is_to_compute(weighed.place(), &program.versions)
         {
-            claim.computed = compute(cx, program, &claim, computed).await?;
+            claim.computed = compute(cx, program, &claim, looked).await?;
         }
         others.claims.push(claim);
     }
@@ -283,16 +370,12 @@ async fn claim<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     question: &Question<'_>,
-    (order, advocate): (OrderPseudonym, CustomerPseudonym),
-    found: Found,
+    ((order, advocate), found): ((OrderPseudonym, CustomerPseudonym), Found),
+    looked: &mut Looked,
 ) -> Result<Option<Claim>, StoreError> {
-    let reports = orders::reports(cx, program, order).await?;
+    let read = looked.read(cx, program, question, (order, advocate)).await?;
+    let Some(Read { reports, mut facts }) = read else { return Ok(None) };
     let Some(first) = reports.first() else { return Ok(None) };
-    let home = question.ledger.filter(|_| advocate == question.weighed.advocate);
-    let mut facts = match home.and_then(|ledger| ledger.get(&order)) {
-        Some(facts) => facts.clone(),
-        None => orders::in_ledger(cx, program, advocate, order).await?,
-    };
     let place = question.weighed.place();
     let verdict = facts.verdict.as_ref().map(|verdict| verdict.at);
     let is_decided = verdict.is_some_and(|at| (at, order, advocate) < place);
@@ -303,10 +386,10 @@ async fn claim<H: Host>(
     }
     let mut known = Known::default();
     if !is_decided {
-        for (key, fact) in orders::events(cx, program, order).await? {
+        for (key, fact) in looked.events(cx, program, order).await? {
             facts.add(key, fact);
         }
-        known = self::known(cx, program, advocate).await?.known;
+        known = looked.known(cx, program, advocate).await?;
     }
     let conversion = facts.conversion.as_ref();
     let joined = conversion.filter(|conversion| conversion.fact.via.is_joined());
@@ -360,10 +443,10 @@ async fn compute<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     claim: &Claim,
-    computed: &mut Computed,
+    looked: &mut Looked,
 ) -> Result<Option<(Minute, Option<Admission>)>, StoreError> {
     let slot = (claim.order, claim.advocate);
-    if let Some(known) = computed.get(&slot) {
+    if let Some(known) = looked.computed.get(&slot) {
         return Ok(Some(*known));
     }
     let mut facts = claim.facts.undecided();
@@ -386,12 +469,12 @@ async fn compute<H: Host>(
         reported: reported(&claim.reports, conversion),
         up_to: horizon(settled),
         depth: Depth::Final,
-        binding: conversion.fact.via == Via::Bound,
+        binding: false,
         ledger: None,
     };
-    let standing = Box::pin(standing(cx, program, &question, computed)).await?;
+    let standing = Box::pin(standing(cx, program, &question, looked)).await?;
     let admitted = decided(&weighed, admit(&weighed, &claim.reports, &standing), &standing);
-    computed.insert(slot, (settled, admitted));
+    looked.computed.insert(slot, (settled, admitted));
     Ok(Some((settled, admitted)))
 }
 
@@ -405,8 +488,8 @@ async fn is_known<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     question: &Question<'_>,
-    others: &Others,
-    friendship: &Friendship,
+    (others, friendship): (&Others, &Friendship),
+    looked: &mut Looked,
 ) -> Result<Option<bool>, StoreError> {
     let weighed = &question.weighed;
     let counting: Vec<Purchase> = earliest(others.purchases.iter().cloned())
@@ -417,10 +500,10 @@ async fn is_known<H: Host>(
     let is_cut = counting.len() > most;
     for purchase in counting.into_iter().take(most) {
         if !has_room_aside(cx) {
-            return Err(StoreError::no_room());
+            return Err(StoreError::OutOfBudget);
         }
         let mut facts = Order::default();
-        for (key, fact) in orders::events(cx, program, purchase.order).await? {
+        for (key, fact) in looked.events(cx, program, purchase.order).await? {
             facts.add(key, fact);
         }
         let bought = bought(&purchase);
@@ -450,6 +533,7 @@ fn bought(purchase: &Purchase) -> Accepted<Conversion> {
             admission: Admission::First,
             waived: false,
             excluded: 0,
+            bound_by: None,
             browser_only: false,
         },
     }

@@ -10,11 +10,11 @@ use passalong_core::reward::Label;
 use passalong_core::seal::Sealed;
 use passalong_core::time::{Minute, SETTLE};
 use passalong_core::wire::{Pool, PoolUpload};
-use serde_json::{Value, json};
 
 use crate::authenticate::merchant;
 use crate::http::{Request, Response};
 use crate::keys::{DuePoolKey, QueueKey, UploadKey};
+use crate::metadata::{PoolName, Uploaded, Waiting};
 use crate::problem::Problem;
 use crate::programs::Loaded;
 use crate::requests::{body, only, part};
@@ -55,7 +55,7 @@ pub async fn fill<H: Host>(
         let digest = program.keys.digest(value.as_bytes());
         let key = UploadKey { program: program.id().clone(), pool, accepted, digest };
         cx.put(&due_put(&program, name, accepted)).await?;
-        cx.put(&Put::listed(&key, json!({ "n": new.len() })).value(value)).await?;
+        cx.put(&Put::listed(&key, &Uploaded { codes: new.len() }).value(value)).await?;
     }
     // 6
     let answer = PoolUpload {
@@ -107,7 +107,7 @@ fn is_used<H: Host>(cx: &Context<'_, H>, program: &Loaded, name: Label) -> bool 
 pub fn due_put(program: &Loaded, name: Label, accepted: Minute) -> Put {
     let at = accepted.plus(SETTLE);
     let pool = program.keys.pool(&name);
-    Put::listed(&DuePoolKey { at, program: program.id().clone(), pool }, json!({ "pool": name }))
+    Put::listed(&DuePoolKey { at, program: program.id().clone(), pool }, &PoolName { pool: name })
 }
 
 /// The keys of a pool's uploads, the first accepted in front.
@@ -153,8 +153,7 @@ async fn visible<H: Host>(
 pub fn place_put(program: &ProgramId, pool: Digest, place: &Place) -> Put {
     let Place { since, reward, .. } = *place;
     let key = QueueKey { program: program.clone(), pool, since, reward };
-    let metadata = json!({ "c": place.advocate.to_string(), "o": place.order.to_string() });
-    Put::listed(&key, metadata)
+    Put::listed(&key, &Waiting { advocate: place.advocate, order: place.order })
 }
 
 /// The first of the queue, at least so many rewards if there are.
@@ -167,8 +166,7 @@ pub async fn places<H: Host>(
     let prefix = QueueKey::prefix(&[program.id(), &pool]);
     let place = |entry: &Entry| {
         let key: QueueKey = entry.key.parse().ok()?;
-        let text = |name: &str| entry.metadata.get(name).and_then(Value::as_str);
-        let (advocate, order) = (text("c")?.parse().ok()?, text("o")?.parse().ok()?);
+        let Waiting { advocate, order } = entry.read()?;
         Some(Place { since: key.since, reward: key.reward, advocate, order })
     };
     let mut queue: Vec<Place> = Vec::new();

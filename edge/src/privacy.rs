@@ -18,6 +18,7 @@ use crate::erasure;
 use crate::http::{Request, Response};
 use crate::keys::ShareKey;
 use crate::me;
+use crate::metadata::Shared;
 use crate::orders::{open_order, record, reports};
 use crate::people;
 use crate::problem::Problem;
@@ -27,6 +28,8 @@ use crate::store::{Context, Host, StoreError};
 
 /// Orders as a friend in one export.
 const MOST_ORDERS: usize = 100;
+/// Pages of one customer's taps on one day; more than 5,000 are an error.
+const TAPS: usize = 5;
 
 fn customer_id(request: &Request) -> Result<CustomerId, Problem> {
     let mut fields = Fields::parse(body(request)?)?;
@@ -80,12 +83,11 @@ async fn shares_of<H: Host>(
     let today = cx.now.day();
     let days = (0..me::SHARES_KEPT_DAYS).map(|back| today.plus(-back));
     let lists = days.map(|day| async move {
-        let entries = cx.list(&ShareKey::prefix(&[program.id(), &day, &customer]), 1).await?;
+        let entries = cx.list(&ShareKey::prefix(&[program.id(), &day, &customer]), TAPS).await?;
         let mut taps: BTreeMap<Channel, u32> = BTreeMap::new();
         for entry in entries {
-            let channel =
-                entry.metadata.get("ch").and_then(|channel| channel.as_str()?.parse().ok());
-            *taps.entry(channel.unwrap_or(Channel::Direct)).or_default() += 1;
+            let channel = entry.read().map_or(Channel::Direct, |shared: Shared| shared.channel);
+            *taps.entry(channel).or_default() += 1;
         }
         let shares = |(channel, count)| ExportedShares { day: dashed(day), channel, count };
         Ok(taps.into_iter().map(shares).collect::<Vec<_>>())

@@ -129,10 +129,28 @@ impl From<Invalid> for Problem {
 }
 
 impl From<StoreError> for Problem {
-    fn from(_: StoreError) -> Self {
-        let detail =
-            "the store did not answer; send the same request again, it will not be doubled";
-        Self::new(Code::Unavailable, detail).retry_after(2)
+    fn from(error: StoreError) -> Self {
+        let (detail, seconds) = match error {
+            StoreError::Failed(_) => {
+                ("the store did not answer; send the same request again, it will not be doubled", 2)
+            }
+            StoreError::OutOfBudget => (
+                "this took longer than one request may; send the same request again, it will not \
+                 be doubled",
+                10,
+            ),
+            StoreError::NotVisible => (
+                "what this needs was stored a moment ago and is on its way here; send the same \
+                 request again, it will not be doubled",
+                60,
+            ),
+            StoreError::Cut => (
+                "more is stored than can be read at once, so that the answer would be incomplete; \
+                 whoever runs this service finds the list in its log",
+                300,
+            ),
+        };
+        Self::new(Code::Unavailable, detail).retry_after(seconds)
     }
 }
 

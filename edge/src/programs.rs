@@ -1,6 +1,9 @@
-//! The programs as an isolate knows them. One list a minute answers for all programs together, so
-//! that an unknown program costs nothing. Versions of terms are written once, so what was read
-//! stays true.
+//! The programs as an isolate knows them. One list a minute says which there are, for all of them
+//! together, so that an unknown program costs nothing; one list a minute of each program in use says
+//! what its terms are, which of its keys are revoked, and where its webhooks go. Versions of terms and
+//! revocations are written once, so what was read stays true.
+
+mod listing;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,23 +14,18 @@ use passalong_core::ids::ProgramId;
 use passalong_core::keys::ProgramKeys;
 use passalong_core::program::{Program, Version, Versions};
 use passalong_core::terms::{Language, plain};
+use passalong_core::time::{Instant, Moment};
 use passalong_core::wire::ProgramVersion;
-use serde_json::{Value, json};
 
-use crate::keys::{ProgramKey, Revoked, RevokedKey};
+use crate::keys::{ProgramKey, Revoked, RevokedKey, Saved, TermsKey};
+use crate::metadata::{Began, Nothing, Terms};
 use crate::problem::Problem;
 use crate::redirect::Landing;
-use crate::store::{Context, Host, Put, StoreError};
-use crate::webhooks::Endpoints;
+use crate::store::{Context, Entry, Host, Put, StoreError};
+use listing::{Listing, Need};
 
-/// How long a list of programs is good for, in milliseconds of real time.
-const FRESH: u64 = 60_000;
-/// After this another request's listing counts as cut off, and the next takes over.
-const PATIENCE: u64 = 3_000;
-/// After a list that failed the store is left alone for so long: each request would wait for it.
-const BACK_OFF: u64 = 1_000;
-/// Terms up to this size ride in the metadata, which spares a read; its limit is 1,024 bytes.
-const LISTED: usize = 990;
+/// Keys of all programs, and of the settings of one, in pages of 1,000. More are refused.
+const PAGES: usize = 20;
 
 /// A program with its keys.
 #[derive(Debug)]
@@ -47,156 +45,246 @@ impl Loaded {
 
 #[derive(Debug, Default)]
 pub struct Programs {
-    listed_at: Option<u64>,
-    listing_since: Option<u64>,
-    failed_at: Option<u64>,
-    /// By key; terms too long for a list are read when first needed.
-    stored: BTreeMap<ProgramId, BTreeMap<String, Option<Program>>>,
-    /// Of which generations of keys are revoked; never forgotten, whatever a late list shows.
-    generations: BTreeMap<ProgramId, Generations>,
-    loaded: BTreeMap<ProgramId, Rc<Loaded>>,
+    /// The list of all programs, and since when each of them is there.
+    listing: Listing,
+    began: BTreeMap<ProgramId, Instant>,
+    settings: BTreeMap<ProgramId, Settings>,
+}
+
+/// What is known of one program.
+#[derive(Debug, Default)]
+struct Settings {
+    listing: Listing,
+    /// Terms too long for a list are read when first needed.
+    terms: BTreeMap<Saved, Option<Program>>,
+    /// Which generations of its keys are revoked; never forgotten, whatever a late list shows.
+    generations: Generations,
+    loaded: Option<Rc<Loaded>>,
+}
+
+impl Settings {
+    fn add(&mut self, version: Saved, terms: Option<Program>) {
+        if self.terms.get(&version).is_none_or(|known| known.is_none() && terms.is_some()) {
+            self.terms.insert(version, terms);
+            self.loaded = None;
+        }
+    }
+
+    fn revoke(&mut self, Revoked(generation): Revoked) {
+        if !self.generations.is_revoked(generation) {
+            self.generations.revoke(generation);
+            self.loaded = None;
+        }
+    }
+
+    /// Takes in what was listed. Terms that are known, or too many of their day to count, are not read.
+    fn take(&mut self, entries: &[Entry]) {
+        let (mut day, mut of_day) = (None, 0);
+        for entry in entries {
+            if let Ok(TermsKey { version, .. }) = entry.key.parse() {
+                let Saved(from, _) = version;
+                of_day = if day == Some(from.day()) { of_day + 1 } else { 1 };
+                day = Some(from.day());
+                if of_day > Versions::A_DAY {
+                    continue;
+                }
+                if self.terms.get(&version).is_none_or(Option::is_none) {
+                    let terms = entry.read().and_then(|terms: Terms| terms.program());
+                    self.add(version, terms);
+                }
+            } else if let Ok(RevokedKey { generation, .. }) = entry.key.parse() {
+                self.revoke(generation);
+            }
+        }
+    }
 }
 
 impl Programs {
-    fn add(&mut self, key: &ProgramKey, terms: Option<Program>) {
-        let slot = self.stored.entry(key.program.clone()).or_default();
-        if slot.get(&key.to_string()).is_none_or(|known| known.is_none() && terms.is_some()) {
-            slot.insert(key.to_string(), terms);
-            self.loaded.remove(&key.program);
-        }
-    }
-
-    fn revoke(&mut self, key: &RevokedKey) {
-        let Revoked(generation) = key.generation;
-        let generations = self.generations.entry(key.program.clone()).or_default();
-        if !generations.is_revoked(generation) {
-            generations.revoke(generation);
-            self.loaded.remove(&key.program);
-        }
+    fn of(&mut self, id: &ProgramId) -> &mut Settings {
+        self.settings.entry(id.clone()).or_default()
     }
 }
 
-/// The program of that id; none if there is no such program.
+/// The program of that id; none if there is no such program. Its settings were read to the end within
+/// the minute. Where they cannot be, it is an error: nobody gets in with a key that may be revoked, and
+/// nothing is decided by terms that may not hold any more.
 pub async fn load<H: Host>(
     cx: &Context<'_, H>,
     id: &ProgramId,
 ) -> Result<Option<Rc<Loaded>>, StoreError> {
-    refresh(cx).await?;
-    let missing: Vec<String> = {
+    find(cx, id, Need::Current).await
+}
+
+/// The same for whoever only wants to be led to the shop: while the settings cannot be read, those that
+/// were read before have to do.
+pub async fn load_known<H: Host>(
+    cx: &Context<'_, H>,
+    id: &ProgramId,
+) -> Result<Option<Rc<Loaded>>, StoreError> {
+    find(cx, id, Need::Anything).await
+}
+
+async fn find<H: Host>(
+    cx: &Context<'_, H>,
+    id: &ProgramId,
+    need: Need,
+) -> Result<Option<Rc<Loaded>>, StoreError> {
+    let is_known = || cx.isolate.programs.borrow().began.contains_key(id);
+    // A program never goes, so only an unknown one can be news.
+    if !is_known() {
+        refresh(cx).await?;
+        if !is_known() {
+            return Ok(None);
+        }
+    }
+    refresh_settings(cx, id, need).await?;
+    let (loaded, long) = {
         let programs = cx.isolate.programs.borrow();
-        if let Some(loaded) = programs.loaded.get(id) {
-            return Ok(Some(Rc::clone(loaded)));
-        }
-        let Some(stored) = programs.stored.get(id) else { return Ok(None) };
-        stored.iter().filter(|(_, terms)| terms.is_none()).map(|(key, _)| key.clone()).collect()
+        let Some(settings) = programs.settings.get(id) else { return Ok(None) };
+        let long = settings.terms.iter().filter(|(_, terms)| terms.is_none());
+        (settings.loaded.clone(), long.map(|(version, _)| *version).collect::<Vec<_>>())
     };
-    if !missing.is_empty() {
-        let values = cx.get_many(&missing).await?;
-        let mut programs = cx.isolate.programs.borrow_mut();
-        for (key, value) in missing.iter().zip(values) {
-            let terms = value.and_then(|value| Program::parse(value.as_bytes()).ok());
-            if let (Ok(key), Some(terms)) = (key.parse::<ProgramKey>(), terms) {
-                programs.add(&key, Some(terms));
-            }
+    if loaded.is_some() {
+        return Ok(loaded);
+    }
+    read_long(cx, id, &long).await?;
+    assemble(cx, id).map(Some)
+}
+
+/// Reads terms that are too long for a list.
+async fn read_long<H: Host>(
+    cx: &Context<'_, H>,
+    id: &ProgramId,
+    versions: &[Saved],
+) -> Result<(), StoreError> {
+    if versions.is_empty() {
+        return Ok(());
+    }
+    let key = |version: &Saved| TermsKey { program: id.clone(), version: *version };
+    let keys: Vec<String> = versions.iter().map(|version| key(version).to_string()).collect();
+    let values = cx.get_many(&keys).await?;
+    let mut programs = cx.isolate.programs.borrow_mut();
+    for (version, value) in versions.iter().zip(values) {
+        if let Some(terms) = value.and_then(|value| Program::parse(value.as_bytes()).ok()) {
+            programs.of(id).add(*version, Some(terms));
         }
     }
+    Ok(())
+}
+
+/// Puts together what is known of a program. It was listed after its first terms were stored, so where
+/// none can be read they are on their way here.
+fn assemble<H: Host>(cx: &Context<'_, H>, id: &ProgramId) -> Result<Rc<Loaded>, StoreError> {
     let mut programs = cx.isolate.programs.borrow_mut();
-    let is_whole =
-        programs.stored.get(id).is_some_and(|stored| stored.values().all(Option::is_some));
-    let stored = programs.stored.get(id).into_iter().flatten();
-    let versions = stored.filter_map(|(key, terms)| {
-        let key: ProgramKey = key.parse().ok()?;
-        Some((key.valid_from.start(), key.digest, terms.clone()?))
-    });
-    let versions = Versions::new(versions.collect());
+    let settings = programs.of(id);
+    let is_whole = settings.terms.values().all(Option::is_some);
+    let readable = |(Saved(valid_from, digest), terms): (&Saved, &Option<Program>)| {
+        Some((*valid_from, *digest, terms.clone()?))
+    };
+    let versions = Versions::new(settings.terms.iter().filter_map(readable).collect());
     if versions.first().is_none() {
-        return Ok(None);
+        settings.listing.end(cx.host.millis(), Err(StoreError::NotVisible));
+        settings.listing.forget();
+        return Err(StoreError::NotVisible);
     }
-    let generations = programs.generations.get(id).cloned().unwrap_or_default();
     let keys = cx.config.secrets.program(id);
+    let generations = settings.generations.clone();
     let loaded = Rc::new(Loaded { keys, versions, generations, landing: RefCell::default() });
     // Terms that could not be read yet are asked for again.
-    if is_whole {
-        programs.loaded.insert(id.clone(), Rc::clone(&loaded));
-    }
-    Ok(Some(loaded))
+    settings.loaded = Some(Rc::clone(&loaded)).filter(|_| is_whole);
+    Ok(loaded)
 }
 
-/// All programs there are.
-pub async fn all<H: Host>(cx: &Context<'_, H>) -> Result<Vec<Rc<Loaded>>, StoreError> {
+/// All programs there are, and since when.
+pub async fn all<H: Host>(cx: &Context<'_, H>) -> Result<Vec<(ProgramId, Instant)>, StoreError> {
     refresh(cx).await?;
-    let ids: Vec<ProgramId> = cx.isolate.programs.borrow().stored.keys().cloned().collect();
-    let mut result = Vec::with_capacity(ids.len());
-    for id in ids {
-        result.extend(load(cx, &id).await?);
-    }
-    Ok(result)
+    let programs = cx.isolate.programs.borrow();
+    Ok(programs.began.iter().map(|(id, began)| (id.clone(), *began)).collect())
 }
 
-/// Lists the programs if that was not done within the minute. One request lists, the others wait
-/// for its result in memory: they cannot await its I/O.
-pub async fn refresh<H: Host>(cx: &Context<'_, H>) -> Result<(), StoreError> {
-    let began = cx.host.millis();
-    loop {
-        let now = cx.host.millis();
-        let is_fresh = |at: u64| now.saturating_sub(at) < FRESH;
-        let is_listing = |at: u64| now.saturating_sub(at) < PATIENCE;
-        let has_failed = |at: u64| now.saturating_sub(at) < BACK_OFF;
-        let (fresh, listing, failed, known) = {
-            let programs = cx.isolate.programs.borrow();
-            let fresh = programs.listed_at.is_some_and(is_fresh);
-            let listing = programs.listing_since.is_some_and(is_listing);
-            let failed = programs.failed_at.is_some_and(has_failed);
-            (fresh, listing, failed, programs.listed_at.is_some())
-        };
-        if fresh || (known && (listing || failed)) {
-            return Ok(());
-        }
-        if failed || now.saturating_sub(began) > 2 * PATIENCE {
-            return Err(StoreError("the programs could not be listed".to_owned()));
-        }
-        if !listing {
-            break;
-        }
-        cx.host.sleep(10).await;
+/// Lists the programs if that was not done within the minute.
+async fn refresh<H: Host>(cx: &Context<'_, H>) -> Result<(), StoreError> {
+    if !listing::is_mine(cx, Need::Anything, |programs| &mut programs.listing).await? {
+        return Ok(());
     }
-    cx.isolate.programs.borrow_mut().listing_since = Some(cx.host.millis());
-    let listed = cx.list(&ProgramKey::prefix(&[]), 20).await;
+    let listed = cx.list(&ProgramKey::prefix(&[]), PAGES).await;
     let mut programs = cx.isolate.programs.borrow_mut();
-    programs.listing_since = None;
-    programs.failed_at = listed.is_err().then(|| cx.host.millis());
-    match listed {
-        Ok(entries) => {
-            programs.listed_at = Some(cx.host.millis());
-            cx.isolate.endpoints.replace(Endpoints::read(&entries));
-            for entry in entries {
-                if let Ok(key) = entry.key.parse::<ProgramKey>() {
-                    let terms = entry.metadata.get("terms").map(Value::to_string);
-                    let terms = terms.and_then(|terms| Program::parse(terms.as_bytes()).ok());
-                    programs.add(&key, terms);
-                } else if let Ok(key) = entry.key.parse() {
-                    programs.revoke(&key);
-                }
-            }
-            Ok(())
+    for entry in listed.iter().flatten() {
+        if let (Ok(ProgramKey { program }), Some(Began { from })) =
+            (entry.key.parse(), entry.read())
+        {
+            programs.began.insert(program, from.instant());
         }
-        // Old terms are better than none.
-        Err(_) if programs.listed_at.is_some() => Ok(()),
-        Err(error) => Err(error),
     }
+    let was_known = programs.listing.is_known();
+    let is_cut = listed == Err(StoreError::Cut);
+    let result = listed.map(|_| ());
+    programs.listing.end(cx.host.millis(), result.clone());
+    // What an old list does not show may be beyond what is read of the new one.
+    if is_cut {
+        programs.listing.forget();
+    }
+    if was_known && !is_cut { Ok(()) } else { result }
+}
+
+/// Lists the settings of a program if that was not done within the minute.
+async fn refresh_settings<H: Host>(
+    cx: &Context<'_, H>,
+    id: &ProgramId,
+    need: Need,
+) -> Result<(), StoreError> {
+    if !listing::is_mine(cx, need, |programs| &mut programs.of(id).listing).await? {
+        return Ok(());
+    }
+    let listed = cx.list(&TermsKey::prefix(&[id]), PAGES).await;
+    let mut programs = cx.isolate.programs.borrow_mut();
+    let settings = programs.of(id);
+    let was_known = settings.listing.is_known();
+    if let Ok(entries) = &listed {
+        settings.take(entries);
+        cx.isolate.endpoints.borrow_mut().replace(id, entries);
+    }
+    let result = listed.map(|_| ());
+    settings.listing.end(cx.host.millis(), result.clone());
+    if was_known && need == Need::Anything { Ok(()) } else { result }
 }
 
 /// Writes a version of the terms and remembers it here, where a list may not show it yet.
 pub async fn save<H: Host>(
     cx: &Context<'_, H>,
-    key: &ProgramKey,
+    key: &TermsKey,
     terms: &Program,
 ) -> Result<(), StoreError> {
     let text = serde_json::to_string(terms).unwrap_or_default();
-    let metadata = if text.len() <= LISTED { json!({ "terms": terms }) } else { json!({}) };
-    cx.put(&Put::listed(key, metadata).value(text)).await?;
-    cx.isolate.programs.borrow_mut().add(key, Some(terms.clone()));
+    cx.put(&Put::listed(key, &Terms::of(terms)).value(text)).await?;
+    cx.isolate.programs.borrow_mut().of(&key.program).add(key.version, Some(terms.clone()));
     Ok(())
+}
+
+/// Makes a program: its first terms, then the key that says that it is there. So wherever it is seen
+/// it has terms, or they are on their way.
+pub async fn create<H: Host>(
+    cx: &Context<'_, H>,
+    key: &TermsKey,
+    terms: &Program,
+) -> Result<(), StoreError> {
+    save(cx, key, terms).await?;
+    let (program, Saved(from, _)) = (&key.program, key.version);
+    let own = ProgramKey { program: program.clone() };
+    cx.put(&Put::listed(&own, &Began { from })).await?;
+    let mut programs = cx.isolate.programs.borrow_mut();
+    programs.began.insert(program.clone(), from.instant());
+    // There is nothing of it that was not just written here.
+    programs.of(program).listing.end(cx.host.millis(), Ok(()));
+    Ok(())
+}
+
+/// From when the latest terms are valid that were stored here under that id, whether or not there is
+/// a program.
+pub fn stored_from<H: Host>(cx: &Context<'_, H>, id: &ProgramId) -> Option<Moment> {
+    let programs = cx.isolate.programs.borrow();
+    let (Saved(from, _), _) = programs.settings.get(id)?.terms.last_key_value()?;
+    Some(*from)
 }
 
 /// Ends a generation of the program's keys: here at once, elsewhere with the next list.
@@ -206,8 +294,8 @@ pub async fn revoke<H: Host>(
     generation: u32,
 ) -> Result<(), StoreError> {
     let key = RevokedKey { program: program.clone(), generation: Revoked(generation) };
-    cx.put(&Put::listed(&key, json!({}))).await?;
-    cx.isolate.programs.borrow_mut().revoke(&key);
+    cx.put(&Put::listed(&key, &Nothing {})).await?;
+    cx.isolate.programs.borrow_mut().of(program).revoke(key.generation);
     Ok(())
 }
 

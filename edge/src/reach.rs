@@ -5,19 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use passalong_core::channel::Channel;
 use passalong_core::figures::Reach;
-use passalong_core::ids::CustomerPseudonym;
+use passalong_core::ids::{CustomerPseudonym, ProgramId};
 use passalong_core::time::Day;
-use serde_json::json;
 
 use crate::clicks;
 use crate::days::months;
-use crate::fold::LATE_DAYS;
+use crate::fold::{LATE_DAYS, before};
 use crate::keys::{ClickKey, FoldedKey, ShareKey, StatsKey};
+use crate::metadata::{Folded, Shared};
 use crate::programs::Loaded;
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
-/// Pages of shares that are counted of a closed day.
-const SHARE_PAGES: usize = 20;
+/// Shares that are counted of a closed day: the fold must not fail because somebody taps all day.
+const SHARES: usize = 20_000;
 /// Pages of raw clicks, and of shares, that are counted of an open day: more would be work for each
 /// look at today's figures.
 const OPEN_PAGES: usize = 5;
@@ -26,25 +26,25 @@ const PAGE: usize = 1_000;
 /// Keeps a closed day's clicks, with its shares, unless there was nothing.
 pub async fn keep<H: Host>(
     cx: &Context<'_, H>,
-    program: &Loaded,
+    program: &ProgramId,
     day: Day,
     mut reach: Reach,
 ) -> Result<(), StoreError> {
-    let entries = cx.list(&ShareKey::prefix(&[program.id(), &day]), SHARE_PAGES).await?;
+    let (entries, _) = cx.first(&ShareKey::prefix(&[program, &day]), SHARES).await?;
     add_shares(&mut reach, &entries);
     if reach.clicks + reach.shares == 0 {
         return Ok(());
     }
-    let key = StatsKey { program: program.id().clone(), day };
-    cx.put(&Put::listed(&key, json!(reach))).await
+    let key = StatsKey { program: program.clone(), day };
+    cx.put(&Put::listed(&key, &reach)).await
 }
 
 fn add_shares(reach: &mut Reach, entries: &[Entry]) {
     let mut sharers: BTreeSet<CustomerPseudonym> = BTreeSet::new();
     for entry in entries {
         let Ok(key) = entry.key.parse::<ShareKey>() else { continue };
-        let channel = entry.metadata.get("ch").and_then(|channel| channel.as_str()?.parse().ok());
-        reach.add_share(channel.unwrap_or(Channel::Direct));
+        let channel = entry.read().map_or(Channel::Direct, |shared: Shared| shared.channel);
+        reach.add_share(channel);
         sharers.insert(key.customer);
     }
     reach.sharers += sharers.len() as u64;
@@ -59,7 +59,7 @@ pub struct OfDay {
 }
 
 /// The reach of each day of a period on which there was any: a list for each month, one for what is
-/// folded, and at least two for each day that is not.
+/// folded, and at least two for each day that is not. Before its first day a program has no reach.
 pub async fn read<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
@@ -70,7 +70,7 @@ pub async fn read<H: Host>(
         let prefix = format!("{}{month}", StatsKey::prefix(&[program.id()]));
         for entry in cx.list(&prefix, 1).await? {
             let Ok(key) = entry.key.parse::<StatsKey>() else { continue };
-            let Ok(reach) = serde_json::from_value::<Reach>(entry.metadata) else { continue };
+            let Some(reach) = entry.read::<Reach>() else { continue };
             if (from..=to).contains(&key.day) {
                 days.insert(key.day, OfDay { reach, ..OfDay::default() });
             }
@@ -84,11 +84,14 @@ pub async fn read<H: Host>(
     let marks = cx.list(&FoldedKey::prefix(&[program.id()]), 1).await?;
     let is_done = |day: Day| {
         let key = FoldedKey { program: program.id().clone(), day }.to_string();
-        marks.iter().any(|mark| mark.key == key && mark.metadata.get("done").is_some())
+        marks
+            .iter()
+            .any(|mark| mark.key == key && mark.read().is_some_and(|folded: Folded| folded.done))
     };
     let mut day = oldest;
     while day <= to.min(today) {
-        if !is_done(day) && !days.contains_key(&day) {
+        let is_open = !before(program, day) && !is_done(day);
+        if is_open && !days.contains_key(&day) {
             days.insert(day, count_open(cx, program, day).await?);
         }
         day = day.plus(1);

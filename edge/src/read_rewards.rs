@@ -16,6 +16,7 @@ use crate::authenticate::merchant;
 use crate::customers;
 use crate::http::{Request, Response};
 use crate::keys::LogKey;
+use crate::metadata;
 use crate::orders::{self, not_visible, record, reports};
 use crate::owed;
 use crate::problem::Problem;
@@ -197,8 +198,8 @@ pub async fn logged<H: Host>(
         (cx.list(&format!("{whole}{day}/"), 20).await?, day.plus(1))
     };
     let order = |entry: &Entry| {
-        let sealed = entry.metadata.get("s").and_then(|s| s.as_str()).unwrap_or_default();
-        let order_id = orders::open_order(program, sealed).unwrap_or_default();
+        let sealed = entry.read().map(|it: metadata::Sealed| it.sealed).unwrap_or_default();
+        let order_id = orders::open_order(program, &sealed).unwrap_or_default();
         entry.key.parse().ok().map(|key| (key, order_id))
     };
     Ok((entries.iter().filter_map(order).collect(), following))

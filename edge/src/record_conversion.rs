@@ -156,6 +156,7 @@ async fn decide<H: Host>(
         admission: Admission::First,
         waived: false,
         excluded: version.map_or(0, |version| version.terms.excluded.amount(&report.items)),
+        bound_by: None,
         browser_only: report.browser_only,
     };
     let (advocate, _) = match proven {
@@ -257,7 +258,7 @@ pub(crate) async fn provisional<H: Host>(
         binding: false,
         ledger: None,
     };
-    let standing = people::standing(cx, program, &question, &mut people::Computed::new()).await?;
+    let standing = people::standing(cx, program, &question, &mut people::Looked::default()).await?;
     Ok(admit(&weighed, &[], &standing))
 }
 
@@ -281,8 +282,8 @@ async fn save<H: Host>(
             puts.extend(customers::missing(cx, program, &friend, id, &[]));
         }
     }
-    let named = decision.proven.as_ref().map(|(_, conversion)| conversion);
-    if let Some(conversion) = named.or(decision.record.unproven.as_ref()) {
+    let proven = decision.proven.as_ref().map(|(_, conversion)| conversion);
+    if let Some(conversion) = proven.or(decision.record.unproven.as_ref()) {
         puts.extend(person_puts(cx, program, ledger, order, (key, conversion)));
     }
     let version = program.versions.at(decision.record.occurred_at);

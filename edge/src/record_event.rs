@@ -14,14 +14,13 @@ use passalong_core::time::{DAY, Instant, SETTLE};
 use passalong_core::webhook::WebhookType;
 use passalong_core::wire::{ConversionAnswer, EventKept};
 
-use serde_json::json;
-
 use crate::authenticate::merchant;
 use crate::customers;
 use crate::http::{Request, Response};
-use crate::keys::{EventKey, Ledger};
+use crate::keys::{EventKey, Ledger, Why};
+use crate::metadata::Due;
 use crate::news;
-use crate::orders::{self, Promise, Report, due_put, ledger_put, record, reports};
+use crate::orders::{self, Promise, Report, due_for, ledger_put, record, reports};
 use crate::outbox::is_wanted;
 use crate::problem::Problem;
 use crate::programs::Loaded;
@@ -177,12 +176,12 @@ async fn save<H: Host>(
     let may_join = program.versions.all().any(binds);
     if known.is_empty() || !advocates.is_empty() || may_join {
         let ledger = Ledger(known.iter().find_map(|report| report.advocate));
-        let due = due_put(program, key.accepted.plus(SETTLE), ledger, order);
-        cx.put(&Put { metadata: Some(json!({ "again": true })), ..due }).await?;
+        let why = (Why::Event, Due::default());
+        cx.put(&due_for(program, key.accepted.plus(SETTLE), ledger, order, why)).await?;
     }
     tell(cx, program, (order, known.first(), &advocates), (key, fact)).await?;
     let own = EventKey { program: program.id().clone(), order, fact: key };
-    let mut kept = Put::listed(&own, fact.to_json()).until(cx.now.plus(KEPT), cx.now);
+    let mut kept = Put::listed(&own, &fact.to_json()).until(cx.now.plus(KEPT), cx.now);
     if !items.is_empty() {
         kept = kept.value(serde_json::to_string(items).unwrap_or_default());
     }

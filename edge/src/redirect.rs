@@ -34,7 +34,7 @@ pub async fn redirect<H: Host>(
     // 1
     let unknown = || Problem::not_found("there is no such program");
     let id = program.parse().map_err(|_| unknown())?;
-    let program = programs::load(cx, &id).await?.ok_or_else(unknown)?;
+    let program = programs::load_known(cx, &id).await?.ok_or_else(unknown)?;
     let version = programs::current(cx, &program)?;
     let terms = &version.terms;
     let (target, refused) = destination(&program, version, request);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use passalong_core::fact::{Fact, FactKey, Fulfilment, Order};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
+use passalong_core::orders::account;
 use passalong_core::reward::{RewardId, Role};
 use passalong_core::seal::Sealed;
 use passalong_core::status::{self, Reward};
@@ -48,15 +49,9 @@ pub async fn find<H: Host>(
     let (advocate, order, facts) = match id {
         RewardId::Order { order, .. } => (None, order, None),
         RewardId::Milestone { advocate, trigger, at } => {
-            let reached = |facts: &Order| {
-                let verdict = facts.verdict.as_ref();
-                let mut rewards = verdict.into_iter().flat_map(|verdict| &verdict.fact.rewards);
-                rewards.any(|one| one.milestone == Some(at) && one.trigger == trigger)
-            };
-            let ledger = me::ledger(cx, program, advocate).await?;
-            let found = ledger.into_iter().find(|(_, facts)| reached(facts));
-            let (order, facts) = found.ok_or_else(not_visible)?;
-            (Some(advocate), order, Some(facts))
+            let mut ledger = me::ledger(cx, program, advocate).await?;
+            let order = account::reached(&ledger, trigger, at).ok_or_else(not_visible)?;
+            (Some(advocate), order, ledger.remove(&order))
         }
     };
     let known = reports(cx, program, order).await?;

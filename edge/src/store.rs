@@ -2,10 +2,12 @@
 //! store asks for patience. What a real store is belongs to `platform`.
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 
 use passalong_core::mutation::{self, Mutation};
-use passalong_core::time::{Instant, Minute};
+use passalong_core::time::{Instant, Minute, Moment};
 use passalong_core::webhook::SendProblem;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::isolate::{Config, Isolate};
@@ -15,14 +17,33 @@ use crate::outbox::Announced;
 /// A write is not repeated once its caller has waited so long, in milliseconds.
 const PATIENCE: u64 = 4_000;
 
-/// The store did not do what was asked; whether a write took place is not known.
+/// Why the store did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreError(pub String);
+pub enum StoreError {
+    /// It failed, and says why. Whether a write took place is not known.
+    Failed(String),
+    /// What a request or a run may spend is spent, in operations or time. The store was not asked.
+    OutOfBudget,
+    /// A list shows a key whose content cannot be read here yet.
+    NotVisible,
+    /// A list holds more keys than are read of it.
+    Cut,
+}
 
 impl StoreError {
-    /// What is left of a run is not enough.
-    pub fn no_room() -> Self {
-        Self("no operations left in this run".to_owned())
+    pub fn failed(reason: impl fmt::Display) -> Self {
+        Self::Failed(reason.to_string())
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Failed(reason) => reason,
+            Self::OutOfBudget => "what a request or a run may spend is spent",
+            Self::NotVisible => "what is listed cannot be read yet",
+            Self::Cut => "a list holds more keys than are read of it",
+        })
     }
 }
 
@@ -36,9 +57,11 @@ pub struct Put {
 }
 
 impl Put {
-    /// A key whose content rides in its metadata, so that a list answers everything.
-    pub fn listed(key: &impl ToString, metadata: Value) -> Self {
-        Self { key: key.to_string(), value: String::new(), metadata: Some(metadata), ttl: None }
+    /// A key whose content rides in its metadata, so that a list answers everything. What may be there
+    /// is in [`crate::metadata`].
+    pub fn listed(key: &impl ToString, metadata: &impl Serialize) -> Self {
+        let metadata = serde_json::to_value(metadata).ok();
+        Self { key: key.to_string(), value: String::new(), metadata, ttl: None }
     }
 
     #[must_use]
@@ -61,6 +84,13 @@ impl Put {
 pub struct Entry {
     pub key: String,
     pub metadata: Value,
+}
+
+impl Entry {
+    /// What rides in its metadata; none where that is something else.
+    pub fn read<'e, T: Deserialize<'e>>(&'e self) -> Option<T> {
+        T::deserialize(&self.metadata).ok()
+    }
 }
 
 /// One page of a list. A page may be empty although more follows.
@@ -159,6 +189,7 @@ pub struct Context<'a, H> {
 /// A request writes nothing later than this after it began, in milliseconds: what it writes says
 /// that it was accepted then, and others rely on seeing it in time.
 const WRITES_WITHIN: u64 = 60_000;
+const MINUTE_MS: i64 = 60_000;
 /// Writes of one request that are under way at once.
 const AT_ONCE: usize = 20;
 /// Keys in a full page of a list.
@@ -197,6 +228,15 @@ impl<'a, H: Host> Context<'a, H> {
         self.now.minute_up()
     }
 
+    /// When it began, to the millisecond. Where the time is set by hand, the host's clock gives only
+    /// what is finer than a second.
+    pub fn moment(&self) -> Moment {
+        let now = Moment::from(self.now);
+        let began = i64::try_from(self.began).unwrap_or(i64::MAX);
+        let is_real = (now.millis()..now.millis().saturating_add(MINUTE_MS)).contains(&began);
+        if is_real { Moment::from_millis(began) } else { now.plus_millis(began % 1_000) }
+    }
+
     pub async fn get(&self, key: &str) -> Result<Option<String>, StoreError> {
         bump(&self.reads);
         self.host.get(key).await
@@ -228,14 +268,23 @@ impl<'a, H: Host> Context<'a, H> {
         self.host.some(prefix, cursor, most).await
     }
 
-    /// All keys under a prefix, at most so many full pages of them. A page may be short or empty
-    /// although more follows.
+    /// All keys under a prefix. More than so many full pages of them are an error, never the first of
+    /// them: whoever needs no more asks for [`Self::first`]. A page may be short or empty although
+    /// more follows.
     pub async fn list(&self, prefix: &str, pages: usize) -> Result<Vec<Entry>, StoreError> {
         let page = self.page(prefix, None).await?;
-        self.follow(page, prefix, pages * PAGE).await.map(|(entries, _)| entries)
+        let (entries, is_cut) = self.follow(page, prefix, pages * PAGE).await?;
+        if is_cut {
+            let kind = prefix.split('/').next().unwrap_or_default();
+            self.host
+                .log(&format!("a list of {kind}/ is longer than {pages} pages, and was not used"));
+            return Err(StoreError::Cut);
+        }
+        Ok(entries)
     }
 
-    /// The first keys under a prefix, at least so many if there are, and whether there are more.
+    /// The first keys under a prefix in byte order, at least so many if there are, and whether there
+    /// are more.
     pub async fn first(
         &self,
         prefix: &str,
@@ -275,7 +324,7 @@ impl<'a, H: Host> Context<'a, H> {
         once: impl Fn() -> F,
     ) -> Result<(), StoreError> {
         let began = self.host.millis();
-        let mut last = StoreError(String::new());
+        let mut last = StoreError::Failed(String::new());
         for wait in [0_u32, 400, 1_100] {
             if wait > 0 {
                 let [jitter, ..] = self.host.random();
@@ -283,7 +332,7 @@ impl<'a, H: Host> Context<'a, H> {
             }
             if self.elapsed() > WRITES_WITHIN {
                 self.host.log("a request took too long to write");
-                return Err(StoreError("the request took too long".to_owned()));
+                return Err(StoreError::OutOfBudget);
             }
             bump(&self.writes);
             match once().await {

@@ -4,7 +4,6 @@
 use passalong_core::csv::dashed;
 use passalong_core::time::Day;
 use passalong_core::totals::{DayTotals, Posted, TotalsKept, TotalsReport};
-use serde_json::json;
 
 use crate::authenticate::merchant;
 use crate::days::months;
@@ -31,7 +30,7 @@ pub async fn post_totals<H: Host>(
     let digest = program.keys.digest(report.content().as_bytes());
     let posted = keys::Posted(cx.accepted(), digest);
     let key = TotalsKey { program: program.id().clone(), day: report.day, report: posted };
-    cx.put(&Put::listed(&key, json!(report.totals))).await?;
+    cx.put(&Put::listed(&key, &report.totals)).await?;
     // 4
     let kept = TotalsKept {
         day: dashed(report.day),
@@ -52,7 +51,7 @@ pub async fn read<H: Host>(
         let prefix = format!("{}{month}", TotalsKey::prefix(&[program.id()]));
         for entry in cx.list(&prefix, PAGES).await? {
             let Ok(key) = entry.key.parse::<TotalsKey>() else { continue };
-            let Ok(totals) = serde_json::from_value::<DayTotals>(entry.metadata) else { continue };
+            let Some(totals) = entry.read::<DayTotals>() else { continue };
             if (from..=to).contains(&key.day) {
                 posted.add(key.day, (key.report.0, key.report.1), totals);
             }

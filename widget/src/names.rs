@@ -346,7 +346,6 @@ names! {
     TODAY_MORE "today.more"
     TROUBLE_ "trouble."
     UNTIL_ ".until"
-    USABLE "usable"
     VISITOR_HOW "visitor.how"
     VISITOR_JOIN "visitor.join"
     VISITOR_LINK "visitor.link"

@@ -56,7 +56,12 @@ pub fn sentence(referral: Referral, me: Me) -> Text {
 
 /// Where a reward is, and why. `kind` is of what earned it.
 pub fn state(reward: Reward, kind: Text, me: Me) -> Text {
-    let (until, since) = (day(reward.until(), me), day(reward.since(), me));
+    // Whoever has it can use it up to the end of a day in UTC.
+    let zone = match status(reward) {
+        Some(Status::Fulfilled) => n::UTC,
+        _ => me.program().time_zone(),
+    };
+    let (until, since) = (day_in(zone, reward.until(), me), day(reward.since(), me));
 
     // A text that names the date it needs comes before the one that does without.
     let dated_text = |start: Text, end: Text| {
@@ -75,10 +80,7 @@ pub fn state(reward: Reward, kind: Text, me: Me) -> Text {
         Some(Status::Approved) => (where_it_is, partly),
         Some(Status::Fulfilled) => {
             let own = dated_text(n::STATUS_FULFILLED_, reward.value().kind());
-            // Its last day is one of UTC, and counts as a whole.
-            let last = date(reward.until(), n::UTC, me.as_of());
-            let usable = if until.is_some() { say(n::USABLE).fill(n::UNTIL, last) } else { NONE };
-            (own.or(where_it_is), usable.join(n::SPACE, partly))
+            (own.or(where_it_is), partly)
         }
         // Part of the order went back while the rest still waits.
         Some(Status::Pending) | None if shrunk => (where_it_is, partly),
@@ -92,7 +94,11 @@ pub fn state(reward: Reward, kind: Text, me: Me) -> Text {
 
 /// A day in the time zone of the program.
 pub fn day(instant: Text, me: Me) -> Text {
-    if instant.is_some() { date(instant, me.program().time_zone(), me.as_of()) } else { NONE }
+    day_in(me.program().time_zone(), instant, me)
+}
+
+fn day_in(zone: Text, instant: Text, me: Me) -> Text {
+    if instant.is_some() { date(instant, zone, me.as_of()) } else { NONE }
 }
 
 #[cfg(test)]

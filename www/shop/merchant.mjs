@@ -119,7 +119,7 @@ const isRate = (value) => Number.isInteger(value.basis_points);
 const field = (rule) => `${rule.for}-${rule.trigger}`;
 const hundredths = (value) => (isRate(value) ? value.basis_points : value.amount);
 
-/** The terms: what holds now, and what was changed less than ten minutes ago and holds soon. */
+/** The terms: what holds now, and what was changed less than eleven minutes ago and holds soon. */
 function terms(program) {
   if (!program) return null;
   const { rewards } = program.upcoming ?? program;
@@ -131,7 +131,7 @@ ${rewards.filter(({ value }) => hundredths(value)).map(
   )}
 <button>Angebot ändern</button></form>
 <p class="soft">Jetzt gilt Fassung ${program.version}: ${inWords(program)}.</p>
-${program.upcoming ? html`<p class="note">Ab ${dateAndTime(program.upcoming.valid_from)} gilt Fassung ${program.upcoming.version}: ${inWords(program.upcoming)}.</p>` : html`<p class="soft">Eine Änderung gilt zehn Minuten, nachdem sie angekommen ist.</p>`}</section>`;
+${program.upcoming ? html`<p class="note">Ab ${dateAndTime(program.upcoming.valid_from)} gilt Fassung ${program.upcoming.version}: ${inWords(program.upcoming)}.</p>` : html`<p class="soft">Eine Änderung gilt elf Minuten, nachdem sie angekommen ist.</p>`}</section>`;
 }
 
 /** Reads the newest terms, changes the numbers, writes them back. What is not in the form stays as it is. */

@@ -81,8 +81,6 @@ export const REASON = {
   chargeback: "Zahlung zurückgebucht",
   declined: "nach Prüfung abgelehnt",
   too_late: "zu spät gemeldet",
-  reserved_code: "Code gehört dem Shop",
-  clicked_later: "vor dem Klick bestellt",
 };
 
 export const reason = (code) => REASON[code] ?? code;

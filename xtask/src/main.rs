@@ -32,7 +32,8 @@ cargo xtask <command>
 
   demo [--worker-port N] [--shop-port N]   the Worker, a demo shop and the cron on this machine
   test [STAGE…] [-- FILTER]                all tests, or some: fmt clippy unit sim audit build size e2e
-  sim [--histories N] [--seed N]           histories against a model of the store at its worst
+  sim [--histories N] [--seed N] [--fresh N]
+                                           histories against a model of the store at its worst
   build [worker] [widget]                  the Worker (edge/build) and the files beside it (www/dist)
   size [--json]                            bytes of the widget, by part
   bench [NAME…] [--json]                   speed beside what a merchant would otherwise write, or some

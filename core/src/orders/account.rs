@@ -1,249 +1,186 @@
-//! What an advocate's orders come to when they are looked at together: how fast they came.
+//! An advocate's account: what the orders of one ledger come to when they are looked at together. Which
+//! referrals there are and under which number, what was earned in a year, what is to be handed over, what
+//! comes next, and how fast it all came. Reading the ledger and wording the answers is the edge's business.
+
+mod velocity;
 
 use std::collections::BTreeMap;
 
-use crate::fact::{Accepted, Conversion, Order, Via};
-use crate::ids::OrderPseudonym;
-use crate::program::Review;
-use crate::reward::Reason;
-use crate::settlement::Pace;
-use crate::time::DAY;
+use crate::fact::{Conversion, Order};
+use crate::ids::{Identity, OrderPseudonym};
+use crate::program::Program;
+use crate::reward::{ConversionKind, Role, Rule, Trigger};
+use crate::status::{self, Reward, Totals, View};
+use crate::time::{Instant, Minute};
+use crate::wire::{Next, YearTotal};
 
-/// An order whose pace is looked at, in its advocate's ledger.
-#[derive(Debug, Clone, Copy)]
-pub struct Paced<'a> {
+pub use velocity::{Near, Paced};
+
+/// An advocate's orders.
+pub type Ledger = BTreeMap<OrderPseudonym, Order>;
+
+/// What an order brought the advocate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earning {
     pub order: OrderPseudonym,
-    pub conversion: &'a Accepted<Conversion>,
-    pub limits: Review,
+    pub reward: Reward,
 }
 
-/// Another order that may count against its pace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Near {
-    pub order: OrderPseudonym,
-    /// It may have come from the same click.
-    pub same_click: bool,
+/// A referral as its advocate sees it: a friend who signs up and buys later is one that moves on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Referral {
+    /// From 1, in the order of acceptance.
+    pub number: u32,
+    pub latest: Stage,
+    /// The bonus this referral reached.
+    pub bonus: Option<Earning>,
+    /// The sign-up from which it moved on.
+    pub before: Option<Stage>,
 }
 
-impl Paced<'_> {
-    /// Why the merchant is to look at it first, by what is known of the advocate's other orders.
-    /// Only those of its kind that were accepted before it count: whatever comes later counts
-    /// against itself.
-    pub fn suspicion(&self, pace: &[Pace]) -> Option<Reason> {
-        let (kind, accepted) = (self.conversion.fact.kind, self.conversion.at);
-        let counts = |other: &&Pace| {
-            other.kind == kind && (other.accepted, other.order) < (accepted, self.order)
+/// What a friend did, and what it brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    pub kind: ConversionKind,
+    pub occurred_at: Instant,
+    pub reward: Option<Earning>,
+}
+
+/// The orders with a conversion, the first accepted in front.
+pub fn ranked(ledger: &Ledger) -> Vec<(Minute, OrderPseudonym, &Order)> {
+    let with_time = |(order, facts)| -> Option<(Minute, OrderPseudonym, &Order)> {
+        let (order, facts): (&OrderPseudonym, &Order) = (order, facts);
+        Some((facts.conversion.as_ref()?.at, *order, facts))
+    };
+    let mut ranked: Vec<_> = ledger.iter().filter_map(with_time).collect();
+    ranked.sort_unstable_by_key(|(at, order, _)| (*at, *order));
+    ranked
+}
+
+/// Totals, and all referrals with the newest first. Numbers follow the order of acceptance, so they stay.
+pub fn referrals(ledger: &Ledger, view: &View<'_>) -> (Totals, Vec<Referral>) {
+    let mut totals = Totals::default();
+    let mut lines: Vec<Line<'_>> = Vec::with_capacity(ledger.len());
+    for (_, order, facts) in ranked(ledger) {
+        let Some(conversion) = &facts.conversion else { continue };
+        let mut own = advocates(facts, view);
+        let (reward, bonus) = (own.next(), own.next());
+        totals.add(conversion.fact.kind, reward.as_ref());
+        if let Some(bonus) = &bonus {
+            totals.sum(bonus);
+        }
+        let earning = |reward| Earning { order, reward };
+        let line = Line {
+            fact: &conversion.fact,
+            reward: reward.map(earning),
+            bonus: bonus.map(earning),
+            before: None,
         };
-        let reaches =
-            |limit: Option<u32>, count: usize| limit.is_some_and(|most| count >= most as usize);
-        let earlier = pace.iter().filter(counts);
-        let same_click = earlier.clone().filter(|other| self.is_same_click(other.via)).count();
-        if reaches(self.limits.orders_per_click, same_click) {
-            return Some(Reason::ManyOrdersOneClick);
-        }
-        let same_day = earlier.filter(|other| self.is_same_day(other.occurred_at)).count();
-        reaches(self.limits.orders_per_day, same_day).then_some(Reason::Velocity)
-    }
-
-    fn is_same_click(&self, via: Via) -> bool {
-        matches!(via, Via::Click { .. }) && via == self.conversion.fact.via
-    }
-
-    /// Whether that is in the 24 hours up to this order.
-    fn is_same_day(&self, occurred_at: crate::time::Instant) -> bool {
-        let until = self.conversion.fact.occurred_at;
-        occurred_at > until.plus(-DAY) && occurred_at <= until
-    }
-
-    /// The other orders to be looked into, as far as their number can matter: first those that may
-    /// have come from the same click, then those of the day, of each the first accepted in front.
-    /// Which of an order's reports counts is not known before, so any of them makes it near.
-    pub fn near(&self, ledger: &BTreeMap<OrderPseudonym, Order>) -> Vec<Near> {
-        let Review { orders_per_day, orders_per_click } = self.limits;
-        if orders_per_day.is_none() && orders_per_click.is_none() {
-            return Vec::new();
-        }
-        let near = |(order, facts): (&OrderPseudonym, &Order)| {
-            let accepted = facts.conversion.as_ref()?.at;
-            let mut is_near = None;
-            let same_kind = |report: &&Accepted<Conversion>| {
-                report.fact.kind == self.conversion.fact.kind && report.at <= self.conversion.at
-            };
-            for report in facts.reports().filter(same_kind) {
-                if self.is_same_click(report.fact.via) {
-                    is_near = Some(true);
-                } else if self.is_same_day(report.fact.occurred_at) {
-                    is_near = is_near.or(Some(false));
-                }
-            }
-            let same_click = is_near.filter(|_| *order != self.order)?;
-            Some((accepted, Near { order: *order, same_click }))
-        };
-        let mut all: Vec<_> = ledger.iter().filter_map(near).collect();
-        all.sort_by_key(|(accepted, near)| (!near.same_click, *accepted, near.order));
-        let reaches =
-            |limit: Option<u32>, count: usize| limit.is_some_and(|most| count >= most as usize);
-        let clicks = all.iter().filter(|(_, near)| near.same_click).count();
-        if reaches(orders_per_click, clicks) || reaches(orders_per_day, all.len()) {
-            all.into_iter().map(|(_, near)| near).collect()
-        } else {
-            Vec::new()
+        match lines.iter_mut().find(|earlier| earlier.moves_on_to(&line)) {
+            Some(sign_up) => sign_up.move_on(line),
+            None => lines.push(line),
         }
     }
+    let numbered = (1..).zip(lines).map(|(number, line)| line.numbered(number));
+    let mut referrals: Vec<Referral> = numbered.collect();
+    referrals.reverse();
+    (totals, referrals)
+}
 
-    /// Whether what was looked into decides already, whatever the next one turns out to be.
-    pub fn is_decided(&self, pace: &[Pace], next: Near) -> bool {
-        match self.suspicion(pace) {
-            Some(Reason::ManyOrdersOneClick) => true,
-            Some(_) => !next.same_click,
-            None => false,
-        }
+/// What an order brings its advocate: the reward, then the bonus it reached.
+fn advocates(facts: &Order, view: &View<'_>) -> impl Iterator<Item = Reward> {
+    status::rewards(facts, view).into_iter().filter(|reward| reward.part.role == Role::Advocate)
+}
+
+/// A referral while it is put together.
+struct Line<'a> {
+    fact: &'a Conversion,
+    reward: Option<Earning>,
+    bonus: Option<Earning>,
+    before: Option<Stage>,
+}
+
+impl<'a> Line<'a> {
+    /// Whether this is the sign-up of whoever buys there, for the first time.
+    fn moves_on_to(&self, later: &Self) -> bool {
+        let same = |identity: &Identity| later.fact.identities.contains(identity);
+        self.fact.kind == ConversionKind::Signup
+            && later.fact.kind == ConversionKind::Purchase
+            && self.fact.identities.iter().any(same)
+    }
+
+    fn move_on(&mut self, to: Line<'a>) {
+        let reward = std::mem::replace(&mut self.reward, to.reward);
+        self.before = Some(stage(self.fact, reward));
+        self.fact = to.fact;
+        // A sign-up can have reached a bonus of its own.
+        self.bonus = to.bonus.or(self.bonus.take());
+    }
+
+    fn numbered(self, number: u32) -> Referral {
+        let Line { fact, reward, bonus, before } = self;
+        Referral { number, latest: stage(fact, reward), bonus, before }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::str::FromStr;
+fn stage(fact: &Conversion, reward: Option<Earning>) -> Stage {
+    Stage { kind: fact.kind, occurred_at: fact.occurred_at, reward }
+}
 
-    use super::*;
-    use crate::channel::Channel;
-    use crate::fact::{Fact, FactKey};
-    use crate::ids::Digest;
-    use crate::reward::ConversionKind;
-    use crate::time::{HOUR, Instant, MINUTE, Minute};
-
-    fn at(hours: i64) -> Instant {
-        Instant::from_str("2026-11-22T08:00:00Z").unwrap().plus(hours * HOUR)
+/// What an advocate earned in money in the year of `view.now`, reversals taken off. A reward belongs to
+/// the (UTC) year in which it was decided.
+pub fn year_total(ledger: &Ledger, view: &View<'_>, terms: &Program) -> YearTotal {
+    let year = view.now.day().year();
+    let this_year = |facts: &&Order| {
+        let verdict = facts.verdict.as_ref();
+        verdict.is_some_and(|verdict| verdict.at.start().day().year() == year)
+    };
+    let own = ledger.values().filter(this_year).flat_map(|facts| advocates(facts, view));
+    let money = own.filter_map(|reward| reward.net()?.money());
+    YearTotal {
+        year,
+        amount: money.fold(0, i64::saturating_add),
+        currency: terms.currency,
+        ceiling: terms.yearly_ceiling,
     }
+}
 
-    fn id(number: u8) -> OrderPseudonym {
-        OrderPseudonym([number; 10])
-    }
+/// What the merchant still has to hand over to an advocate or, below zero, to get back.
+pub fn owed(ledger: &Ledger, view: &View<'_>) -> Totals {
+    let mut owed = Totals::default();
+    let own = ledger.values().flat_map(|facts| advocates(facts, view));
+    own.flat_map(|reward| reward.owed()).for_each(|value| owed.add_value(value));
+    owed
+}
 
-    fn click(number: u32) -> Via {
-        Via::Click { at: at(-5), channel: Channel::WhatsApp, nonce: Some(number) }
-    }
+/// The order with which an advocate reached a milestone.
+pub fn reached(ledger: &Ledger, trigger: Trigger, at: u32) -> Option<OrderPseudonym> {
+    let is_it = |facts: &Order| {
+        let mut rewards = facts.verdict.iter().flat_map(|verdict| &verdict.fact.rewards);
+        rewards.any(|one| one.milestone == Some(at) && one.trigger == trigger)
+    };
+    ledger.iter().find(|(_, facts)| is_it(facts)).map(|(order, _)| *order)
+}
 
-    fn order(number: u8, kind: ConversionKind, hours: i64, via: Via) -> (OrderPseudonym, Order) {
-        let fact = Conversion {
-            kind,
-            amount: None,
-            currency: None,
-            identities: Vec::new(),
-            first_order: None,
-            occurred_at: at(hours),
-            segment: None,
-            action: None,
-            via,
-            noted: None,
-            admission: crate::orders::claims::Admission::First,
-            waived: false,
-            browser_only: false,
-            excluded: 0,
-        };
-        let fact = Fact::Conversion(fact);
-        let accepted = at(hours).plus(i64::from(number) * MINUTE).minute();
-        let mut order = Order::default();
-        order.add(FactKey { accepted, kind: fact.kind(), digest: Digest([number; 10]) }, fact);
-        (id(number), order)
-    }
-
-    fn pace(ledger: &BTreeMap<OrderPseudonym, Order>, wanted: &[Near]) -> Vec<Pace> {
-        let one = |near: &Near| {
-            let conversion = ledger[&near.order].conversion.as_ref().unwrap();
-            let Conversion { kind, occurred_at, via, .. } = conversion.fact;
-            Pace { order: near.order, accepted: conversion.at, kind, occurred_at, via }
-        };
-        wanted.iter().map(one).collect()
-    }
-
-    fn limits(orders_per_day: Option<u32>, orders_per_click: Option<u32>) -> Review {
-        Review { orders_per_day, orders_per_click }
-    }
-
-    /// Ten orders before the one that is looked at, and two that do not count.
-    fn ledger() -> BTreeMap<OrderPseudonym, Order> {
-        use ConversionKind::{Purchase, Signup};
-        [
-            order(1, Purchase, -30, click(1)),
-            order(2, Purchase, -24, Via::Code),
-            order(3, Purchase, -23, Via::Code),
-            order(4, Purchase, -20, click(1)),
-            order(5, Purchase, -3, click(2)),
-            order(6, Signup, -2, click(1)),
-            order(7, Purchase, -2, click(1)),
-            order(8, Purchase, 0, click(1)),
-            order(9, Purchase, 0, click(1)),
-            order(10, Purchase, 1, click(1)),
-        ]
-        .into()
-    }
-
-    fn paced(ledger: &BTreeMap<OrderPseudonym, Order>, limits: Review) -> Paced<'_> {
-        Paced { order: id(8), conversion: ledger[&id(8)].conversion.as_ref().unwrap(), limits }
-    }
-
-    #[test]
-    fn those_of_the_click_are_looked_into_first_then_those_of_the_day() {
-        let ledger = ledger();
-        for (limits, expected) in [
-            (limits(None, None), vec![]),
-            (limits(Some(5), Some(3)), vec![1, 4, 7, 3, 5]),
-            (limits(None, Some(3)), vec![1, 4, 7, 3, 5]),
-            (limits(None, Some(4)), vec![]),
-            (limits(Some(6), Some(4)), vec![]),
-        ] {
-            let near = paced(&ledger, limits).near(&ledger);
-            let orders: Vec<u8> = near.iter().map(|near| near.order.0[0]).collect();
-            assert_eq!(orders, expected, "{limits:?}");
-            assert!(
-                near.iter().all(|near| near.same_click == [1, 4, 7].contains(&near.order.0[0]))
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_enough_says_what_all_would_say() {
-        let ledger = ledger();
-        for day in [None, Some(1), Some(2), Some(4), Some(5)] {
-            for click in [None, Some(1), Some(2), Some(3), Some(4)] {
-                let paced = paced(&ledger, limits(day, click));
-                let near = paced.near(&ledger);
-                let all = paced.suspicion(&pace(&ledger, &near));
-                let mut known = Vec::new();
-                for (index, next) in near.iter().enumerate() {
-                    if paced.is_decided(&known, *next) {
-                        break;
-                    }
-                    known = pace(&ledger, &near[..=index]);
-                }
-                assert_eq!(paced.suspicion(&known), all, "{day:?} {click:?}");
-                let expected = match (day, click) {
-                    (_, Some(1..=3)) => Some(Reason::ManyOrdersOneClick),
-                    (Some(1..=4), _) => Some(Reason::Velocity),
-                    _ => None,
-                };
-                assert_eq!(all, expected, "{day:?} {click:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn of_one_minute_the_smaller_order_came_first() {
-        let ledger = ledger();
-        let near = |order: u8| {
-            let subject = ledger[&id(order)].conversion.as_ref().unwrap();
-            let minute: Minute = subject.at;
-            let other = Pace {
-                order: id(8),
-                accepted: minute,
-                kind: ConversionKind::Purchase,
-                occurred_at: at(0),
-                via: click(1),
-            };
-            Paced { order: id(order), conversion: subject, limits: limits(None, Some(1)) }
-                .suspicion(&[other])
-        };
-        assert_eq!((near(7), near(9)), (None, Some(Reason::ManyOrdersOneClick)));
-    }
+/// What comes next for this many approved referrals: a bonus, or higher values from then on.
+pub fn next(
+    terms: &Program,
+    approved: &BTreeMap<Trigger, u32>,
+    segment: Option<&str>,
+) -> Option<Next> {
+    let fits = |rule: &&Rule| {
+        rule.role == Role::Advocate
+            && (rule.segment.is_none() || rule.segment.as_deref() == segment)
+    };
+    let steps = terms.rewards.iter().filter(fits).flat_map(|rule| {
+        let bonus = rule.milestone.map(|at| ("milestone", at, rule.value));
+        let tiers = rule.tiers.iter().map(|tier| ("tier", tier.from, tier.value));
+        bonus.into_iter().chain(tiers).map(|step| (rule.trigger, step))
+    });
+    let ahead = steps.filter_map(|(trigger, (kind, at, value))| {
+        let done = approved.get(&trigger).copied().unwrap_or(0);
+        // A tier begins with the referral of its number, a bonus comes with it.
+        (at > done).then(|| Next { kind: kind.to_owned(), at, done, value })
+    });
+    ahead.min_by_key(|next| next.at - next.done)
 }

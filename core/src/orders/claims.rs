@@ -16,9 +16,9 @@ use crate::time::{DAY, Day, HOUR, Minute};
 use crate::words::words;
 
 /// Claims on one friend that are weighed. With more of them the verdict is a review.
-pub const CLAIMS: usize = 100;
+pub const CLAIMS: usize = 60;
 /// Earlier purchases of one person that are weighed. With more of them the verdict is a review.
-pub const PURCHASES: usize = 100;
+pub const PURCHASES: usize = 60;
 
 words!(
     /// How a claim was let in: by attribution alone, without value, caps and review.
@@ -171,7 +171,7 @@ pub fn friendship(weighed: &Weighed<'_>, claims: &[Claim]) -> Friendship {
             continue;
         }
         found.held |= is_earlier;
-        found.bound |= is_earlier && binds(weighed, claim, &other.fact);
+        found.bound |= fact.bound_by == Some(claim.order);
         found.own.insert(claim.order);
     }
     found
@@ -223,14 +223,8 @@ fn stands(
     held: &BTreeSet<CustomerPseudonym>,
 ) -> bool {
     let until = weighed.settled;
-    let by_itself = attribute(
-        &standing.fact,
-        &claim.facts,
-        claim.advocate,
-        &claim.known,
-        weighed.versions,
-        until,
-    );
+    let by_itself =
+        attribute(standing, &claim.facts, claim.advocate, &claim.known, weighed.versions, until);
     let is_waived = by_itself == Err(Reason::ExistingCustomer) && held.contains(&claim.advocate);
     standing.fact.via != Via::Bound
         && (by_itself.is_ok() || is_waived)
@@ -252,18 +246,22 @@ fn binds(weighed: &Weighed<'_>, claim: &Claim, by: &Conversion) -> bool {
     !by.via.is_joined()
         && by.kind == ConversionKind::Purchase
         && days > 0
-        && age <= i64::from(days) * DAY
+        && (0..=i64::from(days) * DAY).contains(&age)
         && shared().any(|identity| is_sure(&identity))
 }
 
-/// Whose friend an order without proof belongs to, as of `weighed.settled`: the earliest accepted
-/// purchase that counts, had a proof of its own, and is at most `bound_days` older.
-pub fn bound_to(weighed: &Weighed<'_>, claims: &[Claim]) -> Option<CustomerPseudonym> {
+/// Whose friend an order without proof belongs to, as of `weighed.settled`, and by which purchase: the
+/// earliest accepted that counts, had a proof of its own, and is at most `bound_days` older.
+pub fn bound_to(
+    weighed: &Weighed<'_>,
+    claims: &[Claim],
+) -> Option<(CustomerPseudonym, OrderPseudonym)> {
     let binding = counting(weighed, claims).into_iter().filter(|(claim, _)| {
         let by = claim.standing();
         claim.rank() < weighed.rank() && by.is_some_and(|by| binds(weighed, claim, &by.fact))
     });
-    binding.min_by_key(|(claim, _)| claim.rank()).map(|(claim, _)| claim.advocate)
+    let first = binding.min_by_key(|(claim, _)| claim.rank());
+    first.map(|(claim, _)| (claim.advocate, claim.order))
 }
 
 /// A purchase of a person, as a key under one of the person's identities holds it.
@@ -316,7 +314,7 @@ pub fn admit(
     }
     let Friendship { taken, again, held, bound, .. } = standing.friendship;
     let by_itself = attribute(
-        fact,
+        weighed.conversion,
         weighed.facts,
         weighed.advocate,
         weighed.known,
@@ -373,13 +371,14 @@ pub fn is_unknown_buyer(weighed: &Weighed<'_>, standing: &Standing) -> bool {
 
 /// Why a conversion cannot earn for this advocate, from itself, the terms and the advocate alone.
 pub fn attribute(
-    conversion: &Conversion,
+    conversion: &Accepted<Conversion>,
     facts: &Order,
     advocate: CustomerPseudonym,
     known: &Known,
     versions: &Versions,
     until: Minute,
 ) -> Result<(), Reason> {
+    let (digest, conversion) = (conversion.digest, &conversion.fact);
     let Some(version) = versions.at(conversion.occurred_at) else {
         return Err(Reason::BeforeProgram);
     };
@@ -394,7 +393,7 @@ pub fn attribute(
         *identity == Identity::Customer(advocate)
             || known.identities.iter().any(|(since, own)| *since <= until && own == identity)
     };
-    if conversion.identities.iter().any(own) || facts.is_own(until) {
+    if conversion.identities.iter().any(own) || facts.is_own(digest, until) {
         return Err(Reason::SelfReferral);
     }
     if let Via::Click { at, .. } = conversion.via {

@@ -147,3 +147,45 @@ fn the_version_that_applied_then_applies() {
     }
     assert_eq!(versions.current(at(0)).unwrap().number, 1);
 }
+
+#[test]
+fn of_two_versions_saved_in_one_second_the_later_applies_whatever_their_digests() {
+    let save = |millis, digest, paused: bool| {
+        let terms = preset(&format!(r#","paused":{paused}"#)).unwrap();
+        (Moment::from_millis(millis), Digest([digest; 10]), terms)
+    };
+    for (earlier, later) in [(1, 9), (9, 1)] {
+        let saved = vec![save(100_002, later, true), save(100_001, earlier, false)];
+        let versions = Versions::new(saved);
+        assert_eq!(versions.at(Instant::from_seconds(100)), None, "not for a part of its second");
+        let valid = versions.at(Instant::from_seconds(101)).unwrap();
+        assert_eq!((valid.number, valid.terms.paused), (2, true));
+        let first = versions.stored_under((Moment::from_millis(100_001), Digest([earlier; 10])));
+        assert_eq!(first, versions.first());
+        assert_eq!(versions.latest_from(), Some(Moment::from_millis(100_002)));
+    }
+}
+
+#[test]
+fn of_a_day_the_first_twenty_versions_count() {
+    let day = 20_000 * 86_400_000;
+    let save = |millis: i64, digest: u8| {
+        let terms = preset(&format!(r#","review":{{"orders_per_day":{}}}"#, digest + 1)).unwrap();
+        (Moment::from_millis(day + millis), Digest([digest; 10]), terms)
+    };
+    let mut saved: Vec<_> = (0..22_u8).map(|n| save(1_000, n)).collect();
+    saved.push(save(86_399_999, 40));
+    saved.push(save(86_400_000, 50));
+    for turn in 0..24 {
+        saved.rotate_left(turn);
+        let versions = Versions::new(saved.clone());
+        let counted: Vec<_> =
+            versions.all().map(|version| version.terms.review.orders_per_day.unwrap()).collect();
+        assert_eq!(counted, (1..=20).chain([51]).collect::<Vec<u32>>(), "and the next day's");
+        let today = Moment::from_millis(day).day();
+        assert_eq!(
+            [today.plus(-1), today, today.plus(1)].map(|day| versions.of_day(day)),
+            [0, 20, 1]
+        );
+    }
+}

@@ -42,7 +42,8 @@ fn follows(binder: &Scene) -> Scene {
 
 /// Whom it would be bound to when it is reported.
 fn bound_to(scene: &Scene) -> Option<CustomerPseudonym> {
-    World::around(scene, crate::support::fold(scene.facts())).bound_to(0)
+    let world = World::around(scene, crate::support::fold(scene.facts()));
+    world.bound_to(0).map(|(advocate, _)| advocate)
 }
 
 /// Whether the order is bound when it comes, and stands when it settles.

@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 
 use passalong_core::fact::{Fact, FactKey, Remembered};
-use passalong_core::ids::{CustomerPseudonym, Identity, OrderPseudonym};
-use passalong_core::orders::claims::earliest;
+use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use passalong_core::reward::Reason;
 use passalong_core::time::{Day, Minute};
 use proptest::prelude::*;
@@ -15,7 +14,8 @@ use crate::properties::digest_of;
 use crate::races::histories;
 use crate::support::world::{Bought, Told, World};
 use crate::support::{
-    Scene, bytes, credit, customer, day, hint, knows, minutes, order, person, points, versions,
+    Scene, bytes, credit, customer, day, digest, hint, knows, minutes, order, person, points,
+    versions,
 };
 
 fn copy(scene: &mut Scene, accepted: Minute, fact: Remembered) {
@@ -24,8 +24,9 @@ fn copy(scene: &mut Scene, accepted: Minute, fact: Remembered) {
     scene.more.push((key, fact));
 }
 
-fn purchase(order: OrderPseudonym, amount: i64, until: Day) -> Remembered {
-    Remembered { order: Some(order), amount, until: Some(until), segment: None }
+fn purchase(report: Digest, order: OrderPseudonym, amount: i64, until: Day) -> Remembered {
+    let (report, order) = (Some(report), Some(order));
+    Remembered { report, order, amount, until: Some(until), segment: None }
 }
 
 /// Erases who an advocate is: each order keeps whether it is the advocate's own, and the segments.
@@ -34,7 +35,8 @@ fn erase_advocate(scenes: &mut [Scene], advocate: CustomerPseudonym) {
         let known = std::mem::take(&mut scene.known);
         for (since, identity) in known.identities {
             if scene.conversion.identities.contains(&identity) {
-                copy(scene, since, Remembered::default());
+                let report = Some(scene.digest);
+                copy(scene, since, Remembered { report, ..Remembered::default() });
             }
         }
         for (since, segment) in known.segments {
@@ -50,9 +52,10 @@ fn erase_person(scenes: &mut [Scene], erased: &BTreeSet<Identity>) {
         all.into_iter().partition(|one| erased.contains(&one.identity));
     for scene in scenes.iter_mut() {
         let named = gone.iter().filter(|one| scene.conversion.identities.contains(&one.identity));
-        for one in earliest(named.map(|one| (one.digest, one.purchase.clone()))) {
+        let named: Vec<_> = named.map(|one| (one.digest, one.purchase.clone())).collect();
+        for (report, one) in named {
             if one.accepted <= scene.accepted {
-                copy(scene, one.accepted, purchase(one.order, one.amount, one.until));
+                copy(scene, one.accepted, purchase(report, one.order, one.amount, one.until));
             }
         }
     }
@@ -106,13 +109,13 @@ fn a_copied_purchase_counts_up_to_its_last_day_and_not_once_it_is_reversed() {
         (day(1), placed.plus(730), Ok(credit(1000))),
     ] {
         let mut scene = Scene::plain();
-        copy(&mut scene, accepted, purchase(order(30), 3000, until));
+        copy(&mut scene, accepted, purchase(digest(30), order(30), 3000, until));
         assert_eq!(scene.advocates(), result, "{accepted} {until}");
         scene.cancelled.insert(order(30), day(2));
         assert_eq!(scene.advocates(), Ok(credit(1000)), "{accepted} {until}, cancelled");
     }
     let mut told = Scene::plain();
-    copy(&mut told, day(-7), purchase(order(30), 3000, placed));
+    copy(&mut told, day(-7), purchase(digest(30), order(30), 3000, placed));
     told.conversion.first_order = Some(true);
     assert_eq!(told.advocates(), Ok(credit(1000)));
 }

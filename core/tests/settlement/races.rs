@@ -71,7 +71,7 @@ fn via() -> impl Strategy<Value = Via> {
     prop_oneof![
         4 => Just(Via::Code),
         2 => prop_oneof![-3_i64..6, 710_i64..730].prop_map(click),
-        1 => Just(Via::Bound),
+        3 => Just(Via::Bound),
         1 => Just(Via::Hand),
     ]
 }
@@ -279,7 +279,7 @@ proptest! {
 fn the_histories_reach_what_they_are_for() {
     let mut runner = TestRunner::deterministic();
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
-    for _ in 0..400 {
+    for _ in 0..800 {
         let (terms, scenes) = histories().new_tree(&mut runner).unwrap().current();
         let versions = versions(&terms);
         let mut world = world(&versions, &scenes);

@@ -161,6 +161,7 @@ impl Scene {
                 admission: Admission::First,
                 waived: false,
                 excluded: 0,
+                bound_by: None,
                 browser_only: false,
             },
             more: Vec::new(),

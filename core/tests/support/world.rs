@@ -169,7 +169,7 @@ impl<'a> World<'a> {
     /// The verdict on one order, by what is visible of the others.
     pub fn decide(&self, index: usize) -> (Minute, Verdict) {
         let member = &self.members[index];
-        let facts = member.undecided();
+        let facts = self.joined(index);
         let weighed = self.weighed(index, &facts);
         let standing = self.standing(index, &weighed);
         let Scene { reports, earned, items, pace, .. } = member.scene;
@@ -190,13 +190,13 @@ impl<'a> World<'a> {
 
     /// How one order's claim is let in, or why it is not.
     pub fn admit(&self, index: usize) -> Result<Admission, Reason> {
-        let facts = self.members[index].undecided();
+        let facts = self.joined(index);
         let weighed = self.weighed(index, &facts);
         admit(&weighed, &self.members[index].scene.reports, &self.standing(index, &weighed))
     }
 
     /// Whom an order without a proof is bound to, by what was accepted up to its first report.
-    pub fn bound_to(&self, index: usize) -> Option<CustomerPseudonym> {
+    pub fn bound_to(&self, index: usize) -> Option<(CustomerPseudonym, OrderPseudonym)> {
         let member = &self.members[index];
         let first = member.scene.reports.iter().map(|(at, _)| *at).min();
         let at = first.unwrap_or(member.scene.accepted);
@@ -210,6 +210,20 @@ impl<'a> World<'a> {
             ..self.weighed(index, &member.facts)
         };
         bound_to(&weighed, &self.claims(index, &weighed, at))
+    }
+
+    /// An order as it is decided. One without a proof names the purchase that binds it, as the Worker
+    /// found it when the order came.
+    fn joined(&self, index: usize) -> Order {
+        let member = &self.members[index];
+        let mut facts = member.undecided();
+        let by = self.bound_to(index).filter(|(advocate, _)| *advocate == member.scene.advocate);
+        if let Some(conversion) = &mut facts.conversion
+            && conversion.fact.via == Via::Bound
+        {
+            conversion.fact.bound_by = by.map(|(_, order)| order);
+        }
+        facts
     }
 
     fn weighed<'f>(&'f self, index: usize, facts: &'f Order) -> Weighed<'f> {

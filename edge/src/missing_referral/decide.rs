@@ -20,6 +20,7 @@ use crate::cron::{COPY_WITHIN, copied_at};
 use crate::customers;
 use crate::join::{JOINED_AFTER, bound};
 use crate::keys::{self, CustomerKey, DecisionKey, DueKey, Field, FoundKey, Ledger};
+use crate::metadata::Nothing;
 use crate::orders::{
     self, Listed, Record, Report, conversion_put, due_put, ledger_put, log_put, not_visible,
     open_order, record,
@@ -167,7 +168,7 @@ fn decision_put(
 ) -> Put {
     let decision = keys::Decision(decision);
     let key = DecisionKey { program: program.id().clone(), order, decision };
-    Put::listed(&key, serde_json::to_value(DecisionMeta { note }).unwrap_or_default())
+    Put::listed(&key, &DecisionMeta { note })
 }
 
 /// Shows the decision to the customer, and takes the report off the merchant's list.
@@ -184,7 +185,7 @@ async fn tell<H: Host>(
         let customer = decision.customer;
         let key = CustomerKey { program: program.id().clone(), customer, field };
         let shown = one.filed.at.start().plus(2 * WAITS_DAYS * DAY);
-        cx.put(&Put::listed(&key, serde_json::json!({})).until(shown, cx.now)).await?;
+        cx.put(&Put::listed(&key, &Nothing {}).until(shown, cx.now)).await?;
         let key = FoundKey { program: program.id().clone(), filed: one.filed, order };
         cx.delete(&key.to_string()).await?;
     }
@@ -296,7 +297,7 @@ pub async fn tend<H: Host>(
             continue;
         }
         let record = found::read(cx, program, key.order, report.key).await?;
-        let record = record.ok_or_else(|| StoreError("a report is not there yet".to_owned()))?;
+        let record = record.ok_or(StoreError::NotVisible)?;
         let order = key.order;
         let reported = Reported { program, order, listed, report, record: &record };
         let note = listed.notes.get(&customer).cloned();

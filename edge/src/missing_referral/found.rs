@@ -10,18 +10,18 @@ use passalong_core::missing_referral::{ORDER_AGE_DAYS, counts, is_near, waits_un
 use passalong_core::seal::Sealed;
 use passalong_core::time::DAY;
 use passalong_core::wire::CronReport;
-use serde_json::json;
 
 use super::{DueMissingMeta, digest, filed_by};
 use crate::customers::{self, Customer};
 use crate::keys::{DueMissingKey, Filed, FoundKey, MissingKey, NumberKey, OrderKey};
+use crate::metadata::Nothing;
 use crate::news;
 use crate::orders::{self, Listed, Record, open_order};
 use crate::programs::{self, Loaded};
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
-/// Lists of the reports under one number: the earliest 1,000.
-const PAGES: usize = 1;
+/// Reports under one number that are read: the earliest.
+const FILED: usize = 1_000;
 /// Customers who reported one order, of whom the merchant hears: the earliest.
 pub const CUSTOMERS: usize = 10;
 /// Orders that have one number and are looked at.
@@ -67,7 +67,7 @@ pub fn number_put<H: Host>(
     }
     let number = program.keys.order_number(&number);
     let key = NumberKey { program: program.id().clone(), number, order };
-    Some(Put::listed(&key, json!({})).until(until, cx.now))
+    Some(Put::listed(&key, &Nothing {}).until(until, cx.now))
 }
 
 /// Finds the reports that count of an order: of the right day, among the ten of their month, and not
@@ -80,7 +80,7 @@ pub async fn candidates<H: Host>(
     let mut filed: Vec<(Filed, Digest)> = Vec::new();
     for number in names(program, record) {
         let prefix = MissingKey::prefix(&[program.id(), &number]);
-        let entries = cx.list(&prefix, PAGES).await?;
+        let (entries, _) = cx.first(&prefix, FILED).await?;
         let waits = |filed: &Filed| {
             is_near(filed.ordered_on, record.occurred_at) && cx.now < waits_until(filed.at)
         };
@@ -148,7 +148,7 @@ fn found_put<H: Host>(
     order: OrderPseudonym,
 ) -> Put {
     let key = FoundKey { program: program.id().clone(), filed, order };
-    Put::listed(&key, json!({})).until(waits_until(filed.at), cx.now)
+    Put::listed(&key, &Nothing {}).until(waits_until(filed.at), cx.now)
 }
 
 /// Looks for reports of an order that is about to be recorded; what is to be written of them.
@@ -239,7 +239,7 @@ async fn look_again<H: Host>(
     entry: &Entry,
 ) -> Result<(), StoreError> {
     let Some(program) = programs::load(cx, &key.program).await? else { return Ok(()) };
-    let meta: DueMissingMeta = serde_json::from_value(entry.metadata.clone()).unwrap_or_default();
+    let meta: DueMissingMeta = entry.read().unwrap_or_default();
     let ids: Vec<_> = meta.orders.iter().filter_map(|order| order.parse().ok()).collect();
     let Filed { customer, ordered_on, .. } = key.filed;
     let report = (key.filed, digest(&program, customer, key.number, ordered_on));

@@ -86,7 +86,7 @@ impl Pool {
 }
 
 fn failed(error: impl Display) -> StoreError {
-    StoreError(error.to_string())
+    StoreError::failed(error)
 }
 
 /// A timer, begun at the second look: it wakes whoever looked at it first, and that may be the try to

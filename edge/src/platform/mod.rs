@@ -178,7 +178,7 @@ pub fn queue(batch: JsValue, env: Env, _: JsContext) -> JsValue {
         let config = config(&env)?;
         let platform = Platform::new(env);
         let isolate = ISOLATE.with(Rc::clone);
-        let now = now(&config, &platform).await.map_err(|error| error.0)?;
+        let now = now(&config, &platform).await.map_err(|error| error.to_string())?;
         let bodies = boundary::bodies(&batch)?;
         let take = |text| {
             let cx = Context::new(&platform, &isolate, &config, now);
@@ -198,9 +198,9 @@ async fn scheduled(_: worker::ScheduledEvent, env: Env, _: worker::ScheduleConte
         let config = config(&env)?;
         let platform = Platform::new(env);
         let isolate = ISOLATE.with(Rc::clone);
-        let now = now(&config, &platform).await.map_err(|error| error.0)?;
+        let now = now(&config, &platform).await.map_err(|error| error.to_string())?;
         let cx = Context::new(&platform, &isolate, &config, now);
-        cron::run(&cx).await.map_err(|error| error.0)
+        cron::run(&cx).await.map_err(|error| error.to_string())
     };
     match run.await {
         Ok(report) => worker::console_log!(

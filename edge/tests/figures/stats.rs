@@ -203,6 +203,39 @@ fn a_wrong_question_is_told_what_is_wrong() {
     }
 }
 
+#[test]
+fn the_usual_period_is_thirty_one_days_with_today() {
+    let world = World::new();
+    order(&world, 0, "A-1", "10023", &json!({}));
+    for (days, from, purchases) in
+        [(0, "2026-10-03", 1), (30, "2026-11-02", 1), (31, "2026-11-03", 0)]
+    {
+        let body = world.send(now().plus(days * DAY), &get("/v1/stats")).body;
+        let found = (&body["from"], &body["total"]["purchases"]);
+        assert_eq!(found, (&json!(from), &json!(purchases)), "{days}");
+    }
+}
+
+/// What there was not cannot have been clicked.
+#[test]
+fn days_before_a_program_began_cost_nothing() {
+    let world = World::new();
+    order(&world, 0, "A-1", "10023", &json!({}));
+    let soon = now().plus(DAY + 2 * HOUR);
+    world.cron_until_done(soon);
+    let cost = |from: &str| {
+        let query = format!("/v1/stats?from={from}&to=2026-11-03");
+        let answer = world.send(soon, &get(&query));
+        assert_eq!(answer.body["total"]["purchases"], 1, "{}", answer.text);
+        answer.operations
+    };
+    // Orders, totals and closed days of the month, a ledger, what is folded, today's clicks and shares.
+    assert_eq!(cost("2026-11-02"), (0, 0, 7));
+    assert_eq!(cost("2026-11-01"), (0, 0, 7));
+    // Three more for the month before.
+    assert_eq!(cost("2026-10-28"), (0, 0, 10));
+}
+
 /// Reads, writes, lists in a warm isolate: what a look at a month costs a small shop.
 #[test]
 fn a_month_of_a_small_shop_costs_a_dozen_lists() {

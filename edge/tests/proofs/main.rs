@@ -13,5 +13,6 @@ mod support;
 mod aliases;
 mod erased_aliases;
 mod offers;
+mod persons;
 mod several;
 mod shop_words;

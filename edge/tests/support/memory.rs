@@ -84,7 +84,7 @@ pub struct Posted {
 }
 
 fn error() -> StoreError {
-    StoreError("as the test asked".to_owned())
+    StoreError::failed("as the test asked")
 }
 
 impl Memory {
@@ -265,11 +265,14 @@ impl Store for Memory {
             return Ok(Page { entries: Vec::new(), cursor: Some(format!("p{after}")) });
         }
         let size = if self.page_size.get() == 0 { 1_000 } else { self.page_size.get() };
-        let found = self.snapshot(prefix);
-        let mut rest = found.into_iter().filter(|(key, _)| key.as_str() > after);
-        let entry = |(key, (metadata, _)): (String, (Option<Value>, String))| Entry {
-            key,
-            metadata: metadata.unwrap_or_default(),
+        let keys = self.keys.borrow();
+        let mut rest = keys
+            .range(prefix.max(after).to_owned()..)
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .filter(|(key, stored)| key.as_str() > after && self.lives(stored));
+        let entry = |(key, stored): (&String, &Stored)| Entry {
+            key: key.clone(),
+            metadata: stored.metadata.clone().unwrap_or_default(),
         };
         let entries: Vec<Entry> = rest.by_ref().take(size).map(entry).collect();
         let kind = if self.empty_pages.get() { "e" } else { "p" };

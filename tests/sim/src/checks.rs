@@ -9,10 +9,10 @@ use passalong_core::program::Program;
 use passalong_core::report::EventType;
 use passalong_core::reward::{ConversionKind, RewardId};
 use passalong_core::seal::Sealed;
-use passalong_core::time::{Instant, Minute, SETTLE};
+use passalong_core::time::{Instant, Minute, Moment, SETTLE};
 use passalong_edge::keys::{
     ClickKey, CustomerKey, DecisionKey, DueKey, EventKey, Field, Ledger, LedgerKey, LogKey,
-    MissingKey, OrderKey, PersonKey, ProgramKey,
+    MissingKey, OrderKey, PersonKey, Saved, TermsKey,
 };
 use passalong_edge::people::PersonMeta;
 use serde::Deserialize as _;
@@ -23,7 +23,7 @@ use crate::oracle::{Bought, Event, Kept, Oracle, Report};
 use crate::story::{DAY, MINUTE, Mode, SECOND, Story};
 
 /// An order without proof in a ledger: since when, whose, and how.
-type Joined = (Minute, CustomerPseudonym, Via);
+type Joined = (Minute, CustomerPseudonym, Via, Option<OrderPseudonym>);
 type AllJoined = BTreeMap<(OrderPseudonym, Digest), Vec<Joined>>;
 /// What the merchant decided on missing referrals.
 type AllDecided = BTreeMap<OrderPseudonym, Vec<Decision>>;
@@ -92,7 +92,7 @@ impl Story {
         let id: RewardId = id.parse().unwrap();
         let status = reward["status"].as_str().unwrap_or_default().to_owned();
         let now = self.now();
-        if matches!(status.as_str(), "approved" | "fulfilled") {
+        if matches!(status.as_str(), "approved" | "fulfilled" | "expired") {
             let of = &self.programs[program];
             let stands = |customer: &String| {
                 let advocate = of.pseudonym(customer);
@@ -187,13 +187,14 @@ impl Story {
         let kv = self.machine.kv.borrow();
         let mut oracle = Oracle::default();
         let mut unknown = Vec::new();
-        let mut terms: Vec<(Minute, Digest, Program)> = Vec::new();
-        for (key, put) in kv.ever(&ProgramKey::prefix(&[&id])) {
-            let key: ProgramKey = key.parse().unwrap();
-            terms.push((key.valid_from, key.digest, Program::parse(put.value.as_bytes()).unwrap()));
+        let mut terms: Vec<(Moment, Digest, Program)> = Vec::new();
+        for (key, put) in kv.ever(&TermsKey::prefix(&[&id])) {
+            let Ok(TermsKey { version: Saved(from, digest), .. }) = key.parse() else { continue };
+            terms.push((from, digest, Program::parse(put.value.as_bytes()).unwrap()));
         }
         terms.sort_by_key(|(from, digest, _)| (*from, *digest));
-        oracle.terms = terms.into_iter().map(|(from, _, terms)| (from.start(), terms)).collect();
+        oracle.terms =
+            terms.into_iter().map(|(from, _, terms)| (from.instant_up(), terms)).collect();
         let mut reports: BTreeMap<(OrderPseudonym, Digest), Report> = BTreeMap::new();
         for (key, _) in kv.ever(&OrderKey::prefix(&[&id])) {
             // Decisions on missing referrals stand there, too.
@@ -342,7 +343,7 @@ impl Story {
             };
             if fact.via.is_joined() {
                 let slot = joined.entry((key.order, key.fact.digest)).or_default();
-                slot.push((key.fact.accepted, key.customer, fact.via));
+                slot.push((key.fact.accepted, key.customer, fact.via, fact.bound_by));
             }
         }
         let mut decided: AllDecided = BTreeMap::new();
@@ -368,10 +369,11 @@ impl Story {
             for report in reports {
                 let joins = joined.get(&(*order, report.digest)).unwrap_or(&none);
                 let first = joins.iter().min_by_key(|(at, ..)| *at);
-                if let Some((at, advocate, via)) = first.filter(|_| report.advocate.is_none()) {
+                if let Some((at, advocate, via, by)) = first.filter(|_| report.advocate.is_none()) {
                     report.advocate = Some(*advocate);
                     report.accepted = report.accepted.max(*at);
                     report.joined = Some(*via);
+                    report.bound_by = *by;
                 }
             }
         }
@@ -380,18 +382,18 @@ impl Story {
             for (place, report) in reports.iter().enumerate() {
                 let by_hand = decided.get(order).and_then(|all| first_approved(all));
                 let joins = joined.get(&(*order, report.digest)).unwrap_or(&none).iter();
-                let counts = |(_, who, via): &&Joined| *via == Via::Bound || Some(*who) == by_hand;
+                let counts =
+                    |(_, who, via, _): &&Joined| *via == Via::Bound || Some(*who) == by_hand;
                 let joins: Vec<Joined> = joins.filter(counts).copied().collect();
                 let first = joins.iter().min_by_key(|(at, ..)| *at).copied();
-                if joins
-                    .iter()
-                    .any(|one| first.is_some_and(|(_, who, via)| (one.1, one.2) != (who, via)))
-                {
+                if joins.iter().any(|one| {
+                    first.is_some_and(|(_, who, via, by)| (one.1, one.2, one.3) != (who, via, by))
+                }) {
                     wrong.push(format!("{order} was joined twice: {joins:?}"));
                 }
-                let bound =
-                    oracle.bound_to(report, &admissions).map(|advocate| (advocate, Via::Bound));
-                let by_hand = by_hand.map(|customer| (customer, Via::Hand));
+                let bound = oracle.bound_to(report, &admissions);
+                let bound = bound.map(|(advocate, by)| (advocate, Via::Bound, Some(by)));
+                let by_hand = by_hand.map(|customer| (customer, Via::Hand, None));
                 let is_open = report.advocate.is_none() && place == 0;
                 // Another report that names somebody comes before; one that was completed an hour
                 // later may have come too late for that.
@@ -403,15 +405,18 @@ impl Story {
                 }
                 let is_open = is_open && others.next().is_none();
                 let expected = bound.or(by_hand).filter(|_| is_open);
-                if expected != first.map(|(_, who, via)| (who, via)) {
+                let found = first.map(|(_, who, via, by)| (who, via, by));
+                // Who was erased meanwhile is not recognised by a hint any more.
+                let is_forgotten = found.is_none() && self.is_anybody_erased(program);
+                if expected != found && !is_forgotten {
                     wrong.push(format!("{order} was joined as {first:?}, and not {expected:?}"));
                 }
-                if let Some((_, _, via)) = first {
+                if let Some((_, _, via, _)) = first {
                     *self.decided.entry(format!("joined {via:?}")).or_default() += 1;
                 }
             }
         }
-        if self.mode == Mode::Inside && !self.has_forgotten(program, oracle) {
+        if self.mode == Mode::Inside && !self.has_forgotten(program) {
             let of = self.programs[program].id.clone();
             for text in wrong {
                 self.violate(format!("{of}: {text}"));
@@ -419,17 +424,16 @@ impl Story {
         }
     }
 
-    /// Whether something of an advocate was erased that verdicts depend on.
-    fn has_forgotten(&self, program: usize, oracle: &Oracle) -> bool {
-        let _ = oracle;
+    /// Whether somebody was erased, where the store is later than the design assumes: then what an
+    /// erasure leaves depends on who saw it.
+    fn has_forgotten(&self, program: usize) -> bool {
+        self.mode == Mode::Beyond && self.is_anybody_erased(program)
+    }
+
+    fn is_anybody_erased(&self, program: usize) -> bool {
         let prefix = CustomerKey::prefix(&[self.programs[program].keys.program()]);
-        self.mode == Mode::Beyond
-            && self
-                .machine
-                .kv
-                .borrow()
-                .ever(&prefix)
-                .any(|(key, _)| key.parse::<CustomerKey>().unwrap().field == Field::Erased)
+        let kv = self.machine.kv.borrow();
+        kv.ever(&prefix).any(|(key, _)| key.parse::<CustomerKey>().unwrap().field == Field::Erased)
     }
 
     /// A claim that was acknowledged is there.
@@ -502,6 +506,9 @@ impl Story {
                 if is_report && same.next().is_none() {
                     broken.push(format!("half an order: {key}"));
                 }
+                if !is_report {
+                    continue;
+                }
                 let happened: BTreeSet<Digest> = oracle
                     .events
                     .get(&key.order)
@@ -514,7 +521,7 @@ impl Story {
                     .standing(&prefix, now)
                     .map(|(key, _)| key.parse::<LedgerKey>().unwrap().fact.digest)
                     .collect();
-                if is_report && !happened.is_subset(&joined) {
+                if !happened.is_subset(&joined) {
                     broken.push(format!("an event never came into the ledger: {key}"));
                 }
             }
@@ -544,7 +551,7 @@ impl Story {
             // What an erasure took away cannot refuse any more; a run before it still knew.
             // Only what is known of advocates counts: their own, and those with a rival claim. The
             // audit, which reports beyond the bound, leaves all who were erased alone.
-            let erased = self.has_forgotten(program, oracle);
+            let erased = self.has_forgotten(program);
             for (key, put) in kv.ever(&LedgerKey::prefix(&[&id, &advocate])) {
                 let key: LedgerKey = key.parse().unwrap();
                 if key.fact.kind != FactKind::Verdict {
@@ -733,7 +740,7 @@ impl Story {
         self.check_fulfilled(program, &orders, &answers[0]);
     }
 
-    /// What was handed over stays, as it was handed over first.
+    /// What was handed over stays, as it was handed over first, until it ends as was said then.
     fn check_fulfilled(&mut self, program: usize, orders: &[String], heard: &[(u16, Value)]) {
         let mut changed = Vec::new();
         for ((of, id), answers) in &self.fulfilled {
@@ -752,7 +759,9 @@ impl Story {
             let same = answers.iter().any(|answer| {
                 answer["value"] == reward["value"] && answer["reference"] == reward["reference"]
             });
-            if reward["status"] != "fulfilled" || !same {
+            let ended = reward["status"] == "expired"
+                && answers.iter().any(|answer| answer["until"] == reward["since"]);
+            if !(reward["status"] == "fulfilled" || ended) || !same {
                 changed.push(format!("{name}: fulfilled as {answers:?}, and now {reward}"));
             }
             let amount = |value: &Value| value["amount"].as_i64().unwrap_or(0);

@@ -359,7 +359,13 @@ impl Story {
                     "approved" if !stands => {
                         wrong.push(format!("approved, and not in the queue for a coupon: {told}"));
                     }
-                    "fulfilled" if told["coupon"].as_str() != drawn.map(|it| it.code.as_str()) => {
+                    // Nobody loses what was never handed over.
+                    "expired" if drawn.is_none() => {
+                        wrong.push(format!("expired before it was handed over: {told}"));
+                    }
+                    "fulfilled" | "expired"
+                        if told["coupon"].as_str() != drawn.map(|it| it.code.as_str()) =>
+                    {
                         wrong.push(format!("the coupon shown is not the one drawn: {told}"));
                     }
                     _ => {}

@@ -6,6 +6,10 @@ use crate::story::{Answer, Clicked, SECOND, Story, What};
 
 impl Story {
     pub(crate) fn hear(&mut self) {
+        let quiet = self.machine.cut.borrow().is_empty() && self.outbox.borrow().is_empty();
+        if quiet {
+            return;
+        }
         let cut = std::mem::take(&mut *self.machine.cut.borrow_mut());
         for task in cut {
             if let Some(errand) = self.tasks.remove(&task) {

@@ -6,6 +6,7 @@
 //! bound everything committed is visible everywhere. The last committed write of a key wins.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use passalong_edge::store::{Entry, Page, Put};
 use serde::{Deserialize, Serialize};
@@ -184,7 +185,7 @@ impl Kv {
         }
         let mut page = Page { entries: Vec::new(), cursor: None };
         let from = after.filter(|after| !after.is_empty()).unwrap_or_else(|| prefix.to_owned());
-        let rest = self.keys.range(from.clone()..);
+        let rest = self.keys.range::<str, _>((Bound::Included(from.as_str()), Bound::Unbounded));
         for (key, writes) in rest.take_while(|(key, _)| key.starts_with(prefix)) {
             if *key == from && from != prefix {
                 continue;
@@ -273,7 +274,7 @@ impl Kv {
 
     fn range<'k>(&'k self, prefix: &'k str) -> impl Iterator<Item = (&'k str, &'k Vec<Write>)> {
         self.keys
-            .range(prefix.to_owned()..)
+            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
             .take_while(move |(key, _)| key.starts_with(prefix))
             .map(|(key, writes)| (key.as_str(), writes))
     }

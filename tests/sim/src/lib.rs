@@ -11,17 +11,21 @@
 
 use std::collections::BTreeMap;
 
+use mimalloc::MiMalloc;
+
 mod accountant;
 mod aliases;
 mod checks;
 mod coupons;
 mod direction;
+mod errands;
 mod hear;
 mod kv;
 mod machine;
 mod many;
 mod oracle;
 mod people;
+mod place;
 mod random;
 mod replay;
 mod requests;
@@ -29,6 +33,7 @@ mod script;
 mod shrink;
 mod story;
 mod tape;
+mod terms;
 mod told;
 
 pub use many::many;
@@ -37,6 +42,10 @@ pub use script::Script;
 pub use shrink::shrink;
 pub use story::Mode;
 pub use told::{Heard, Order, Told};
+
+/// A history is made of millions of short texts.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What came of a history.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use std::task::{Context as Task, Poll, Waker};
 
 use passalong_core::time::Instant;
 use passalong_edge::isolate::{Config, Isolate};
-use passalong_edge::store::{Host, Page, Put, Store, StoreError};
+use passalong_edge::store::{Put, StoreError};
 
 use crate::direction::{Direction, Named};
 use crate::kv::{Kv, Late};
@@ -75,13 +75,15 @@ pub struct Machine {
     isolates: RefCell<Vec<Rc<Isolate>>>,
     queue: RefCell<BinaryHeap<Reverse<(u64, u64, Next)>>>,
     order: Cell<u64>,
-    tasks: RefCell<BTreeMap<TaskId, Running>>,
+    /// By id; those that have ended are none.
+    tasks: RefCell<Vec<Option<Running>>>,
+    running: Cell<usize>,
+    /// Of those that there is something to say of.
     records: RefCell<BTreeMap<TaskId, Record>>,
     in_flight: RefCell<Vec<InFlight>>,
     /// Failures in a row of one task's write.
     failures: RefCell<BTreeMap<(TaskId, String), u32>>,
     current: Cell<TaskId>,
-    last_task: Cell<TaskId>,
     /// When an operation last failed hard, or was slow: others on the isolate wait for it.
     trouble: Cell<u64>,
     /// Tasks that were cut off and not asked for yet.
@@ -109,11 +111,11 @@ impl Machine {
             queue: RefCell::default(),
             order: Cell::new(0),
             tasks: RefCell::default(),
+            running: Cell::new(0),
             records: RefCell::default(),
             in_flight: RefCell::default(),
             failures: RefCell::default(),
             current: Cell::new(0),
-            last_task: Cell::new(0),
             trouble: Cell::new(0),
             cut: RefCell::default(),
             died: RefCell::new(vec![Vec::new(); isolates]),
@@ -142,10 +144,13 @@ impl Machine {
 
     /// Starts a task on an isolate; it runs from now on.
     pub fn spawn(&self, isolate: usize, future: impl Future<Output = ()> + 'static) -> TaskId {
-        let id = self.last_task.get() + 1;
-        self.last_task.set(id);
-        self.tasks.borrow_mut().insert(id, Running { future: Box::pin(future), isolate });
-        self.records.borrow_mut().insert(id, Record::default());
+        let running = Some(Running { future: Box::pin(future), isolate });
+        let id = {
+            let mut tasks = self.tasks.borrow_mut();
+            tasks.push(running);
+            tasks.len() as TaskId
+        };
+        self.running.set(self.running.get() + 1);
         self.schedule(self.now.get(), Next::Wake(id));
         id
     }
@@ -159,7 +164,7 @@ impl Machine {
     }
 
     pub fn is_idle(&self) -> bool {
-        self.tasks.borrow().is_empty()
+        self.running.get() == 0
     }
 
     /// Goes on to what happens next, and says what that was. None where nothing is left.
@@ -173,7 +178,7 @@ impl Machine {
     }
 
     fn wake(&self, id: TaskId) {
-        let Some(mut running) = self.tasks.borrow_mut().remove(&id) else { return };
+        let Some(mut running) = self.take(id) else { return };
         let (kills, isolates) = {
             let faults = self.faults.borrow();
             (faults.kills, faults.isolates)
@@ -194,9 +199,16 @@ impl Machine {
         match running.future.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
             Poll::Ready(()) => self.forget(id),
             Poll::Pending => {
-                self.tasks.borrow_mut().insert(id, running);
+                self.tasks.borrow_mut()[place(id)] = Some(running);
+                self.running.set(self.running.get() + 1);
             }
         }
+    }
+
+    fn take(&self, id: TaskId) -> Option<Running> {
+        let running = self.tasks.borrow_mut().get_mut(place(id))?.take()?;
+        self.running.set(self.running.get() - 1);
+        Some(running)
     }
 
     fn forget(&self, id: TaskId) {
@@ -239,12 +251,15 @@ impl Machine {
     pub fn kill_isolate(&self, isolate: usize) {
         self.isolates.borrow_mut()[isolate] = Rc::default();
         self.died.borrow_mut()[isolate].push(self.now.get());
-        let on_it =
-            |(id, running): (&TaskId, &Running)| (running.isolate == isolate).then_some(*id);
-        let dead: Vec<TaskId> = self.tasks.borrow().iter().filter_map(on_it).collect();
+        let dead: Vec<TaskId> = {
+            let tasks = self.tasks.borrow();
+            let on_it = |task: &Option<Running>| {
+                task.as_ref().is_some_and(|running| running.isolate == isolate)
+            };
+            (1..).zip(tasks.iter()).filter(|(_, task)| on_it(task)).map(|(id, _)| id).collect()
+        };
         for id in dead {
-            let gone = self.tasks.borrow_mut().remove(&id);
-            drop(gone);
+            drop(self.take(id));
             self.cut_off(id);
         }
     }
@@ -256,9 +271,7 @@ impl Machine {
 
     fn excuse(&self) {
         self.trouble.set(self.now.get());
-        if let Some(record) = self.records.borrow_mut().get_mut(&self.current.get()) {
-            record.excused = true;
-        }
+        self.records.borrow_mut().insert(self.current.get(), Record { excused: true });
     }
 
     /// How long an operation takes.
@@ -274,7 +287,7 @@ impl Machine {
     }
 
     /// Waits until then; the task is woken for it.
-    async fn until(&self, at: u64, named: Option<&Named>) {
+    pub(crate) async fn until(&self, at: u64, named: Option<&Named>) {
         self.direction.lasts(named, at);
         self.schedule(at, Next::Wake(self.current.get()));
         poll_fn(|_| if self.now.get() >= at { Poll::Ready(()) } else { Poll::Pending }).await;
@@ -307,14 +320,14 @@ impl Machine {
         (fails, takes)
     }
 
-    async fn read(&self, named: Option<&Named>) -> Result<(), StoreError> {
+    pub(crate) async fn read(&self, named: Option<&Named>) -> Result<(), StoreError> {
         let (fails, takes) = self.fate_of_read(named);
         self.until(self.now.get() + takes, named).await;
         if fails { Err(failed()) } else { Ok(()) }
     }
 
     /// How much older than what the location knows an answer is.
-    fn back(&self, named: Option<&Named>) -> u64 {
+    pub(crate) fn back(&self, named: Option<&Named>) -> u64 {
         if self.direction.is_scripted() {
             return self.direction.back(named);
         }
@@ -325,7 +338,7 @@ impl Machine {
         back
     }
 
-    fn is_empty_page(&self, named: Option<&Named>) -> bool {
+    pub(crate) fn is_empty_page(&self, named: Option<&Named>) -> bool {
         if self.direction.is_scripted() {
             return named.is_some_and(|named| self.direction.is(named, Effect::EmptyPage));
         }
@@ -365,7 +378,11 @@ impl Machine {
             let fails = hard || soft || refused;
             (fails, !refused && (!fails || random.permille(500)))
         };
-        self.failures.borrow_mut().insert(slot, if fails { in_a_row + 1 } else { 0 });
+        if fails {
+            self.failures.borrow_mut().insert(slot, in_a_row + 1);
+        } else if in_a_row > 0 {
+            self.failures.borrow_mut().remove(&slot);
+        }
         if refused && fails && in_a_row >= 2 {
             self.excuse();
         }
@@ -391,7 +408,12 @@ impl Machine {
         (at, late)
     }
 
-    async fn write(&self, op: Op, key: &str, put: Option<&Put>) -> Result<(), StoreError> {
+    pub(crate) async fn write(
+        &self,
+        op: Op,
+        key: &str,
+        put: Option<&Put>,
+    ) -> Result<(), StoreError> {
         let task = self.current.get();
         let named = self.direction.name(task, op, key);
         let fate = self.fate_of_write(key, named.as_ref());
@@ -416,89 +438,11 @@ struct Fate {
     commits: Option<(u64, Late)>,
 }
 
+/// Where a task is kept.
+fn place(id: TaskId) -> usize {
+    usize::try_from(id - 1).unwrap()
+}
+
 fn failed() -> StoreError {
-    StoreError("the store is in a bad mood".to_owned())
-}
-
-/// The store and the clock, as one isolate has them.
-pub struct Place {
-    pub machine: Rc<Machine>,
-    pub isolate: usize,
-}
-
-impl Place {
-    const fn location(&self) -> usize {
-        self.isolate / ISOLATES
-    }
-
-    fn name(&self, op: Op, key: &str) -> Option<Named> {
-        self.machine.direction.name(self.machine.current(), op, key)
-    }
-}
-
-impl Store for Place {
-    async fn get(&self, key: &str) -> Result<Option<String>, StoreError> {
-        let named = self.name(Op::Get, key);
-        self.machine.read(named.as_ref()).await?;
-        let back = self.machine.back(named.as_ref());
-        let now = self.machine.now.get();
-        Ok(self.machine.kv.borrow().get(key, self.location(), (now, back)))
-    }
-
-    async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<String>>, StoreError> {
-        let first = keys.first().map(String::as_str).unwrap_or_default();
-        self.machine.read(self.name(Op::Get, first).as_ref()).await?;
-        let now = self.machine.now.get();
-        let get = |key: &String| {
-            let back = self.machine.back(self.name(Op::Get, key).as_ref());
-            self.machine.kv.borrow().get(key, self.location(), (now, back))
-        };
-        Ok(keys.iter().map(get).collect())
-    }
-
-    async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<Page, StoreError> {
-        let named = self.name(Op::List, prefix);
-        self.machine.read(named.as_ref()).await?;
-        let back = self.machine.back(named.as_ref());
-        let is_empty = self.machine.is_empty_page(named.as_ref());
-        let view = (self.machine.now.get(), back);
-        Ok(self.machine.kv.borrow().list((prefix, cursor), self.location(), view, is_empty))
-    }
-
-    async fn put(&self, put: &Put) -> Result<(), StoreError> {
-        let metadata = put.metadata.as_ref().map_or(0, |metadata| metadata.to_string().len());
-        assert!(metadata <= 1_024, "{}: metadata of {metadata} bytes", put.key);
-        assert!(put.key.len() <= 512 && put.ttl.is_none_or(|ttl| ttl >= 60), "{put:?}");
-        self.machine.write(Op::Put, &put.key, Some(put)).await
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.machine.write(Op::Delete, key, None).await
-    }
-}
-
-impl Host for Place {
-    async fn sleep(&self, millis: u32) {
-        let named = self.name(Op::Sleep, "");
-        self.machine.until(self.machine.now.get() + u64::from(millis), named.as_ref()).await;
-    }
-
-    fn random(&self) -> [u8; 8] {
-        let named = self.name(Op::Random, "");
-        let direction = &self.machine.direction;
-        if direction.is_scripted() {
-            return direction.number(named.as_ref()).to_be_bytes();
-        }
-        let number = self.machine.random.borrow_mut().next();
-        direction.note(named.as_ref(), Effect::Number(number));
-        number.to_be_bytes()
-    }
-
-    fn millis(&self) -> u64 {
-        self.machine.clock(self.isolate)
-    }
-
-    fn log(&self, line: &str) {
-        self.machine.log.borrow_mut().push(line.to_owned());
-    }
+    StoreError::failed("the store is in a bad mood")
 }

@@ -1,62 +1,94 @@
 //! `cargo xtask sim`: many histories on all cores, or one again.
 
 use std::ops::ControlFlow;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use passalong_sim::{Mode, Outcome, Script, many, replay, run, shrink, tape};
 
-const USAGE: &str = "cargo xtask sim [--histories N] [--from N] [--seed N] [--beyond]
+const USAGE: &str = "cargo xtask sim [--histories N] [--from N] [--fresh N] [--seed N] [--beyond]
                 [--seed N --record FILE --expect TEXT] [--replay FILE]
 
   --histories N   lives through so many histories (default 1000)
   --from N        the first seed (default 1)
+  --fresh N       lives through so many histories that only this commit has: the first seed comes
+                  from its hash
   --seed N        lives through one history again and says what went wrong
   --record FILE   writes that history down, as short as it gets while TEXT goes wrong
   --replay FILE   lives through a history that was written down
   --beyond        with a store that is later than the design assumes";
 
-fn main() -> ExitCode {
-    let (mut histories, mut from, mut seed, mut mode) = (1_000_u64, 1_u64, None, Mode::Inside);
-    let (mut record, mut expect) = (None, String::new());
-    let mut arguments = std::env::args().skip(1);
+/// What is asked for.
+struct Options {
+    histories: u64,
+    from: u64,
+    seed: Option<u64>,
+    mode: Mode,
+    record: Option<String>,
+    expect: String,
+    replay: Option<String>,
+}
+
+/// None where the arguments cannot be read.
+fn options(mut arguments: impl Iterator<Item = String>) -> Option<Options> {
+    let mut options = Options {
+        histories: 1_000,
+        from: 1,
+        seed: None,
+        mode: Mode::Inside,
+        record: None,
+        expect: String::new(),
+        replay: None,
+    };
     while let Some(argument) = arguments.next() {
         if argument == "--beyond" {
-            mode = Mode::Beyond;
+            options.mode = Mode::Beyond;
             continue;
         }
-        let Some(value) = arguments.next() else {
-            eprintln!("{USAGE}");
-            return ExitCode::FAILURE;
-        };
+        let value = arguments.next()?;
         match argument.as_str() {
-            "--record" => {
-                record = Some(value);
-                continue;
+            "--record" => options.record = Some(value),
+            "--expect" => options.expect = value,
+            "--replay" => options.replay = Some(value),
+            "--histories" => options.histories = value.parse().ok()?,
+            "--from" => options.from = value.parse().ok()?,
+            "--seed" => options.seed = Some(value.parse().ok()?),
+            "--fresh" => {
+                options.histories = value.parse().ok()?;
+                options.from = first_of_commit()?;
             }
-            "--expect" => {
-                expect = value;
-                continue;
-            }
-            "--replay" => return again(&value),
-            _ => {}
-        }
-        let number = value.parse().ok();
-        match (argument.as_str(), number) {
-            ("--histories", Some(number)) => histories = number,
-            ("--from", Some(number)) => from = number,
-            ("--seed", Some(number)) => seed = Some(number),
-            _ => {
-                eprintln!("{USAGE}");
-                return ExitCode::FAILURE;
-            }
+            _ => return None,
         }
     }
-    if let (Some(seed), Some(file)) = (seed, record) {
-        return write_down((seed, mode), &file, &expect);
+    Some(options)
+}
+
+/// Commits are far apart: no range of seeds is likely to be another's.
+const APART: u64 = 2_000_000_011;
+
+/// The first seed that belongs to the commit that is checked out.
+fn first_of_commit() -> Option<u64> {
+    let git = Command::new("git").args(["rev-parse", "HEAD"]).output().ok()?;
+    let hash = String::from_utf8(git.stdout).ok()?;
+    let start = u64::from_str_radix(hash.get(..8)?, 16).ok()?;
+    Some(start * APART)
+}
+
+fn main() -> ExitCode {
+    let Some(options) = options(std::env::args().skip(1)) else {
+        eprintln!("{USAGE}");
+        return ExitCode::FAILURE;
+    };
+    if let Some(file) = options.replay {
+        return again(&file);
     }
-    seed.map_or_else(|| all(from, histories, mode), |seed| one(seed, mode))
+    match (options.seed, options.record) {
+        (Some(seed), Some(file)) => write_down((seed, options.mode), &file, &options.expect),
+        (Some(seed), None) => one(seed, options.mode),
+        _ => all(options.from, options.histories, options.mode),
+    }
 }
 
 fn one(seed: u64, mode: Mode) -> ExitCode {
@@ -107,13 +139,20 @@ fn tell(name: &str, outcome: &Outcome) -> ExitCode {
 fn all(from: u64, histories: u64, mode: Mode) -> ExitCode {
     let zero = || AtomicU64::new(0);
     let (lived, failed, steps, breached) = (zero(), zero(), zero(), zero());
+    let digest = zero();
+    let failures = Mutex::new(Vec::new());
     let began = Instant::now();
+    println!("seeds {from} to {}", from + histories - 1);
     many(from..=from + histories - 1, mode, None, |outcome| {
         steps.fetch_add(outcome.steps.into(), Ordering::Relaxed);
+        digest.fetch_xor(outcome.digest, Ordering::Relaxed);
         breached.fetch_add(u64::from(outcome.breaches > 0), Ordering::Relaxed);
         if let Some(first) = outcome.violations.first() {
             failed.fetch_add(1, Ordering::Relaxed);
             println!("seed {}: {first}", outcome.seed);
+            if let Ok(mut failures) = failures.lock() {
+                failures.push(outcome.seed);
+            }
         }
         let so_far = lived.fetch_add(1, Ordering::Relaxed) + 1;
         if so_far % 1_000 == 0 {
@@ -123,7 +162,16 @@ fn all(from: u64, histories: u64, mode: Mode) -> ExitCode {
     });
     let seconds = began.elapsed().as_secs();
     let (failed, steps) = (failed.into_inner(), steps.into_inner());
-    println!("{histories} histories, {steps} steps, {failed} failed, {seconds} s");
+    println!(
+        "{histories} histories, {steps} steps, {failed} failed, {seconds} s, digest {:016x}",
+        digest.into_inner()
+    );
+    let mut failures = failures.into_inner().unwrap_or_default();
+    failures.sort_unstable();
+    for seed in failures {
+        let beyond = if mode == Mode::Beyond { " --beyond" } else { "" };
+        println!("  cargo xtask sim --seed {seed}{beyond}");
+    }
     if mode == Mode::Beyond {
         println!("{} with a breach that was reported", breached.into_inner());
     }

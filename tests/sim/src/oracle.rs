@@ -33,6 +33,8 @@ pub struct Report {
     pub items: Vec<(String, i64)>,
     /// How it came into a ledger without a proof of its own.
     pub joined: Option<Via>,
+    /// The purchase that binds it, where one does.
+    pub bound_by: Option<OrderPseudonym>,
     /// When it was reported; `accepted` is later where it came into its ledger later.
     pub reported: Minute,
 }
@@ -341,7 +343,7 @@ impl Oracle {
                 continue;
             }
             claims.held |= earlier;
-            claims.bound |= earlier && self.binds(rival, report, at);
+            claims.bound |= report.bound_by == Some(rival.order);
             claims.own.insert(rival.order);
         }
         claims
@@ -367,6 +369,7 @@ impl Oracle {
         by.joined.is_none()
             && by.kind == ConversionKind::Purchase
             && days > 0
+            && age >= 0
             && age <= i64::from(days) * DAY
             && by
                 .identities
@@ -445,7 +448,11 @@ impl Oracle {
     }
 
     /// Who an order without proof belongs to, because an earlier one brought the friend.
-    pub fn bound_to(&self, report: &Report, admissions: &Admissions) -> Option<CustomerPseudonym> {
+    pub fn bound_to(
+        &self,
+        report: &Report,
+        admissions: &Admissions,
+    ) -> Option<(CustomerPseudonym, OrderPseudonym)> {
         let at = report.reported;
         let asked = Report { accepted: at, ..report.clone() };
         let mut binding: Vec<_> = self
@@ -458,7 +465,8 @@ impl Oracle {
         let counts = |by: &Report, other: CustomerPseudonym| {
             self.claims(&asked, other, at, admissions, at).own.contains(&by.order)
         };
-        binding.into_iter().find(|(by, other)| counts(by, *other)).map(|(_, other)| other)
+        let first = binding.into_iter().find(|(by, other)| counts(by, *other));
+        first.map(|(by, other)| (other, by.order))
     }
 
     /// The verdicts of one advocate, by order.

@@ -1,5 +1,6 @@
 //! A history that was written down, lived through again.
 
+use passalong_core::shop::ShopSecrets;
 use passalong_core::time::Instant;
 use passalong_edge::isolate::Config;
 
@@ -27,7 +28,8 @@ impl Story {
             page: script.page,
             empty_pages: 0,
         };
-        let config = Config { secrets, shops: Default::default(), test_clock: false, debug: false };
+        let config =
+            Config { secrets, shops: ShopSecrets::default(), test_clock: false, debug: false };
         let start = Instant::from_seconds(i64::try_from(script.start.0 / 1_000).unwrap());
         let mut machine = Machine::new(start, 0, Kv::new(0, staleness), config);
         machine.direction = Direction::scripted(script.steps.clone());

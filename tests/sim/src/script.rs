@@ -34,25 +34,15 @@ pub struct Script {
 impl Script {
     /// One line a step, for people.
     pub fn to_text(&self) -> String {
-        let mut text = String::from("{\n");
-        let mut head = serde_json::to_value(self).unwrap();
-        for name in ["what", "violation", "beyond", "start", "page"] {
-            let Some(value) = head.get(name) else { continue };
-            text.push_str(&format!("  \"{name}\": {value},\n"));
-        }
-        for name in ["programs", "steps"] {
-            text.push_str(&format!("  \"{name}\": [\n"));
-            let lines: Vec<String> = head[name]
-                .as_array_mut()
-                .unwrap()
-                .iter()
-                .map(|line| format!("    {}", spaced(line)))
-                .collect();
-            text.push_str(&lines.join(",\n"));
-            text.push_str(if name == "steps" { "\n  ]\n" } else { "\n  ],\n" });
-        }
-        text.push_str("}\n");
-        text
+        let head = serde_json::to_value(self).unwrap_or_default();
+        let plain = ["what", "violation", "beyond", "start", "page"].into_iter();
+        let plain = plain.filter_map(|name| Some(format!("  \"{name}\": {}", head.get(name)?)));
+        let lists = ["programs", "steps"].into_iter().map(|name| {
+            let lines = head[name].as_array().into_iter().flatten();
+            let lines: Vec<String> = lines.map(|line| format!("    {}", spaced(line))).collect();
+            format!("  \"{name}\": [\n{}\n  ]", lines.join(",\n"))
+        });
+        format!("{{\n{}\n}}\n", plain.chain(lists).collect::<Vec<_>>().join(",\n"))
     }
 }
 

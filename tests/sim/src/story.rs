@@ -17,17 +17,19 @@ use passalong_edge::http::Request;
 use passalong_edge::isolate::Config;
 use passalong_edge::store::Context;
 use passalong_edge::{clicks, respond};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::accountant::Ledgerbook;
 use crate::aliases::Aliases;
 use crate::coupons;
 use crate::kv::{Kv, Staleness};
-use crate::machine::{Faults, ISOLATES, LOCATIONS, Machine, Next, Place, TaskId};
+use crate::machine::{Faults, ISOLATES, LOCATIONS, Machine, Next, TaskId};
 use crate::oracle;
+use crate::place::Place;
 use crate::random::Random;
 use crate::requests::{identity_token, request};
 use crate::script::{Act, Moment, Step};
+use crate::terms::terms;
 
 pub const SECOND: u64 = 1_000;
 pub const MINUTE: u64 = 60 * SECOND;
@@ -160,6 +162,12 @@ pub(crate) struct Outbox {
     pub lost_batches: Vec<(TaskId, clicks::Target)>,
 }
 
+impl Outbox {
+    pub fn is_empty(&self) -> bool {
+        self.answers.is_empty() && self.violations.is_empty() && self.lost_batches.is_empty()
+    }
+}
+
 /// A visitor's click that was answered with `pa`.
 #[derive(Debug, Clone)]
 pub struct Clicked {
@@ -265,105 +273,6 @@ fn faults(random: &mut Random) -> Faults {
     }
 }
 
-pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
-    let hold = random.pick(&[
-        json!({ "from": "order", "days": 0, "fallback_days": 0 }),
-        json!({ "from": "order", "days": 0, "fallback_days": 0 }),
-        json!({ "from": "order", "days": 1, "fallback_days": 1 }),
-        json!({ "from": "delivered", "days": 0, "fallback_days": 2 }),
-        json!({ "from": "delivered", "days": 1, "fallback_days": 3 }),
-    ]);
-    let cap = random.pick(&[
-        Value::Null,
-        json!({ "count": 2, "amount": null, "per": "total" }),
-        json!({ "count": null, "amount": 1_500, "per": "total" }),
-        json!({ "count": 1, "amount": null, "per": "year" }),
-    ]);
-    if random.permille(250) {
-        return of_preset(random, id, &hold);
-    }
-    // Nothing may come after the end of a cap.
-    let ends = cap["count"].as_u64().filter(|_| cap["per"] == "total").unwrap_or(u64::MAX);
-    let trigger = random.pick(&["first_purchase", "every_purchase"]);
-    let friend = random.pick(&[
-        json!({ "for": "friend", "trigger": "first_purchase", "when": "at_once",
-                "value": { "kind": "percent_off", "basis_points": 1_000 } }),
-        json!({ "for": "friend", "trigger": "first_purchase", "when": "earned",
-                "value": { "kind": "credit", "amount": 500, "currency": "EUR" } }),
-    ]);
-    let least = random.pick(&[Value::Null, Value::Null, json!(3_000)]);
-    let share =
-        |basis_points: u32| json!({ "kind": "percent_of_order", "basis_points": basis_points });
-    let mut plain = json!({
-        "for": "advocate", "trigger": trigger, "minimum_order": least, "cap": cap,
-        "value": share(random.pick(&[2_000, 1_333])),
-        "expires_days": random.pick(&[Value::Null, Value::Null, json!(1)]),
-    });
-    if random.permille(250) {
-        let tiers = [(2, 2_500), (4, 3_333)].into_iter().filter(|(from, _)| *from <= ends);
-        plain["tiers"] =
-            tiers.map(|(from, rate)| json!({ "from": from, "value": share(rate) })).collect();
-    }
-    let mut rules = Vec::new();
-    if random.permille(200) {
-        rules.push(json!({ "for": "advocate", "trigger": trigger, "segment": "stamm",
-                           "value": { "kind": "credit", "amount": 700 } }));
-    }
-    rules.push(plain);
-    if random.permille(250) {
-        let gift = json!({ "kind": "gift", "label": "Teeset", "worth": 1_500 });
-        rules.push(json!({ "for": "advocate", "trigger": trigger, "milestone": random.pick(&[2, 3]).min(ends),
-                           "value": random.pick(&[gift, json!({ "kind": "points", "points": 99 })]) }));
-    }
-    if random.permille(250) {
-        rules.push(json!({ "for": "advocate", "trigger": "action", "action": "review",
-                           "cap": { "count": 2 }, "value": { "kind": "points", "points": 50 } }));
-        rules.push(json!({ "for": "advocate", "trigger": "action",
-                           "value": { "kind": "points", "points": 7 } }));
-        rules.push(json!({ "for": "advocate", "trigger": "signup", "cap": { "amount": 900 },
-                           "value": { "kind": "storage_bytes", "bytes": 500 } }));
-    }
-    rules.push(friend);
-    if random.permille(150) {
-        rules.push(json!({ "for": "friend", "trigger": "every_purchase", "segment": "vip",
-                           "value": { "kind": "free_periods", "periods": 1 } }));
-    }
-    coupons::deliver(random, &mut rules);
-    let review = random.pick(&[
-        json!({}),
-        json!({}),
-        json!({ "orders_per_day": 2, "orders_per_click": 1 }),
-        json!({ "orders_per_day": 1 }),
-        json!({ "orders_per_click": 1 }),
-        json!({ "orders_per_click": 1 }),
-    ]);
-    json!({
-        "id": id, "preset": "20-10", "name": "Teehaus Nord",
-        "landing_url": "https://shop.example/willkommen", "hold": hold,
-        "coupon": { "code": "FREUND10" },
-        "paused": random.permille(30),
-        "attribution": { "model": "last_click", "window_days": random.pick(&[1, 30]),
-                         "new_customers_only": random.permille(500),
-                         "bound_days": random.pick(&[0, 0, 1, 30]) },
-        "rewards": rules,
-        "review": review,
-        "excluded": { "categories": random.pick(&[json!([]), json!([]), json!(["medizin"])]) },
-        "yearly_ceiling": random.pick(&[Value::Null, Value::Null, json!(3_000)]),
-    })
-}
-
-/// The terms of a preset, with a hold that ends within the history.
-fn of_preset(random: &mut Random, id: &str, hold: &Value) -> Value {
-    let presets: Vec<&str> = passalong_core::program::Program::presets().collect();
-    json!({
-        "id": id, "preset": random.pick(&presets), "name": "Teehaus Nord",
-        "landing_url": "https://shop.example/willkommen", "hold": hold,
-        "coupon": { "code": "FREUND10" },
-        "attribution": { "model": "last_click", "window_days": 30,
-                         "new_customers_only": random.permille(500), "bound_days": 0 },
-    })
-}
-
 /// The body of an answer: a text where it is no JSON.
 fn read(body: &[u8]) -> Value {
     let text = || Value::String(String::from_utf8_lossy(body).into_owned());
@@ -398,7 +307,7 @@ impl Story {
         mode: Mode,
         random: Random,
     ) -> Self {
-        Self {
+        let story = Self {
             began: machine.now.get(),
             machine: Rc::new(machine),
             mode,
@@ -430,16 +339,17 @@ impl Story {
             folded_day: 0,
             draining: false,
             serial: 0,
+        };
+        for of in &story.programs {
+            for customer in of.advocates.iter().chain(&of.friends) {
+                story.ledgerbook.borrow_mut().introduce(customer, &of.code(customer));
+            }
         }
+        story
     }
 
     /// Programs are made in peace and known everywhere when the story begins.
     pub(crate) fn create_programs(&mut self, operator_key: &str) {
-        for of in &self.programs {
-            for customer in of.advocates.iter().chain(&of.friends) {
-                self.ledgerbook.borrow_mut().introduce(customer, &of.code(customer));
-            }
-        }
         let bodies: Vec<Value> =
             self.programs.iter().map(|program| program.terms.clone()).collect();
         for body in bodies {

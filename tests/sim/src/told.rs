@@ -29,7 +29,8 @@ use serde_json::{Value, json};
 
 use crate::accountant::Ledgerbook;
 use crate::kv::{Kv, Staleness};
-use crate::machine::{ISOLATES, LOCATIONS, Machine, Place, TaskId};
+use crate::machine::{ISOLATES, LOCATIONS, Machine, TaskId};
+use crate::place::Place;
 use crate::requests::request;
 use crate::story::{HOUR, MINUTE, SECOND};
 

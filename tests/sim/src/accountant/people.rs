@@ -156,8 +156,7 @@ impl Order<'_> {
             && !earlier.proofs.is_empty()
             && age <= terms.bound_days * DAY
             && earlier.tries.earliest <= own.tries.latest
-            // What was let in by its verdict binds for good.
-            && !other.is_gone(self.settles_earliest().min(other.settles_earliest()))
+            && !other.is_gone(self.settles_earliest())
             && (same || by_hint())
     }
 

@@ -70,7 +70,7 @@ impl Reward {
 
     /// What its owner has or is to have of it.
     pub fn owed(&self) -> i64 {
-        if !matches!(self.status.as_str(), "approved" | "fulfilled") {
+        if !self.is_earned() {
             return 0;
         }
         let is_whole = |value: &Value| amount(value) > 0;
@@ -172,7 +172,7 @@ impl Shown {
                     && (value.is_null() || amount(value) <= amount(&reward.value))
             });
             // What is refused or waits is nobody's yet.
-            if !same && (status == "approved" || status == "fulfilled") {
+            if !same && (status == "approved" || status == "fulfilled" || status == "expired") {
                 let known = all.get(&id);
                 wrong.push(format!("{place} shows {id} as {status} {value}, and not {known:?}"));
             }
@@ -223,7 +223,8 @@ fn too_much(
     let own = || all.values().filter(listed);
     let due = own().flat_map(|reward| match reward.status.as_str() {
         "approved" => vec![reward.value.clone()],
-        "fulfilled" => reward.open.clone(),
+        // What ended was handed over, and is taken back like the rest.
+        "fulfilled" | "expired" => reward.open.clone(),
         _ => Vec::new(),
     });
     // What was handed over and has ended since was earned.

@@ -38,9 +38,9 @@ fn an_alias_that_becomes_the_shops_own_word_is_still_an_alias() {
 #[test]
 fn a_public_coupon_of_the_shop_earns_nobody_anything_whoever_chose_its_name() {
     let mut told = share(&json!({}));
-    told.chooses("anna", "HAFEN").wait(60);
+    told.chooses("anna", "LEUCHTTURM").wait(60);
     for order in ["1", "2", "3", "4"] {
-        let coupon = json!("HAFEN");
+        let coupon = json!("LEUCHTTURM");
         told.order(order).of(&format!("ben{order}")).saying("coupon", &coupon).send();
     }
     told.until_quiet();

@@ -1,0 +1,216 @@
+//! Who is new and who is the advocate in person, by what is remembered of earlier orders.
+
+use passalong_core::time::{DAY, HOUR, Instant, MINUTE};
+use serde_json::{Value, json};
+
+use crate::support::{World, conversion, event, me, post, start as begun};
+
+const ANNA: &str = "10023";
+const BEN: &str = "20871";
+
+fn hint(digit: &str) -> String {
+    digit.repeat(64)
+}
+
+/// Every purchase earns 20 %, of new customers only.
+fn world(changes: &Value) -> World {
+    let mut terms = json!({
+        "rewards": [{ "for": "advocate", "trigger": "every_purchase",
+                      "value": { "kind": "percent_of_order", "basis_points": 2_000 } }],
+        "hold": { "from": "order", "days": 0, "fallback_days": 0 },
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        terms[name] = value.clone();
+    }
+    World::with(&terms)
+}
+
+/// An order of which the shop does not say whether it is the first.
+fn silent(now: Instant, order: &str, of: &Value) -> Value {
+    let mut body = json!({ "order_id": order, "kind": "purchase", "amount": 4_990,
+                           "currency": "EUR", "occurred_at": now });
+    for (name, value) in of.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    body
+}
+
+fn report(world: &World, now: Instant, body: &Value) -> Value {
+    let answer = world.send(now, &post("/v1/conversions", body));
+    assert!(matches!(answer.status, 200 | 201), "{answer:?}");
+    answer.body
+}
+
+/// Status and reason of Anna's latest referral, once all is settled.
+fn settled(world: &World, from: Instant) -> Value {
+    for hours in 2..30 {
+        world.cron_until_done(from.plus(hours * HOUR));
+    }
+    let now = from.plus(30 * HOUR);
+    let me = world.send(now, &me(now, ANNA)).body;
+    let reward = &me["referrals"][0]["reward"];
+    json!([reward["status"], reward["reason"]])
+}
+
+#[test]
+fn a_customer_whose_earlier_order_is_on_record_is_not_new() {
+    let known = json!(["refused", "existing_customer"]);
+    let new = json!(["approved", null]);
+    let customer = json!({ "customer_id": BEN });
+    let guest = json!({ "hints": [hint("b")] });
+    let both = json!({ "customer_id": BEN, "hints": [hint("b")] });
+    for (earlier, later, expected) in [
+        (&customer, &customer, &known),
+        (&guest, &guest, &known),
+        (&customer, &both, &known),
+        (&guest, &both, &known),
+        (&both, &guest, &known),
+        (&customer, &guest, &new),
+    ] {
+        let world = world(&json!({}));
+        report(&world, begun(), &silent(begun(), "A-1", earlier));
+        let now = begun().plus(5 * MINUTE);
+        let mut order = silent(now, "A-2", later);
+        order["code"] = json!(world.code(ANNA));
+        let told = report(&world, now, &order);
+        assert_eq!(told["attributed"], json!(expected == &new), "{earlier} {later}");
+        assert_eq!(settled(&world, now), *expected, "{earlier} {later}");
+    }
+}
+
+#[test]
+fn the_shops_word_lifts_and_sets_what_is_remembered() {
+    for (first_order, expected) in [
+        (json!(true), json!(["approved", null])),
+        (json!(false), json!(["refused", "existing_customer"])),
+        (json!(null), json!(["refused", "existing_customer"])),
+    ] {
+        let world = world(&json!({}));
+        report(&world, begun(), &silent(begun(), "A-1", &json!({ "customer_id": BEN })));
+        let now = begun().plus(5 * MINUTE);
+        let code = world.code(ANNA);
+        let order = json!({ "customer_id": BEN, "code": code, "first_order": first_order });
+        report(&world, now, &silent(now, "A-2", &order));
+        assert_eq!(settled(&world, now), expected, "{first_order}");
+    }
+}
+
+#[test]
+fn an_order_that_was_cancelled_or_is_worth_nothing_makes_nobody_known() {
+    for undone in [true, false] {
+        let world = world(&json!({}));
+        let amount = if undone { 4_990 } else { 0 };
+        let first = json!({ "customer_id": BEN, "amount": amount });
+        report(&world, begun(), &silent(begun(), "A-1", &first));
+        if undone {
+            let cancelled = event(begun(), "A-1", "e1", "cancelled", None);
+            assert!(world.send(begun(), &cancelled).status < 300);
+        }
+        let now = begun().plus(20 * MINUTE);
+        let order = json!({ "customer_id": BEN, "code": world.code(ANNA) });
+        report(&world, now, &silent(now, "A-2", &order));
+        assert_eq!(settled(&world, now), json!(["approved", null]), "{undone}");
+    }
+}
+
+#[test]
+fn an_older_order_that_a_shop_reports_later_changes_nothing() {
+    let world = world(&json!({}));
+    let order = json!({ "customer_id": BEN, "code": world.code(ANNA) });
+    report(&world, begun(), &silent(begun(), "A-2", &order));
+    let backfill = silent(begun().plus(-30 * DAY), "A-1", &json!({ "customer_id": BEN }));
+    report(&world, begun().plus(10 * MINUTE), &backfill);
+    assert_eq!(settled(&world, begun()), json!(["approved", null]));
+}
+
+#[test]
+fn an_order_in_ones_own_address_is_ones_own_as_a_guest_too() {
+    let world = world(&json!({}));
+    // The shop names Anna's id and her address together in an order of hers, before or after.
+    let own = json!({ "customer_id": ANNA, "hints": [hint("a")] });
+    for (minutes, order) in [(-10, "A-1"), (10, "A-3")] {
+        let now = begun().plus(minutes * MINUTE);
+        report(&world, now, &silent(now, order, &own));
+    }
+    let code = world.code(ANNA);
+    let guest = json!({ "hints": [hint("a")], "code": code, "first_order": true });
+    let told = report(&world, begun(), &silent(begun(), "A-2", &guest));
+    assert_eq!(told["reason"], "self_referral");
+    assert_eq!(settled(&world, begun()), json!(["refused", "self_referral"]));
+}
+
+#[test]
+fn what_is_known_of_whoever_is_erased_still_decides_orders_of_before() {
+    for erased in [ANNA, BEN] {
+        let world = world(&json!({}));
+        let own = json!({ "customer_id": ANNA, "hints": [hint("a")] });
+        report(&world, begun().plus(-HOUR), &silent(begun().plus(-HOUR), "A-0", &own));
+        let bens = json!({ "customer_id": BEN, "hints": [hint("b")] });
+        report(&world, begun().plus(-HOUR), &silent(begun().plus(-HOUR), "A-1", &bens));
+        let code = world.code(ANNA);
+        let orders = [
+            ("A-2", json!({ "hints": [hint("a")], "code": code })),
+            ("A-3", json!({ "customer_id": BEN, "code": code })),
+        ];
+        for (order, of) in &orders {
+            report(&world, begun(), &silent(begun(), order, of));
+        }
+        let now = begun().plus(5 * MINUTE);
+        assert_eq!(world.send(now, &crate::support::erase(erased)).status, 200);
+        for minutes in [10, 20, 26, 40, 55, 75, 120, 180] {
+            world.cron_until_done(now.plus(minutes * MINUTE));
+        }
+        let end = now.plus(4 * HOUR);
+        assert_eq!(world.rewards(end, "A-2")[0][2], "self_referral", "{erased}");
+        assert_eq!(world.rewards(end, "A-3")[0][2], "existing_customer", "{erased}");
+        let fields = world.memory.keys(&format!("customer/teehaus/{}/", world.customer(erased)));
+        assert!(fields.iter().all(|key| key.contains("/erased")), "{fields:?}");
+        let person = format!("person/teehaus/c.{}/", world.customer(erased));
+        let kept = world.memory.keys(&person);
+        assert!(kept.iter().all(|key| !key.contains(".-.")), "{kept:?}");
+    }
+}
+
+#[test]
+fn each_identity_that_an_order_names_costs_one_write_and_one_list() {
+    for (hints, identities) in [(0, 1), (1, 2), (4, 5)] {
+        let world = world(&json!({}));
+        let hints: Vec<String> =
+            ["b", "c", "d", "e"].iter().take(hints).map(|it| hint(it)).collect();
+        let of = json!({ "customer_id": BEN, "hints": hints });
+        let unreferred = post("/v1/conversions", &silent(begun(), "A-1", &of));
+        let cost = world.send(begun(), &unreferred).operations;
+        assert_eq!(cost, (0, 2 + identities, 2), "without a referral, {identities}");
+        let other = json!({ "hints": hints, "customer_id": "20872" });
+        let code = world.code(ANNA);
+        let referred = conversion(begun(), "A-2", "20872", &code, &other);
+        let cost = world.send(begun(), &referred).operations;
+        assert_eq!(cost, (0, 4 + identities, 3 + identities), "with one, {identities}");
+    }
+}
+
+/// A till that enters one address for everybody.
+#[test]
+fn many_orders_on_one_address_stop_no_intake_and_what_cannot_be_weighed_waits_for_a_look() {
+    let count = 150;
+    for (currency, expected, first) in [
+        ("EUR", json!(["review", "velocity"]), "approved"),
+        ("CHF", json!(["review", "velocity"]), "refused"),
+    ] {
+        let world = world(&json!({}));
+        let order = |now, name: String, advocate: &str, currency: &str| {
+            let of = json!({ "hints": [hint("f")], "code": world.code(advocate),
+                             "first_order": true, "currency": currency });
+            assert_eq!(report(&world, now, &silent(now, &name, &of))["order_id"], name);
+        };
+        for n in 0..count {
+            let now = begun().plus(n * MINUTE);
+            order(now, format!("W-{n}"), &format!("advocate-{n}"), currency);
+        }
+        let now = begun().plus(count * MINUTE);
+        order(now, "W-last".to_owned(), ANNA, "EUR");
+        assert_eq!(settled(&world, now), expected, "{currency}");
+        let rewards = world.rewards(now.plus(31 * HOUR), "W-0");
+        assert_eq!(rewards[0][1], first, "{rewards:?}");
+    }
+}

@@ -291,7 +291,8 @@ impl Told {
         }
         let kv = self.machine.kv.borrow();
         let left: Vec<&str> = kv.standing("todo.", self.now()).map(|(key, _)| key).collect();
-        panic!("there is always something to do: {left:?}");
+        let first = left.first();
+        panic!("there is always something to do: {} times, as {first:?}", left.len());
     }
 
     /// The referral code of a customer, who is known from then on.

@@ -227,6 +227,7 @@ fn too_much(
         "fulfilled" | "expired" => reward.open.clone(),
         _ => Vec::new(),
     });
+    // What was handed over and has ended since was earned.
     let net = own().filter(|reward| reward.role == "advocate" && reward.is_earned());
     let net = net.flat_map(|reward| std::iter::once(&reward.value).chain(&reward.taken));
     for (what, said, most) in [

@@ -116,7 +116,7 @@ test("every field of the pinned answer is shown, or known not to be", async () =
     "referrals.1.bonus.value.label": "Teeset",
     "referrals.1.bonus.value.worth": null, // counts towards the yearly ceiling
     "referrals.1.bonus.status": "Der Shop prüft sie noch.",
-    "referrals.1.bonus.reason": "In kurzer Zeit kamen ungewöhnlich viele Empfehlungen zusammen.",
+    "referrals.1.bonus.reason": "Es kamen ungewöhnlich viele Empfehlungen zusammen.",
     "referrals.1.bonus.since": null, // while it is looked into
     "referrals.1.before.kind": "Anmeldung 100 Punkte",
     "referrals.1.before.occurred_at": "Angemeldet am 11. Oktober.",
@@ -194,9 +194,9 @@ test("each status and each reason is one sentence with its date", async () => {
     [["pending", "awaiting_delivery", { until }], "Voraussichtlich frei ab 4. Januar 2027. Die Rückgabefrist beginnt mit der Lieferung."],
     [["pending", "checking"], "Die Wartezeit ist vorbei, gleich wird die Prämie frei."],
     [["pending", "refunded", { until }], "Frei ab 4. Januar 2027. Ein Teil der Bestellung ging zurück, deshalb ist die Prämie kleiner."],
-    [["review", "velocity"], "In kurzer Zeit kamen ungewöhnlich viele Empfehlungen zusammen. Der Shop prüft sie noch."],
+    [["review", "velocity"], "Es kamen ungewöhnlich viele Empfehlungen zusammen. Der Shop prüft sie noch."],
     [["review", "many_orders_one_click"], "Auf einen einzigen Klick folgten mehrere Bestellungen. Der Shop prüft sie noch."],
-    [["review", "claimed_by_hand"], "Diese Empfehlung wurde nachträglich gemeldet. Der Shop prüft sie noch."],
+    [["review", "claimed_by_hand"], "Die Empfehlung ist noch nicht bestätigt. Der Shop prüft sie noch."],
     [["approved"], "Bestätigt am 10. November."],
     [["approved", "refunded"], "Bestätigt am 10. November. Ein Teil der Bestellung ging zurück, deshalb ist die Prämie kleiner."],
     [["fulfilled"], "Gutgeschrieben am 10. November."],

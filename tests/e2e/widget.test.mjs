@@ -195,7 +195,7 @@ test("each status and each reason is one sentence with its date", async () => {
     [["pending", "checking"], "Die Wartezeit ist vorbei, gleich wird die Prämie frei."],
     [["pending", "refunded", { until }], "Frei ab 4. Januar 2027. Ein Teil der Bestellung ging zurück, deshalb ist die Prämie kleiner."],
     [["review", "velocity"], "Es kamen ungewöhnlich viele Empfehlungen zusammen. Der Shop prüft sie noch."],
-    [["review", "many_orders_one_click"], "Auf einen einzigen Klick folgten mehrere Bestellungen. Der Shop prüft sie noch."],
+    [["review", "many_orders_one_click"], "Auf einen Klick folgten mehrere Bestellungen. Der Shop prüft sie noch."],
     [["review", "claimed_by_hand"], "Die Empfehlung ist noch nicht bestätigt. Der Shop prüft sie noch."],
     [["approved"], "Bestätigt am 10. November."],
     [["approved", "refunded"], "Bestätigt am 10. November. Ein Teil der Bestellung ging zurück, deshalb ist die Prämie kleiner."],
@@ -376,7 +376,7 @@ test("a referral that moved on from a sign-up without a reward says so in its se
 test("what a customer earns as a friend is told to them, not about them", async () => {
   const cases = [
     ["existing_customer", "Du hattest hier schon bestellt. Den Vorteil gibt es nur für neue Kundschaft."],
-    ["friend_already_referred", "Du warst schon vorher geworben, deshalb gibt es keinen weiteren Vorteil."],
+    ["friend_already_referred", "Du warst schon vorher geworben, deshalb gibt es keinen Vorteil."],
     ["below_minimum", "Gekauft am 1. November. Die Bestellung lag unter dem Mindestbestellwert, deshalb gibt es dafür keine Prämie."],
   ];
   const me = fixture("me");

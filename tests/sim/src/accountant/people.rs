@@ -156,7 +156,8 @@ impl Order<'_> {
             && !earlier.proofs.is_empty()
             && age <= terms.bound_days * DAY
             && earlier.tries.earliest <= own.tries.latest
-            && !other.is_gone(self.settles_earliest())
+            // What was let in by its verdict binds for good.
+            && !other.is_gone(self.settles_earliest().min(other.settles_earliest()))
             && (same || by_hint())
     }
 

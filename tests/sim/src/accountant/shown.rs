@@ -217,8 +217,10 @@ fn too_much(
     // Who has earned something is not always named.
     let listed = |reward: &&Reward| {
         let mut own = list(owed, "rewards");
-        own.any(|one| one["id"] == reward.id.as_str())
-            || reward.customer.as_deref() == Some(customer)
+        let same = |one: &Value| {
+            one["id"] == reward.id.as_str() && one["status"] == reward.status.as_str()
+        };
+        own.any(same) || reward.customer.as_deref() == Some(customer)
     };
     let own = || all.values().filter(listed);
     let due = own().flat_map(|reward| match reward.status.as_str() {

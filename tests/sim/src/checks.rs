@@ -181,6 +181,7 @@ impl Story {
     }
 
     /// What the store holds, put together with what was sent.
+    #[allow(clippy::too_many_lines, reason = "one step for each kind of key")]
     fn oracle(&mut self, program: usize) -> Oracle {
         let of = &self.programs[program];
         let id = of.keys.program().clone();

@@ -100,8 +100,12 @@ pub type Settled = (Minute, Verdict);
 /// How the claims on friends were decided, by order and advocate.
 pub type Admissions = BTreeMap<(OrderPseudonym, CustomerPseudonym), (Minute, Option<Admission>)>;
 
+/// A claim that counts, with its advocate and, where it was decided before, when and how.
+type Good<'a> = (&'a Report, CustomerPseudonym, Option<(Minute, Admission)>);
+
 /// What the claims on a friend say about an order.
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 struct Claims {
     taken: bool,
     again: bool,
@@ -291,7 +295,7 @@ impl Oracle {
             .collect();
         rivals.sort_by_key(|(rival, other)| rank(rival, *other));
         let mut holding: BTreeSet<CustomerPseudonym> = BTreeSet::new();
-        let mut good: Vec<(&Report, CustomerPseudonym, Option<(Minute, Admission)>)> = Vec::new();
+        let mut good: Vec<Good<'_>> = Vec::new();
         for (rival, other) in rivals {
             let decided = admissions.get(&(rival.order, other));
             let decided = decided
@@ -299,7 +303,7 @@ impl Oracle {
             match decided {
                 Some((_, None)) => continue,
                 Some((when, Some(admission))) => {
-                    good.push((rival, other, Some((*when, *admission))))
+                    good.push((rival, other, Some((*when, *admission))));
                 }
                 None => {
                     let refusal = self.refusal(rival, other, at);

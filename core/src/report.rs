@@ -1,60 +1,22 @@
 //! What a shop reports: conversions and their events, read from JSON and normalised, so that
 //! "identical" means equal after reading.
 
+mod proofs;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::decode::{Fields, Invalid};
-use crate::ids::{CustomerId, CustomerPseudonym, EventId, Hint, OrderId, OrderNumber};
+use crate::ids::{CustomerId, EventId, Hint, OrderId, OrderNumber};
 use crate::money::Currency;
 use crate::reward::ConversionKind;
 use crate::time::{Instant, MINUTE};
 use crate::words::words;
 
+pub use proofs::{Counted, PROOFS, Proof, ProofKind};
+
 /// How far ahead of our clock a shop's clock may be, in seconds.
 pub const CLOCK_LEEWAY: i64 = 5 * MINUTE;
-
-words!(
-    /// How a referral can be proved, the strongest way in front.
-    ProofKind {
-        /// A click token, as it came.
-        Token = "token",
-        /// A typed code or link: explicit intent, without a click.
-        Code = "code",
-        Alias = "alias",
-        Coupon = "coupon",
-    }
-);
-
-impl ProofKind {
-    /// Who types a code or an alias means somebody; of the two neither is stronger.
-    const fn rank(self) -> u8 {
-        match self {
-            Self::Token => 0,
-            Self::Code | Self::Alias => 1,
-            Self::Coupon => 2,
-        }
-    }
-}
-
-/// A proof of a referral, as it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proof {
-    pub kind: ProofKind,
-    pub text: String,
-}
-
-impl Proof {
-    pub fn new(kind: ProofKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into() }
-    }
-}
-
-/// Proofs in the list of one report.
-pub const PROOFS: usize = 8;
-
-/// Which proof of a report counted, by its place in the order in which they are tried, and for whom.
-pub type Counted = (usize, CustomerPseudonym);
 
 /// A line of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +75,7 @@ impl ConversionReport {
         let (customer, hints) = person(&mut f)?;
         let first_order = f.flag("first_order")?;
         let occurred_at = occurred_at(&mut f, now)?;
-        let proofs = proofs(&mut f)?;
+        let proofs = proofs::read(&mut f)?;
         let number = f.read("order_number")?;
         let segment = f.text("segment", 64)?;
         let action = f.text("action", 64)?;
@@ -196,7 +158,7 @@ impl OfferQuestion {
         let mut f = Fields::parse(body)?;
         let (customer, hints) = person(&mut f)?;
         let first_order = f.flag("first_order")?;
-        let proofs = proofs(&mut f)?;
+        let proofs = proofs::read(&mut f)?;
         let segment = f.text("segment", 64)?;
         let items = items(&mut f)?;
         f.finish()?;
@@ -225,39 +187,6 @@ fn occurred_at(f: &mut Fields, now: Instant) -> Result<Instant, Invalid> {
         return Err(f.invalid("occurred_at", problem));
     }
     Ok(at)
-}
-
-/// The proofs in the order in which they are tried: the strongest first; of one strength those of the
-/// single fields, then those of the list as given. The same again is no other proof.
-fn proofs(f: &mut Fields) -> Result<Vec<Proof>, Invalid> {
-    let mut proofs: Vec<Proof> = given(f)?;
-    for mut entry in f.objects("proofs", PROOFS)?.unwrap_or_default() {
-        let mut one = given(&mut entry)?;
-        if one.len() > 1 {
-            let problem = "goes into an entry of its own: each entry of proofs holds one";
-            let second = one.pop().map_or(ProofKind::Token, |proof| proof.kind);
-            return Err(entry.invalid(second.as_str(), problem));
-        }
-        entry.finish()?;
-        proofs.append(&mut one);
-    }
-    proofs.sort_by_key(|proof| proof.kind.rank());
-    let mut tried: Vec<Proof> = Vec::with_capacity(proofs.len());
-    for proof in proofs {
-        if !tried.contains(&proof) {
-            tried.push(proof);
-        }
-    }
-    Ok(tried)
-}
-
-/// Whatever a browser carried here never fails an order, so any text is taken.
-fn given(f: &mut Fields) -> Result<Vec<Proof>, Invalid> {
-    let mut given = Vec::new();
-    for kind in ProofKind::ALL {
-        given.extend(f.any_text(kind.as_str())?.map(|text| Proof::new(*kind, text)));
-    }
-    Ok(given)
 }
 
 fn items(f: &mut Fields) -> Result<Vec<Item>, Invalid> {
@@ -417,7 +346,8 @@ mod tests {
             let other = report(&[("hints", json!([HINT])), (field, value)]).unwrap();
             assert_ne!(first.content(), other.content(), "{field}");
         }
-        let counted = |index| first.content_as(Some((index, CustomerPseudonym([7; 7]))));
+        let counted =
+            |index| first.content_as(Some((index, crate::ids::CustomerPseudonym([7; 7]))));
         assert_ne!(counted(0), counted(1));
         assert_ne!(counted(0), first.content());
     }
@@ -461,44 +391,6 @@ mod tests {
         assert!(report(&[("occurred_at", json!("2026-11-22T08:05:00Z"))]).is_ok());
         let signup = [("kind", json!("signup"))];
         assert_eq!(report(&signup).unwrap_err().field, "amount");
-    }
-
-    #[test]
-    fn proofs_are_tried_by_their_strength_and_then_in_the_order_given() {
-        let read = |change: &[(&str, serde_json::Value)]| {
-            let proofs = report(change).unwrap().proofs;
-            proofs.iter().map(|proof| format!("{} {}", proof.kind, proof.text)).collect::<Vec<_>>()
-        };
-        let list = json!([
-            { "coupon": "newsletter5" }, { "alias": "a" }, { "token": "t2" }, { "coupon": "freund10-tasse" },
-            { "code": "c" }, { "token": "" }, { "token": null }, {},
-        ]);
-        assert_eq!(
-            read(&[("proofs", list.clone())]),
-            ["token t2", "alias a", "code c", "coupon newsletter5", "coupon freund10-tasse"]
-        );
-        assert_eq!(
-            read(&[
-                ("proofs", list),
-                ("coupon", json!("own")),
-                ("token", json!("t1")),
-                ("code", json!("c"))
-            ]),
-            [
-                "token t1",
-                "token t2",
-                "code c",
-                "alias a",
-                "coupon own",
-                "coupon newsletter5",
-                "coupon freund10-tasse"
-            ]
-        );
-        // However it comes, the same proof is the same.
-        let single = report(&[("token", json!("t"))]).unwrap();
-        let both = report(&[("token", json!("t")), ("proofs", json!([{ "token": "t" }]))]).unwrap();
-        assert_eq!(single.content(), both.content());
-        assert_eq!(read(&[]), Vec::<String>::new());
     }
 
     #[test]

@@ -86,8 +86,8 @@ async fn decide<'p, H: Host>(
         browser_only: false,
     };
     let known = people::known(cx, program, advocate).await?.known;
-    // No order has this name.
-    let order = OrderPseudonym([0; 10]);
+    // No order has this name, and it ranks behind all of this minute.
+    let order = OrderPseudonym([0xff; 10]);
     let none = Order::default();
     let of = Recorded { order, advocate, minute, known: &known, facts: &none };
     let admitted = provisional(cx, program, &of, &conversion).await?;

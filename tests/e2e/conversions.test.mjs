@@ -158,7 +158,7 @@ test("an order before the click, or before the program, earns nothing", async ()
   assertRefused(await program.order({ code: await program.code("10023"), occurred_at: instant(noon() - SECOND) }), "before_program");
   await setClock(worker, noon() + HOUR);
   const token = await program.click("10023");
-  assertRefused(await program.order({ token, occurred_at: instant(noon() + MINUTE) }), "outside_window");
+  assertRefused(await program.order({ token, occurred_at: instant(noon() + MINUTE) }), "clicked_later");
 });
 
 test("an advocate cannot refer themselves, by id or by the same e-mail as a guest", async () => {

@@ -66,10 +66,10 @@ function everyRequest(program, code) {
 }
 
 // One operation of a conversion fails: its keys in the order in which they are written, and what is read before.
-const PUTS = ["todo.order", "ledger", "friend", "log", "order"];
+const PUTS = ["todo.order", "ledger", "person", "log", "order"];
 const CONVERSION_FAULTS = [
   ...PUTS.flatMap((prefix) => [...WAYS, "lost"].map((how) => ({ operations: ["put"], prefix, how }))),
-  ...["order", "friend", "customer"].flatMap((prefix) => WAYS.map((how) => ({ operations: ["list"], prefix, how }))),
+  ...["order", "person", "customer"].flatMap((prefix) => WAYS.map((how) => ({ operations: ["list"], prefix, how }))),
 ];
 const EVENT_FAULTS = ["todo.order", "event", "ledger"].flatMap((prefix) =>
   [...WAYS, "lost"].map((how) => ({ operations: ["put"], prefix, how })),

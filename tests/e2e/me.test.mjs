@@ -179,12 +179,12 @@ const COSTS = {
   // The customer's id, the pointer, and the report as it is counted, under the number and under the
   // customer; it looks for the order under its number and under both ways to write an id.
   "missing referral": "0 5 5",
-  "offer check": "0 0 2",
+  "offer check": "0 0 3",
   "codes of two": "1 2 2",
-  "order without a referral": "0 2 2",
-  "order with a referral": "0 5 3",
-  "order by an alias": "0 5 4",
-  "order by a guest with two hints": "0 6 4",
+  "order without a referral": "0 3 2",
+  "order with a referral": "0 5 4",
+  "order by an alias": "0 5 5",
+  "order by a guest with two hints": "0 6 5",
   "order, repeated": "1 0 2",
   "event": "1 3 4",
   "event, repeated": "1 0 4",

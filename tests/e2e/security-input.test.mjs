@@ -339,7 +339,7 @@ test("another program's keys and tokens change nothing here, at any route", asyn
   const expected = {
     "GET /v1/me": 200, "POST /v1/me/shares": 204, "POST /v1/codes": 200, "POST /v1/conversions": 201, "GET /v1/conversions/A-1": 404,
     "POST /v1/conversions/A-1/events": 202, "GET /v1/rewards": 200, [`POST /v1/rewards/${id}/fulfil`]: 404, "GET /v1/program": 200,
-    "POST /v1/me/claims": 201, "POST /v1/me/alias": 200, "POST /v1/offer/check": 200, [`POST /v1/rewards/${id}/review`]: 404,
+    "POST /v1/me/claims": 201, "GET /v1/claims": 200, "POST /v1/me/alias": 200, "POST /v1/offer/check": 200, [`POST /v1/rewards/${id}/review`]: 404,
     "GET /v1/pools/tee-2026": 200, "POST /v1/pools/tee-2026": 200,
     "GET /v1/exports/rewards": 200, "GET /v1/stats": 200, "POST /v1/totals": 201, "PUT /v1/program": 403, "POST /v1/customers/export": 200, "POST /v1/customers/erase": 200,
     "GET /v1/webhooks": 200, "POST /v1/webhooks": 201,

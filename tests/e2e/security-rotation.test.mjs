@@ -145,7 +145,7 @@ test("a merchant changes keys without an outage: both generations hold until one
 
   // Links are signed with another key: no customer notices.
   assert.ok(tokenOf(await follow(worker, program, code)));
-  const made = await operator("POST", "/v1/programs", { id: program.id, preset: "20-10", name: "Teehaus Nord", landing_url: "https://shop.example/willkommen" });
+  const made = await operator("POST", "/v1/programs", { id: program.id, preset: "20-10", name: "Teehaus Nord", landing_url: "https://shop.example/willkommen", review: {} });
   assert.equal(made.status, 200, made.text);
   assert.deepEqual([made.body.generation, made.body.server_api_key], [2, second.server_api_key], "the keys of a program are those in use");
 

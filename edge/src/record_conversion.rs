@@ -9,7 +9,7 @@ use passalong_core::report::{ConversionReport, Counted};
 use passalong_core::reward::{Reason, Role};
 use passalong_core::seal::Sealed;
 use passalong_core::settlement::{Base, Facets, Known, earned_later, settling, worth};
-use passalong_core::time::{Minute, SETTLE};
+use passalong_core::time::{MINUTE, Minute, SETTLE};
 use passalong_core::wire::ConversionAnswer;
 
 use crate::authenticate::merchant;
@@ -234,7 +234,8 @@ pub(crate) async fn provisional<H: Host>(
     conversion: &Conversion,
 ) -> Result<Result<Admission, Reason>, StoreError> {
     let digest = Digest([0; 10]);
-    let accepted = Accepted { at: of.minute, digest, fact: conversion.clone() };
+    // All that is visible came before it, also in its minute.
+    let accepted = Accepted { at: of.minute.plus(MINUTE), digest, fact: conversion.clone() };
     let version = program.versions.at(conversion.occurred_at).or_else(|| program.versions.first());
     let Some(version) = version else { return Ok(Err(Reason::BeforeProgram)) };
     let weighed = Weighed {

@@ -239,7 +239,7 @@ test("a friend's second order earns nothing more and is not rebated, which they 
   assert.match(plain(await mia.locator(".bill").innerText()), /6,90 €.*10 % Rabatt −0,69 €/);
   await pay(mia, { name: "Mia Brandt", email: "mia.brandt@example.org" });
   await mia.getByRole("alert").filter({ hasText: "Der Preis hat sich geändert" }).waitFor();
-  assert.match(plain(await mia.locator(".bill").innerText()), /6,90 € Versand 3,90 € Gesamt inkl. MwSt. 10,80 €.*neue Kundschaft/);
+  assert.match(plain(await mia.locator(".bill").innerText()), /6,90 € Versand 3,90 € Gesamt inkl. MwSt. 10,80 €.*wurde schon früher geworben/);
   await pay(mia);
   const { body } = await program.server("GET", `/v1/conversions/${await thanked(mia)}`);
   assert.deepEqual([body.attributed, body.reason], [false, "friend_already_referred"]);
@@ -408,7 +408,7 @@ test("nothing in KV, in the logs or in an address tells who anybody was, or hold
   const stored = await walk(worker.persistDir);
   const kv = Object.fromEntries(stored.map((entry) => [entry.name, JSON.stringify(entry)]));
   const prefixes = new Set(stored.map(({ name }) => name.split("/")[0]));
-  for (const prefix of ["program", "customer", "click", "ledger", "friend", "order", "event", "log"]) assert.ok(prefixes.has(prefix), `${prefix}/ is stored`);
+  for (const prefix of ["program", "customer", "click", "ledger", "person", "order", "event", "log"]) assert.ok(prefixes.has(prefix), `${prefix}/ is stored`);
   assert.notDeepEqual(traces(kv, { "the shop's name": "Teehaus Nord" }), [], "what may be read is found");
   assert.deepEqual(traces(kv, { ...people, ...friends, ...guests, ...agents, ...addresses, ...keys, ...ids, ...orders }), [], "KV");
 

@@ -59,7 +59,7 @@ export const REASON = {
   outside_window: "der Klick auf den Link ist zu lange her",
   self_referral: "über den eigenen Link gekauft",
   existing_customer: "gilt nur für neue Kundschaft",
-  friend_already_referred: "wurde schon von jemand anderem geworben",
+  friend_already_referred: "wurde schon früher geworben",
   below_minimum: "der Mindestbestellwert ist nicht erreicht",
   excluded_item: "enthält einen ausgenommenen Artikel",
   currency_mismatch: "in anderer Währung bezahlt",

@@ -1,0 +1,52 @@
+//! A visitor counts once, and is not lost.
+
+use std::collections::BTreeSet;
+
+use passalong_edge::keys::ClickKey;
+
+use crate::story::{Mode, SECOND, Story};
+
+/// An order without proof in a ledger: since when, whose, and how.
+
+impl Story {
+    /// Unique clicks are the visitors, less those who were in a batch when its isolate died.
+    pub(super) fn check_clicks(&mut self, program: usize) {
+        let advocates = self.programs[program].advocates.clone();
+        for (index, advocate) in advocates.iter().enumerate() {
+            let died = self.machine.died.borrow().clone();
+            let at_risk = |click: &&crate::story::Clicked| {
+                let window = click.at - 15 * SECOND..click.at + 60 * SECOND;
+                click.lost || died[click.isolate].iter().any(|at| window.contains(at))
+            };
+            let own = || {
+                self.clicked
+                    .iter()
+                    .filter(|click| click.program == program && click.advocate == index)
+            };
+            let name = |click: &crate::story::Clicked| (click.day, click.visitor);
+            let all: BTreeSet<_> = own().map(name).collect();
+            let sure: BTreeSet<_> = own().filter(|click| !at_risk(click)).map(name).collect();
+            let told = self.me(program, 0, advocate).1["totals"]["clicks"].as_u64().unwrap_or(0);
+            // A day is folded once its clicks are surely there; beyond the bound they may not be.
+            let least = if self.mode == Mode::Inside { sure.len() } else { 0 };
+            if !(least as u64..=all.len() as u64).contains(&told) {
+                let raw = {
+                    let kv = self.machine.kv.borrow();
+                    let of = &self.programs[program];
+                    let customer = of.pseudonym(advocate);
+                    let prefix = ClickKey::prefix(&[of.keys.program()]);
+                    kv.ever(&prefix)
+                        .filter(|(key, _)| {
+                            key.parse::<ClickKey>().is_ok_and(|key| key.customer == customer)
+                        })
+                        .count()
+                };
+                self.violate(format!(
+                    "{advocate} has {told} clicks, and not {} to {}; {raw} batches",
+                    sure.len(),
+                    all.len()
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What was handed over stays as it was.
+
+use passalong_core::reward::RewardId;
+use serde_json::Value;
+
+use crate::story::Story;
+
+/// An order without proof in a ledger: since when, whose, and how.
+
+impl Story {
+    /// What was handed over stays, as it was handed over first, until it ends as was said then.
+    pub(super) fn check_fulfilled(
+        &mut self,
+        program: usize,
+        orders: &[String],
+        heard: &[(u16, Value)],
+    ) {
+        let mut changed = Vec::new();
+        for ((of, id), answers) in &self.fulfilled {
+            if *of != program {
+                continue;
+            }
+            let Ok(RewardId::Order { order, .. }) = id.parse() else { continue };
+            let name = self.name(program, order);
+            let place = orders.iter().position(|order| *order == name);
+            let rewards = place.and_then(|place| heard[place].1["rewards"].as_array().cloned());
+            let reward = rewards.into_iter().flatten().find(|reward| reward["id"] == id.as_str());
+            let Some(reward) = reward else {
+                changed.push(format!("{name}: a fulfilled reward is gone"));
+                continue;
+            };
+            let same = answers.iter().any(|answer| {
+                answer["value"] == reward["value"] && answer["reference"] == reward["reference"]
+            });
+            let ended = reward["status"] == "expired"
+                && answers.iter().any(|answer| answer["until"] == reward["since"]);
+            if !(reward["status"] == "fulfilled" || ended) || !same {
+                changed.push(format!("{name}: fulfilled as {answers:?}, and now {reward}"));
+            }
+            let amount = |value: &Value| value["amount"].as_i64().unwrap_or(0);
+            let entries = reward["entries"].as_array().cloned().unwrap_or_default();
+            let taken: i64 = entries.iter().map(|entry| amount(&entry["value"])).sum();
+            if amount(&reward["value"]) + taken < 0 {
+                changed.push(format!("{name}: more was taken back than given: {reward}"));
+            }
+        }
+        for text in changed {
+            self.violate(text);
+        }
+    }
+}

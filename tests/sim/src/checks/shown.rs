@@ -1,0 +1,93 @@
+//! What somebody sees: nothing is approved without a verdict, nor owed for what was undone.
+
+use passalong_core::fact::FactKind;
+use passalong_core::ids::OrderPseudonym;
+use passalong_core::report::EventType;
+use passalong_core::reward::RewardId;
+use passalong_edge::keys::{DueKey, LedgerKey};
+use serde_json::Value;
+
+use super::LATITUDE;
+use crate::story::{SECOND, Story};
+
+/// An order without proof in a ledger: since when, whose, and how.
+
+/// Where the pointers to orders are.
+const DUE: &str = "todo.order/";
+impl Story {
+    /// A reward as somebody sees it: approved only with a verdict, and not long after it was undone.
+    pub fn check_shown(&mut self, program: usize, reward: &Value) {
+        let Some(id) = reward["id"].as_str() else { return };
+        self.check_coupon(program, reward);
+        let id: RewardId = id.parse().unwrap();
+        let status = reward["status"].as_str().unwrap_or_default().to_owned();
+        let now = self.now();
+        if matches!(status.as_str(), "approved" | "fulfilled" | "expired") {
+            let of = &self.programs[program];
+            let stands = |customer: &String| {
+                let advocate = of.pseudonym(customer);
+                let prefix = match id {
+                    RewardId::Order { order, .. } => {
+                        LedgerKey::prefix(&[of.keys.program(), &advocate, &order])
+                    }
+                    RewardId::Milestone { .. } => {
+                        LedgerKey::prefix(&[of.keys.program(), &advocate])
+                    }
+                };
+                self.machine.kv.borrow().committed(&prefix, now, |key, put| {
+                    let key: LedgerKey = key.parse().unwrap();
+                    let rewards = put.metadata.as_ref().map(|metadata| metadata["r"].clone());
+                    let mut rewards = rewards.iter().filter_map(Value::as_array).flatten();
+                    let is_it = |one: &Value| match id {
+                        RewardId::Order { role, .. } => {
+                            one["w"] == role.as_str() && one["m"].is_null()
+                        }
+                        RewardId::Milestone { advocate: own, trigger, at } => {
+                            own == advocate && one["m"] == at && one["t"] == trigger.as_str()
+                        }
+                    };
+                    key.fact.kind == FactKind::Verdict
+                        && rewards.any(|one| is_it(one) && !one["v"].is_null())
+                })
+            };
+            if !of.advocates.iter().any(stands) {
+                self.violate(format!("{status} without a verdict: {reward}"));
+            }
+        }
+        // What many orders reached is not lost with one.
+        let RewardId::Order { order, .. } = id else { return };
+        let mut contents = self
+            .reports
+            .iter()
+            .filter(|sent| sent.program == program && sent.order == order && sent.sent);
+        let is_alone = contents.next().is_some() && contents.next().is_none();
+        let bound = self.machine.kv.borrow().staleness.bound + LATITUDE;
+        let undone = self.events.iter().any(|event| {
+            let whole = matches!(
+                event.kind,
+                EventType::Cancelled | EventType::Withdrawn | EventType::Chargeback
+            );
+            let long_ago = event.acked.is_some_and(|(at, known)| known && at + bound < now);
+            event.program == program && event.order == order && whole && long_ago
+        });
+        // What the cron has put into a ledger is followed there by the cron: what is on its list has
+        // not come there yet.
+        let is_listed = self.reports.iter().any(|sent| {
+            sent.program == program && sent.order == order && sent.report.advocate.is_none()
+        }) && self.is_on_the_list(order);
+        if undone && is_alone && !is_listed && matches!(status.as_str(), "pending" | "approved") {
+            self.violate(format!("undone, and still {status}: {reward}"));
+        }
+    }
+
+    /// Whether the cron should have looked at an order by now.
+    fn is_on_the_list(&self, order: OrderPseudonym) -> bool {
+        let now = self.now();
+        let kv = self.machine.kv.borrow();
+        let is_due = |key: &str| {
+            let key: DueKey = key.parse().unwrap();
+            key.order == order && u64::try_from(key.at.start().seconds()).unwrap() * SECOND <= now
+        };
+        kv.standing(DUE, now).any(|(key, _)| is_due(key))
+    }
+}

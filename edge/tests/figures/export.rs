@@ -176,7 +176,7 @@ fn each_customer_is_in_one_page_of_advocates_and_an_erased_one_in_none() {
             world.customer(&format!("k-{n}")),
             n % 10
         );
-        let metadata = Some(json!({ "h": [] }));
+        let metadata = Some(json!({ "h": [] }).into());
         world.memory.insert(&passalong_edge::store::Put {
             key,
             metadata,

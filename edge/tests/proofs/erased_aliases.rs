@@ -2,7 +2,7 @@
 //! alias itself stays taken, and stands for nobody.
 
 use passalong_core::time::{DAY, HOUR, MINUTE};
-use passalong_edge::store::Put;
+use passalong_edge::store::{Metadata, Put};
 use serde_json::{Value, json};
 
 use crate::aliases::{now, order, sure};
@@ -10,7 +10,7 @@ use crate::support::{Fault, World, choose_alias, erase, me, post};
 
 /// Everything that names the alias, readable, but for what says that it is taken.
 fn kept(world: &World) -> Vec<String> {
-    let named = |(key, (metadata, value)): (String, (Option<Value>, String))| {
+    let named = |(key, (metadata, value)): (String, (Option<Metadata>, String))| {
         let text = format!("{key} {} {value}", metadata.unwrap_or_default());
         (text.contains("TEE4K7") && !is_taken(&key)).then_some(key)
     };

@@ -87,7 +87,7 @@ fn who_would_be_refused_gets_nothing_and_is_told_why() {
     world.memory.insert(&passalong_edge::store::Put {
         key: hints,
         value: String::new(),
-        metadata: Some(json!({ "h": [hint] })),
+        metadata: Some(json!({ "h": [hint] }).into()),
         ttl: None,
     });
     // A friend whom another advocate brought, and one whom this one brought.

@@ -10,7 +10,6 @@ use std::ops::Bound;
 
 use passalong_edge::store::{Entry, Page, Put};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::machine::LOCATIONS;
 use crate::random::mix;
@@ -195,7 +194,7 @@ impl Kv {
                 page.cursor = page.entries.last().map(|last: &Entry| last.key.clone());
                 break;
             }
-            let metadata = put.metadata.clone().unwrap_or(Value::Null);
+            let metadata = put.metadata.clone().unwrap_or_default();
             page.entries.push(Entry { key: key.clone(), metadata });
         }
         page

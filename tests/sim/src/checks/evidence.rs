@@ -100,7 +100,7 @@ impl Story {
         for (key, put) in kv.ever(&PersonKey::prefix(&[&id])) {
             let text = key;
             let key: PersonKey = text.parse().unwrap();
-            let meta = PersonMeta::deserialize(put.metadata.as_ref().unwrap()).unwrap();
+            let meta = PersonMeta::deserialize(put.metadata.as_deref().unwrap()).unwrap();
             let gone = kv.gone_at(text, self.now());
             let since = key.seen.accepted;
             let about = match key.identity {

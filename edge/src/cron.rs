@@ -108,15 +108,16 @@ async fn read_todo<H: Host>(cx: &Context<'_, H>) -> Result<Todo, StoreError> {
         let page = cx.page(TODO, todo.cursor.as_deref()).await?;
         todo.cursor = page.cursor;
         for entry in page.entries {
-            if entry.key.parse::<DueKey>().is_ok() {
+            // What is far off is not read, only told apart.
+            if DueKey::is(&entry.key) {
                 todo.orders.push(entry);
             } else if erasure::is_note(&entry.key) {
                 todo.erased.push(entry);
-            } else if entry.key.parse::<DuePoolKey>().is_ok() {
+            } else if DuePoolKey::is(&entry.key) {
                 todo.pools.push(entry);
-            } else if entry.key.parse::<DueMissingKey>().is_ok() {
+            } else if DueMissingKey::is(&entry.key) {
                 todo.missing.push(entry);
-            } else if entry.key.parse::<AttemptKey>().is_ok() {
+            } else if AttemptKey::is(&entry.key) {
                 outbox.push(entry);
             } else {
                 todo.marks.push(entry);
@@ -185,7 +186,7 @@ async fn look_at_due<H: Host>(
                 }
             }
         }
-        let is_last = orders.last().is_some_and(|last| last.key.parse::<AttemptKey>().is_ok());
+        let is_last = orders.last().is_some_and(|last| AttemptKey::is(&last.key));
         let Some(more) = cursor.filter(|_| !is_last) else { return Ok(()) };
         let page = cx.page(TODO, Some(&more)).await?;
         orders = page.entries;

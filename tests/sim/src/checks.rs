@@ -25,12 +25,14 @@ impl Story {
         self.machine.kv.borrow_mut().staleness.flapping = 0;
         self.machine.now.set(self.now() + bound + LATITUDE);
         for program in 0..self.programs.len() {
+            self.at_rest = None;
+            self.rests_since = None;
             let oracle = self.oracle(program);
             self.check_wholeness(program, &oracle);
             self.check_verdicts(program, &oracle);
             self.check_erasures(program);
-            self.check_aliases(program);
             self.check_answers(program, &oracle);
+            self.check_aliases(program);
             self.check_money(program);
             self.check_clicks(program);
             self.check_coupons(program);

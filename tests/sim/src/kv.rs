@@ -6,6 +6,7 @@
 //! bound everything committed is visible everywhere. The last committed write of a key wins.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Bound;
 
 use passalong_edge::store::{Entry, Page, Put};
@@ -260,15 +261,19 @@ impl Kv {
 
     /// Tells two histories apart.
     pub fn digest(&self) -> u64 {
-        let mut digest = 0;
+        let mut digest = DefaultHasher::new();
         for (key, writes) in &self.keys {
             for write in writes {
                 let content = write.put.as_ref().map(|put| (&put.value, &put.metadata, put.ttl));
-                let text = format!("{key} {} {content:?}", write.at);
-                digest = text.bytes().fold(mix(digest), |sum, byte| mix(sum ^ u64::from(byte)));
+                (key, write.at, content).hash(&mut digest);
             }
         }
-        digest
+        digest.finish()
+    }
+
+    /// How much was written so far.
+    pub const fn writes(&self) -> u64 {
+        self.writes
     }
 
     fn range<'k>(&'k self, prefix: &'k str) -> impl Iterator<Item = (&'k str, &'k Vec<Write>)> {

@@ -3,7 +3,7 @@
 use passalong_core::reward::RewardId;
 use serde_json::Value;
 
-use crate::story::Story;
+use crate::story::{Answered, Story};
 
 /// An order without proof in a ledger: since when, whose, and how.
 
@@ -13,7 +13,7 @@ impl Story {
         &mut self,
         program: usize,
         orders: &[String],
-        heard: &[(u16, Value)],
+        heard: &[Answered],
     ) {
         let mut changed = Vec::new();
         for ((of, id), answers) in &self.fulfilled {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use passalong_core::fact::{Fact, FactKind, Via};
+use passalong_core::fact::{Fact, FactKind, Remembered, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use passalong_core::missing_referral::Decision;
 use passalong_core::program::Program;
@@ -15,7 +15,7 @@ use passalong_edge::people::PersonMeta;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::oracle::{Bought, Event, Kept, Oracle, Report};
+use crate::oracle::{Bought, Copied, Event, Kept, Oracle, Report};
 use crate::story::{Mode, Story};
 
 /// An order without proof in a ledger: since when, whose, and how.
@@ -157,7 +157,14 @@ impl Story {
                     *first = (*first).min(at);
                 }
                 FactKind::Remembered => {
-                    oracle.copied.entry(slot).or_default().insert(key.fact.accepted);
+                    let fact = Fact::from_json(key.fact.kind, &json);
+                    let Some(Fact::Remembered(fact)) = fact else { continue };
+                    let said = match fact {
+                        Remembered { segment: Some(segment), .. } => Copied::Segment(segment),
+                        Remembered { order: Some(order), .. } => Copied::Bought(order),
+                        Remembered { report, .. } => Copied::Named(report.unwrap()),
+                    };
+                    oracle.copied.entry(slot).or_default().insert((key.fact.accepted, said));
                 }
                 _ => {}
             }

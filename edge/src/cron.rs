@@ -40,7 +40,7 @@ use crate::store::{Context, Entry, Host, StoreError};
 /// Operations a run may do; the platform allows 1,000.
 pub const BUDGET: u32 = 800;
 /// What a single step may still need, so that no step is begun that cannot be finished.
-const RESERVE: u32 = 60;
+const RESERVE: u32 = 80;
 /// No step is begun later than this in a run, in milliseconds.
 const LASTS: u64 = 40_000;
 /// Operations of a run that repeating erasures may take.

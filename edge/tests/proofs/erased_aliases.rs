@@ -94,6 +94,22 @@ fn only_what_an_erased_customer_owned_stays_taken() {
     }
 }
 
+/// The request of who is erased was cut off before its claim was written, and somebody else has the
+/// alias since.
+#[test]
+fn a_claim_that_was_never_written_takes_the_alias_from_nobody() {
+    let world = World::new();
+    let unfinished = world.customer("10023");
+    let key = format!("customer/teehaus/{unfinished}/alias.202611020901.TEE4K7");
+    world.memory.insert(&Put { key, value: String::new(), metadata: None, ttl: None });
+    let later = now().plus(2 * MINUTE);
+    assert_eq!(world.send(later, &choose_alias(later, "20871", Some("TEE4K7"))).status, 200);
+    assert_eq!(world.send(sure().plus(DAY), &erase("10023")).status, 200);
+    assert_eq!(taken(&world), 0);
+    let answer = order(&world, sure().plus(DAY), "A-1", &json!({ "alias": "TEE4K7" })).body;
+    assert_eq!(answer["advocate"]["customer_id"], "20871", "{answer}");
+}
+
 /// A choice that began before the erasure and writes after it.
 #[test]
 fn a_choice_under_way_while_its_customer_is_erased_leaves_nothing() {

@@ -249,6 +249,13 @@ pub struct EventReport {
 }
 
 impl EventReport {
+    /// That an order was paid.
+    pub fn confirmed(id: &str, occurred_at: Instant) -> Option<Self> {
+        let id = id.parse().ok()?;
+        let (kind, items) = (EventType::Confirmed, Vec::new());
+        Some(Self { id, kind, amount: None, items, undoes: None, occurred_at })
+    }
+
     pub fn parse(body: &[u8], now: Instant) -> Result<Self, Invalid> {
         let mut f = Fields::parse(body)?;
         let id = f.read("event_id")?;

@@ -5,7 +5,7 @@ use passalong_core::fact::{Accepted, Conversion, FactKey, FactKind, Order, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use passalong_core::mutation::{self, Mutation};
 use passalong_core::orders::claims::{Admission, Standing, Weighed, admit};
-use passalong_core::report::{ConversionReport, Counted};
+use passalong_core::report::{ConversionReport, Counted, EventReport};
 use passalong_core::reward::{Reason, Role};
 use passalong_core::seal::Sealed;
 use passalong_core::settlement::{Base, Facets, Known, earned_later, settling, worth};
@@ -26,6 +26,7 @@ use crate::people::{self, Depth, Question, person_puts};
 use crate::problem::Problem;
 use crate::programs::Loaded;
 use crate::proof::{Proven, prove};
+use crate::record_event;
 use crate::requests::body;
 use crate::store::{Context, Host, StoreError};
 
@@ -37,6 +38,9 @@ struct Decision {
     counted: Option<Counted>,
     advocate_id: Option<String>,
 }
+
+/// The id of the event that a shop's report of what its page reported stands for.
+const CONFIRMED: &str = "passalong-reported-by-the-shop";
 
 /// 1. Authenticate: 401. 2. Decode: 400, 413. 3. Load the reports of this order: identical is
 ///    answered again, other content is 409. 4. Decide. 5. Save: the pointer first, the order last;
@@ -62,19 +66,14 @@ pub async fn take<H: Host>(
     let order = program.keys.order(&report.order);
     // 3
     let known = reports(cx, program, order).await?;
-    // What brought no proof may have come to somebody since. The buyer's browser and the shop's
-    // server may report the same.
+    // The buyer's browser and the shop's server may report the same.
     let other = ConversionReport { browser_only: !report.browser_only, ..report.clone() };
-    let is_same = |known: &&Report| {
-        let places = 0..report.proofs.len();
-        let taken = places.filter_map(|place| Some(Some((place, known.advocate?))));
-        let mut counted = taken.chain([None]);
-        counted.any(|counted| {
-            let same = |report| known.key.digest == digest(program, report, counted);
-            [report, &other].into_iter().any(same)
-        })
-    };
+    let is_same =
+        |known: &&Report| [report, &other].into_iter().any(|told| says(program, known, told));
     if let Some(same) = known.iter().find(is_same) {
+        if !report.browser_only && !says(program, same, report) {
+            confirm(cx, program, report).await?;
+        }
         let record = record(cx, program, order, same.key).await?;
         let advocate = match same.advocate.filter(|_| record.attributed) {
             Some(advocate) => customers::load(cx, program, advocate).await?.open(program),
@@ -97,6 +96,25 @@ pub async fn take<H: Host>(
     save(cx, program, order, key, report, &decision).await?;
     // 6
     Ok((201, decision.record.answer(&report.order, order, decision.advocate_id)))
+}
+
+/// Whether this is the report that is known. What brought no proof may have come to somebody since.
+fn says(program: &Loaded, known: &Report, report: &ConversionReport) -> bool {
+    let places = 0..report.proofs.len();
+    let taken = places.filter_map(|place| Some(Some((place, known.advocate?))));
+    let mut counted = taken.chain([None]);
+    counted.any(|counted| known.key.digest == digest(program, report, counted))
+}
+
+/// What only a browser had reported, the shop itself reports: it stands, as if the shop had confirmed it.
+async fn confirm<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    report: &ConversionReport,
+) -> Result<(), Problem> {
+    let confirmed = EventReport::confirmed(CONFIRMED, report.occurred_at);
+    let Some(confirmed) = confirmed else { return Ok(()) };
+    record_event::take(cx, program, &report.order, &confirmed).await.map(drop)
 }
 
 /// What tells reports of one order apart: all they say, and what they were taken for.

@@ -253,8 +253,17 @@ fn a_page_reports_an_order_as_the_server_would_and_is_told_less() {
         "order_id": "A-1", "kind": "purchase", "amount": 4990, "currency": "EUR",
         "customer_id": "20871", "first_order": true, "occurred_at": noon(), "token": token,
     });
+    let unpaid = world.send(noon(), &support::read_order("A-1")).body["rewards"][0].clone();
+    assert_eq!((&unpaid["status"], &unpaid["reason"]), (&json!("review"), &json!("unpaid")));
+    // However often it is sent, it is confirmed once.
+    for _ in 0..2 {
+        let repeat = world.send(noon(), &post("/v1/conversions", &server));
+        assert_eq!((repeat.status, &repeat.body["attributed"]), (200, &json!(true)), "{repeat:?}");
+    }
+    assert_eq!(world.memory.keys("event/").len(), 1);
+    let paid = world.send(noon(), &support::read_order("A-1")).body["rewards"][0].clone();
+    assert_eq!((&paid["status"], &paid["reason"]), (&json!("pending"), &json!("hold")));
     let repeat = world.send(noon(), &post("/v1/conversions", &server));
-    assert_eq!((repeat.status, &repeat.body["attributed"]), (200, &json!(true)), "{repeat:?}");
     assert_eq!(repeat.body["advocate"]["customer_id"], Value::Null, "not a customer we know by id");
     let again = send_signed(&world, &signed(&key, "A-1", 4990, &token));
     assert_eq!((again.status, again.body), (200, made.body));

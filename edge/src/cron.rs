@@ -277,11 +277,14 @@ async fn look<H: Host>(
             }
             Next::Nothing | Next::Wait => {}
         }
-        is_visible |= !matches!(next, Next::Wait);
+        // Another's ledger says nothing of the one that this points to.
+        let is_it = key.ledger.0.is_none() || key.ledger == ledger;
+        is_visible |= is_it && !matches!(next, Next::Wait);
     }
     if !is_visible {
         // From the first look, not from when that was due: it may be days late.
-        wait(cx, &program, (key, due.since.unwrap_or(cx.now)), report).await?;
+        let is_orphan = reports.is_empty();
+        wait(cx, &program, (key, due.since.unwrap_or(cx.now)), is_orphan, report).await?;
     } else if key.why == Why::Event {
         let next = key.at.plus(AUDITED).max(cx.now.plus(MINUTE).minute_up());
         cx.put(&due_put(&program, next, key.ledger, key.order)).await?;
@@ -295,6 +298,7 @@ async fn wait<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     (key, since): (&DueKey, Instant),
+    is_orphan: bool,
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
     if cx.now < since.plus(ORPHANED) {
@@ -302,7 +306,7 @@ async fn wait<H: Host>(
         let why = (key.why, Due { since: Some(since) });
         return cx.put(&due_for(program, next, key.ledger, key.order, why)).await;
     }
-    if !orders::events(cx, program, key.order).await?.is_empty() {
+    if is_orphan && !orders::events(cx, program, key.order).await?.is_empty() {
         report.orphans += 1;
         cx.host.log("an event has been waiting for its order for a day");
     }

@@ -126,7 +126,7 @@ async fn forget<H: Host>(
     }
     let is_theirs = |one: &&Listed| {
         let by = one.meta.customer.as_ref();
-        one.seen.ledger.0.is_none() && by.is_none_or(|by| *by == key.customer.to_string())
+        one.seen.ledger.0.is_none() && by.is_none_or(|by| *by == key.customer)
     };
     for one in purchases.iter().filter(is_theirs) {
         let (program, identity, seen) = (program.id().clone(), one.identity, one.seen);

@@ -20,7 +20,6 @@ use crate::keys::{
     Decision, DecisionKey, DueKey, EventKey, Ledger, LedgerKey, LogKey, OrderKey, Why,
 };
 use crate::metadata::{self, Advocate, Due};
-use crate::missing_referral::decide::DecisionMeta;
 use crate::problem::Problem;
 use crate::programs::Loaded;
 use crate::store::{Context, Entry, Host, Put, StoreError};
@@ -171,7 +170,7 @@ pub async fn listed<H: Host>(
             continue;
         };
         listed.decisions.push(decision);
-        let meta: DecisionMeta = entry.read().unwrap_or_default();
+        let meta: metadata::Decision = entry.read().unwrap_or_default();
         if let Some(note) = meta.note {
             listed.notes.entry(decision.customer).or_insert(note);
         }

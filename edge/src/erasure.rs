@@ -17,7 +17,8 @@ use passalong_core::time::{DAY, HOUR, Instant, Minute, SETTLE};
 
 use crate::aliases::bury;
 use crate::customers;
-use crate::keys::{CustomerKey, ErasedAliasKey, ErasedKey, Field, LedgerKey, PersonKey};
+use crate::keys::{CustomerKey, ErasedAliasKey, ErasedKey, Field, PersonKey};
+use crate::ledgers;
 use crate::metadata::{self, Erased};
 use crate::orders;
 use crate::people::{self, Listed};
@@ -156,9 +157,12 @@ async fn copies_as_advocate<H: Host>(
     advocate: CustomerPseudonym,
     known: &Known,
 ) -> Result<Vec<Put>, StoreError> {
-    let entries = cx.list(&LedgerKey::prefix(&[program.id(), &advocate]), 20).await?;
+    let ledger = ledgers::read(cx, program, advocate).await?;
+    if !ledger.is_whole {
+        return Err(StoreError::Cut);
+    }
     let mut puts = Vec::new();
-    for (order, facts) in orders::fold(&entries) {
+    for (order, facts) in ledger.orders {
         if !is_open(&facts, cx.now) {
             continue;
         }

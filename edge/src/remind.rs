@@ -6,12 +6,12 @@ use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
 use passalong_core::status;
 use passalong_core::time::{DAY, Instant, MINUTE, Minute};
 use passalong_core::webhook::WebhookType;
-use serde_json::json;
 
 use crate::customers::Customer;
-use crate::keys::Ledger;
+use crate::keys::{Ledger, Why};
+use crate::metadata::Due;
 use crate::news;
-use crate::orders::{self, Report, due_put};
+use crate::orders::{self, Report, due_for};
 use crate::outbox::is_wanted;
 use crate::programs::Loaded;
 use crate::store::{Context, Host, Put, StoreError};
@@ -48,8 +48,7 @@ fn pointer(
     at: Minute,
     (advocate, order): (CustomerPseudonym, OrderPseudonym),
 ) -> Put {
-    let due = due_put(program, at, Ledger(Some(advocate)), order);
-    Put { metadata: Some(json!({ "expiring": true })), ..due }
+    due_for(program, at, Ledger(Some(advocate)), order, (Why::Expiring, Due::default()))
 }
 
 /// What is decided does not depend on who the advocate is.

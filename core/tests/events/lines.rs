@@ -97,4 +97,9 @@ fn a_state_that_changes_nothing_takes_and_voids_nothing() {
     assert_eq!(all(&given_back), (4300, None));
     let restored = given_back.event(super::Restored, day(5), None);
     assert_eq!(all(&restored), (5000, None));
+    // It gives back of what states told, and leaves what an event told.
+    let told = Scene::plain().state(day(2), start(2), (5000, 1000), Open).refunded(day(3), 700);
+    let given_back = told.state(day(4), start(4), (5000, 0), Open);
+    assert_eq!(all(&given_back), (4300, None));
+    assert_eq!(all(&given_back.undone(9, day(5), 1)), (5000, None));
 }

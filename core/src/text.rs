@@ -20,7 +20,11 @@ pub fn base32(bytes: &[u8]) -> String {
 
 /// Reads Crockford base32; case and `i l o` are forgiven, anything else is not.
 pub fn from_base32<const N: usize>(text: &str) -> Option<[u8; N]> {
-    CROCKFORD.as_ref()?.decode(text.as_bytes()).ok()?.try_into().ok()
+    let crockford = CROCKFORD.as_ref()?;
+    crockford.decode_len(text.len()).ok().filter(|length| *length == N)?;
+    let mut bytes = [0; N];
+    crockford.decode_mut(text.as_bytes(), &mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// base64url without padding (RFC 4648 §5).

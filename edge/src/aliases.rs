@@ -104,7 +104,8 @@ pub fn claim_keys(
 
 /// Takes an erased customer's name off a claim. Where it may be the one that owns the alias, a claim
 /// that names nobody is written in its place before: what is in print stays taken, and nobody earns by
-/// it. Two operations, and one list.
+/// it. A claim that is not there owns nothing: its request was cut off, or it is to come yet, and then
+/// nobody can have ordered by it. Two operations, and one list.
 pub async fn bury<H: Host>(
     cx: &Context<'_, H>,
     program: &ProgramId,
@@ -112,8 +113,7 @@ pub async fn bury<H: Host>(
     (at, customer): (Minute, CustomerPseudonym),
 ) -> Result<(), StoreError> {
     let claim = AliasClaim::of(at, customer);
-    let others = claims(cx, program, alias).await?;
-    if !others.iter().any(|other| *other < claim) {
+    if claims(cx, program, alias).await?.first() == Some(&claim) {
         let key = alias_key(program, alias, claim.of_nobody());
         cx.put(&Put::listed(&key, &Nothing {})).await?;
     }

@@ -41,7 +41,7 @@ use crate::store::{Context, Entry, Host, StoreError};
 /// Operations a run may do; the platform allows 1,000.
 pub const BUDGET: u32 = 800;
 /// What a single step may still need, so that no step is begun that cannot be finished.
-const RESERVE: u32 = 60;
+const RESERVE: u32 = 80;
 /// No step is begun later than this in a run, in milliseconds.
 const LASTS: u64 = 40_000;
 /// Operations of a run that repeating erasures may take.
@@ -109,15 +109,16 @@ async fn read_todo<H: Host>(cx: &Context<'_, H>) -> Result<Todo, StoreError> {
         let page = cx.page(TODO, todo.cursor.as_deref()).await?;
         todo.cursor = page.cursor;
         for entry in page.entries {
-            if entry.key.parse::<DueKey>().is_ok() {
+            // What is far off is not read, only told apart.
+            if DueKey::is(&entry.key) {
                 todo.orders.push(entry);
             } else if erasure::is_note(&entry.key) {
                 todo.erased.push(entry);
-            } else if entry.key.parse::<DuePoolKey>().is_ok() {
+            } else if DuePoolKey::is(&entry.key) {
                 todo.pools.push(entry);
-            } else if entry.key.parse::<DueMissingKey>().is_ok() {
+            } else if DueMissingKey::is(&entry.key) {
                 todo.missing.push(entry);
-            } else if entry.key.parse::<AttemptKey>().is_ok() {
+            } else if AttemptKey::is(&entry.key) {
                 outbox.push(entry);
             } else {
                 todo.marks.push(entry);
@@ -182,7 +183,7 @@ async fn look_at_due<H: Host>(
                 }
             }
         }
-        let is_last = orders.last().is_some_and(|last| last.key.parse::<AttemptKey>().is_ok());
+        let is_last = orders.last().is_some_and(|last| AttemptKey::is(&last.key));
         let Some(more) = cursor.filter(|_| !is_last) else { return Ok(()) };
         let page = cx.page(TODO, Some(&more)).await?;
         orders = page.entries;

@@ -49,7 +49,7 @@ pub async fn erase<H: Host>(
 
 /// Whether a key of the cron's list says that something is to be erased again.
 pub fn is_note(key: &str) -> bool {
-    key.parse::<ErasedKey>().is_ok() || key.parse::<ErasedAliasKey>().is_ok()
+    ErasedKey::is(key) || ErasedAliasKey::is(key)
 }
 
 /// Does again what a note says; whether it was about a customer.

@@ -54,6 +54,11 @@ macro_rules! key {
         }
 
         impl $name {
+            /// Whether a listed key is one of these. It may still be one that cannot be read.
+            pub fn is(key: &str) -> bool {
+                key.strip_prefix($prefix).is_some_and(|rest| rest.starts_with('/'))
+            }
+
             /// What all keys that begin with these parts begin with.
             pub fn prefix(parts: &[&dyn fmt::Display]) -> String {
                 let mut text = format!("{}/", $prefix);

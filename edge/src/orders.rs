@@ -30,7 +30,7 @@ const REPORTS: usize = 1_000;
 const EVENTS: usize = 2_000;
 const FACTS: usize = 2_000;
 /// Operations for one rival claim and for what follows the last of them.
-const LOOK_ASIDE: u32 = 20;
+const LOOK_ASIDE: u32 = 40;
 
 /// Whether a run can look at one more order beside the one it is about.
 pub fn has_room_aside<H: Host>(cx: &Context<'_, H>) -> bool {

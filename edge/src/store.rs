@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::rc::Rc;
 
 use passalong_core::mutation::{self, Mutation};
 use passalong_core::time::{Instant, Minute, Moment};
@@ -47,12 +48,15 @@ impl fmt::Display for StoreError {
     }
 }
 
+/// What rides beside a key. Nothing changes it, so whoever lists it shares it.
+pub type Metadata = Rc<Value>;
+
 /// A key to write. `ttl` is in seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Put {
     pub key: String,
     pub value: String,
-    pub metadata: Option<Value>,
+    pub metadata: Option<Metadata>,
     pub ttl: Option<u64>,
 }
 
@@ -60,7 +64,7 @@ impl Put {
     /// A key whose content rides in its metadata, so that a list answers everything. What may be there
     /// is in [`crate::metadata`].
     pub fn listed(key: &impl ToString, metadata: &impl Serialize) -> Self {
-        let metadata = serde_json::to_value(metadata).ok();
+        let metadata = serde_json::to_value(metadata).ok().map(Rc::new);
         Self { key: key.to_string(), value: String::new(), metadata, ttl: None }
     }
 
@@ -83,13 +87,13 @@ impl Put {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub key: String,
-    pub metadata: Value,
+    pub metadata: Metadata,
 }
 
 impl Entry {
     /// What rides in its metadata; none where that is something else.
     pub fn read<'e, T: Deserialize<'e>>(&'e self) -> Option<T> {
-        T::deserialize(&self.metadata).ok()
+        T::deserialize(&*self.metadata).ok()
     }
 }
 

@@ -120,7 +120,7 @@ async fn list(env: &Env, options: &Value) -> Result<Page, StoreError> {
     let page = in_time(async { page.await.map_err(|error| format!("{error:?}")) }).await?;
     let text = page.as_string().unwrap_or_default();
     let Listed { keys, list_complete, cursor } = serde_json::from_str(&text).map_err(failed)?;
-    let entry = |key: ListedKey| Entry { key: key.name, metadata: key.metadata };
+    let entry = |key: ListedKey| Entry { key: key.name, metadata: key.metadata.into() };
     let cursor = if list_complete { None } else { cursor };
     Ok(Page { entries: keys.into_iter().map(entry).collect(), cursor })
 }
@@ -155,7 +155,7 @@ impl Store for Platform {
     async fn put(&self, put: &Put) -> Result<(), StoreError> {
         let mut request = self.kv()?.put(&put.key, put.value.as_str()).map_err(failed)?;
         if let Some(metadata) = &put.metadata {
-            request = request.metadata(metadata).map_err(failed)?;
+            request = request.metadata(&**metadata).map_err(failed)?;
         }
         if let Some(ttl) = put.ttl {
             request = request.expiration_ttl(ttl);

@@ -146,7 +146,7 @@ fn many_clicks_at_once_on_one_advocate_cost_one_write() {
     assert_eq!(world.memory.counted(), (1, 1));
     assert_eq!(world.cron(now.plus(DAY)).folded, 1);
     let folded = world.memory.snapshot("clicks/").into_values().next().unwrap().0.unwrap();
-    assert_eq!(folded, json!({ "n": 250, "by": { "whatsapp": 250 } }));
+    assert_eq!(*folded, json!({ "n": 250, "by": { "whatsapp": 250 } }));
 }
 
 #[test]

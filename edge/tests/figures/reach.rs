@@ -62,7 +62,7 @@ fn a_day_reads_the_same_open_and_folded() {
     // What is stored stays.
     let pinned = json!({ "n": 5, "u": 4, "by": { "whatsapp": 5 }, "s": 4, "sc": 2,
                          "sb": { "whatsapp": 3, "copy": 1 } });
-    assert_eq!(metadata.as_ref(), Some(&pinned));
+    assert_eq!(metadata.as_deref(), Some(&pinned));
     let folded = stats(&world, later.plus(HOUR), query);
     assert_eq!(told(&folded["days"][0]), expected);
     assert_eq!(folded["days"][0]["open"], false);

@@ -2,7 +2,7 @@
 //! alias itself stays taken, and stands for nobody.
 
 use passalong_core::time::{DAY, HOUR, MINUTE};
-use passalong_edge::store::Put;
+use passalong_edge::store::{Metadata, Put};
 use serde_json::{Value, json};
 
 use crate::aliases::{now, order, sure};
@@ -10,7 +10,7 @@ use crate::support::{Fault, World, choose_alias, erase, me, post};
 
 /// Everything that names the alias, readable, but for what says that it is taken.
 fn kept(world: &World) -> Vec<String> {
-    let named = |(key, (metadata, value)): (String, (Option<Value>, String))| {
+    let named = |(key, (metadata, value)): (String, (Option<Metadata>, String))| {
         let text = format!("{key} {} {value}", metadata.unwrap_or_default());
         (text.contains("TEE4K7") && !is_taken(&key)).then_some(key)
     };
@@ -92,6 +92,22 @@ fn only_what_an_erased_customer_owned_stays_taken() {
         let me = world.send(sure(), &me(sure(), "20871")).body;
         assert_eq!(me["alias"], Value::Null);
     }
+}
+
+/// The request of who is erased was cut off before its claim was written, and somebody else has the
+/// alias since.
+#[test]
+fn a_claim_that_was_never_written_takes_the_alias_from_nobody() {
+    let world = World::new();
+    let unfinished = world.customer("10023");
+    let key = format!("customer/teehaus/{unfinished}/alias.202611020901.TEE4K7");
+    world.memory.insert(&Put { key, value: String::new(), metadata: None, ttl: None });
+    let later = now().plus(2 * MINUTE);
+    assert_eq!(world.send(later, &choose_alias(later, "20871", Some("TEE4K7"))).status, 200);
+    assert_eq!(world.send(sure().plus(DAY), &erase("10023")).status, 200);
+    assert_eq!(taken(&world), 0);
+    let answer = order(&world, sure().plus(DAY), "A-1", &json!({ "alias": "TEE4K7" })).body;
+    assert_eq!(answer["advocate"]["customer_id"], "20871", "{answer}");
 }
 
 /// A choice that began before the erasure and writes after it.

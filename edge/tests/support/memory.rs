@@ -11,13 +11,13 @@ use passalong_core::time::Instant;
 use passalong_core::webhook::SendProblem;
 use passalong_edge::keys::LedgerKey;
 use passalong_edge::limits::Limit;
-use passalong_edge::store::{Entry, Host, Outgoing, Page, Put, Store, StoreError};
+use passalong_edge::store::{Entry, Host, Metadata, Outgoing, Page, Put, Store, StoreError};
 use serde_json::Value;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stored {
     value: String,
-    metadata: Option<Value>,
+    metadata: Option<Metadata>,
     expires: Option<i64>,
 }
 
@@ -122,7 +122,7 @@ impl Memory {
     }
 
     /// Keys, metadata and values under a prefix.
-    pub fn snapshot(&self, prefix: &str) -> BTreeMap<String, (Option<Value>, String)> {
+    pub fn snapshot(&self, prefix: &str) -> BTreeMap<String, (Option<Metadata>, String)> {
         let keys = self.keys.borrow();
         keys.range(prefix.to_owned()..)
             .take_while(|(key, _)| key.starts_with(prefix))
@@ -133,7 +133,7 @@ impl Memory {
 
     /// Keys under a prefix as a list shows them.
     pub fn entries(&self, prefix: &str) -> Vec<Entry> {
-        let entry = |(key, (metadata, _)): (String, (Option<Value>, String))| Entry {
+        let entry = |(key, (metadata, _)): (String, (Option<Metadata>, String))| Entry {
             key,
             metadata: metadata.unwrap_or_default(),
         };

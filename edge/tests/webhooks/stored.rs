@@ -107,7 +107,7 @@ fn what_waits_is_stored_as_pinned() {
         .flat_map(|prefix| world.memory.snapshot(prefix))
         .map(|(key, (metadata, value))| {
             let value: Value = serde_json::from_str(&value).unwrap_or_default();
-            (key, json!({ "metadata": metadata, "value": value }))
+            (key, json!({ "metadata": metadata.as_deref(), "value": value }))
         })
         .collect();
     let pinned: BTreeMap<String, Value> =
@@ -117,7 +117,7 @@ fn what_waits_is_stored_as_pinned() {
     let other = World::new();
     for (key, stored) in pinned {
         let value = stored["value"].as_object().map(|_| stored["value"].to_string());
-        let metadata = Some(stored["metadata"].clone());
+        let metadata = Some(stored["metadata"].clone().into());
         other.memory.insert(&Put { key, value: value.unwrap_or_default(), metadata, ttl: None });
     }
     other.memory.advance(61_000);

@@ -14,6 +14,7 @@
 //! a minute sooner. So it complains only of what is wrong by every reading.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use passalong_edge::http::Request;
 use serde_json::Value;
@@ -85,9 +86,9 @@ impl Ledgerbook {
     }
 
     /// Its answer is heard.
-    pub fn hear(&mut self, slip: Option<Slip>, status: u16, body: &[u8]) {
+    pub fn hear(&mut self, slip: Option<Slip>, status: u16, body: Rc<Value>) {
         let Some(Slip(place)) = slip else { return };
-        self.all[place].heard = Some((status, serde_json::from_slice(body).unwrap_or_default()));
+        self.all[place].heard = Some((status, body));
     }
 
     /// What is wrong with what a program shows when all is quiet.

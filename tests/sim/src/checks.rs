@@ -24,12 +24,12 @@ const LATITUDE: u64 = 3 * MINUTE;
 
 /// What rides in the metadata of a key.
 fn read<T: DeserializeOwned>(put: &Put) -> T {
-    serde_json::from_value(put.metadata.clone().unwrap()).unwrap()
+    T::deserialize(put.metadata.as_deref().unwrap()).unwrap()
 }
 
 /// The fact under a key of a ledger.
 fn fact(key: &LedgerKey, put: &Put) -> Option<Fact> {
-    Fact::from_json(key.fact.kind, put.metadata.as_ref()?)
+    Fact::from_json(key.fact.kind, put.metadata.as_deref()?)
 }
 
 impl Story {
@@ -39,12 +39,14 @@ impl Story {
         self.machine.kv.borrow_mut().staleness.flapping = 0;
         self.machine.now.set(self.now() + bound + LATITUDE);
         for program in 0..self.programs.len() {
+            self.at_rest = None;
+            self.rests_since = None;
             let oracle = self.oracle(program);
             self.check_wholeness(program, &oracle);
             self.check_verdicts(program, &oracle);
             self.check_erasures(program);
-            self.check_aliases(program);
             self.check_answers(program, &oracle);
+            self.check_aliases(program);
             self.check_money(program);
             self.check_clicks(program);
             self.check_coupons(program);

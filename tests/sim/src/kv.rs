@@ -6,11 +6,11 @@
 //! bound everything committed is visible everywhere. The last committed write of a key wins.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Bound;
 
 use passalong_edge::store::{Entry, Page, Put};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::machine::LOCATIONS;
 use crate::random::mix;
@@ -195,7 +195,7 @@ impl Kv {
                 page.cursor = page.entries.last().map(|last: &Entry| last.key.clone());
                 break;
             }
-            let metadata = put.metadata.clone().unwrap_or(Value::Null);
+            let metadata = put.metadata.clone().unwrap_or_default();
             page.entries.push(Entry { key: key.clone(), metadata });
         }
         page
@@ -261,15 +261,19 @@ impl Kv {
 
     /// Tells two histories apart.
     pub fn digest(&self) -> u64 {
-        let mut digest = 0;
+        let mut digest = DefaultHasher::new();
         for (key, writes) in &self.keys {
             for write in writes {
                 let content = write.put.as_ref().map(|put| (&put.value, &put.metadata, put.ttl));
-                let text = format!("{key} {} {content:?}", write.at);
-                digest = text.bytes().fold(mix(digest), |sum, byte| mix(sum ^ u64::from(byte)));
+                (key, write.at, content).hash(&mut digest);
             }
         }
-        digest
+        digest.finish()
+    }
+
+    /// How much was written so far.
+    pub const fn writes(&self) -> u64 {
+        self.writes
     }
 
     fn range<'k>(&'k self, prefix: &'k str) -> impl Iterator<Item = (&'k str, &'k Vec<Write>)> {

@@ -38,6 +38,7 @@ mod told;
 
 pub use many::many;
 pub use passalong_core::mutation::Mutation;
+pub use passalong_core::orders::state::Standing;
 pub use script::Script;
 pub use shrink::shrink;
 pub use story::Mode;

@@ -50,6 +50,17 @@ pub struct Kept<T> {
     pub erased: Option<Minute>,
 }
 
+/// What a copy says that an erasure made.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Copied {
+    /// That this report names the advocate.
+    Named(Digest),
+    /// That the person placed this order.
+    Bought(OrderPseudonym),
+    /// That the advocate was in this segment.
+    Segment(String),
+}
+
 /// A purchase as it is remembered under one identity.
 #[derive(Debug, Clone)]
 pub struct Bought {
@@ -86,8 +97,8 @@ pub struct Oracle {
     pub confirmed: BTreeMap<CustomerPseudonym, Vec<(Minute, Identity)>>,
     /// Purchases that are remembered.
     pub bought: Vec<Kept<Bought>>,
-    /// What was copied into an order of an advocate before it was erased: by minute.
-    pub copied: BTreeMap<(OrderPseudonym, CustomerPseudonym), BTreeSet<Minute>>,
+    /// What was copied into an order of an advocate before it was erased, and its minute.
+    pub copied: BTreeMap<(OrderPseudonym, CustomerPseudonym), BTreeSet<(Minute, Copied)>>,
     /// When the first verdict on an order of an advocate was written, in milliseconds.
     pub decided: BTreeMap<(OrderPseudonym, CustomerPseudonym), u64>,
     /// What the merchant decided on a reward of an order: the first time.
@@ -200,11 +211,17 @@ impl Oracle {
     /// Whether something that is kept counts for an order, although it may have been erased meanwhile:
     /// what was there when the customer was erased does, and what came between counts if it was copied,
     /// or if the order was decided while it was there.
-    fn counts<T>(&self, kept: &Kept<T>, report: &Report, advocate: CustomerPseudonym) -> bool {
+    fn counts<T>(
+        &self,
+        kept: &Kept<T>,
+        (report, advocate): (&Report, CustomerPseudonym),
+        copy: Copied,
+    ) -> bool {
         let Some(gone) = kept.gone else { return true };
         let slot = (report.order, advocate);
         let was_there = kept.erased.is_some_and(|erased| report.accepted <= erased);
-        let is_copied = self.copied.get(&slot).is_some_and(|copied| copied.contains(&kept.since));
+        let copied = self.copied.get(&slot);
+        let is_copied = copied.is_some_and(|copied| copied.contains(&(kept.since, copy)));
         was_there || is_copied || self.decided.get(&slot).is_some_and(|decided| *decided < gone)
     }
 
@@ -226,7 +243,9 @@ impl Oracle {
             return Some(Reason::CurrencyMismatch);
         }
         let known = self.known.get(&advocate).into_iter().flatten();
-        let known = known.filter(|kept| kept.since <= until && self.counts(kept, report, advocate));
+        let named = || Copied::Named(report.digest);
+        let known = known
+            .filter(|kept| kept.since <= until && self.counts(kept, (report, advocate), named()));
         let mut own: BTreeSet<Identity> = known.map(|kept| kept.what).collect();
         own.insert(Identity::Customer(advocate));
         if report.identities.iter().any(|identity| own.contains(identity)) {
@@ -393,7 +412,9 @@ impl Oracle {
         let mut first: BTreeMap<OrderPseudonym, (Minute, Digest, i64, Day)> = BTreeMap::new();
         for kept in &self.bought {
             let Bought { identity, order, digest, amount, until } = &kept.what;
-            if !report.identities.contains(identity) || !self.counts(kept, report, advocate) {
+            let copy = Copied::Bought(*order);
+            if !report.identities.contains(identity) || !self.counts(kept, (report, advocate), copy)
+            {
                 continue;
             }
             let new = (kept.since, *digest, *amount, *until);
@@ -606,7 +627,10 @@ impl Scales<'_> {
         }
         let known = self.oracle.segments.get(&self.advocate).into_iter().flatten();
         let then = known.filter(|kept| kept.since <= self.report.accepted);
-        let then = then.filter(|kept| self.oracle.counts(kept, self.report, self.advocate));
+        let then = then.filter(|kept| {
+            let copy = Copied::Segment(kept.what.clone());
+            self.oracle.counts(kept, (self.report, self.advocate), copy)
+        });
         let then = then.max_by_key(|kept| (kept.since, kept.what.clone()));
         then.is_some_and(|kept| kept.what == *wanted)
     }

@@ -55,7 +55,7 @@ impl Store for Place {
 
     async fn put(&self, put: &Put) -> Result<(), StoreError> {
         let mut metadata = Length(0);
-        serde_json::to_writer(&mut metadata, &put.metadata).unwrap();
+        serde_json::to_writer(&mut metadata, &put.metadata.as_deref()).unwrap();
         let Length(metadata) = metadata;
         assert!(metadata <= 1_024, "{}: metadata of {metadata} bytes", put.key);
         assert!(put.key.len() <= 512 && put.ttl.is_none_or(|ttl| ttl >= 60), "{put:?}");

@@ -96,7 +96,7 @@ pub struct SentReport {
     /// Its digest if it proves nothing, where that depends on the terms.
     pub unproven: Option<Digest>,
     pub sent: bool,
-    pub acked: Option<Value>,
+    pub acked: Option<Rc<Value>>,
 }
 
 #[derive(Debug, Clone)]
@@ -148,7 +148,7 @@ pub(crate) struct Answer {
     pub task: TaskId,
     pub status: u16,
     pub has_pa: bool,
-    pub body: Value,
+    pub body: Rc<Value>,
     pub isolate: usize,
     pub minute: Minute,
     pub day: Day,
@@ -191,7 +191,7 @@ pub struct Story {
     pub clicked: Vec<Clicked>,
     /// When an erasure was acknowledged last.
     pub erased: BTreeMap<(usize, String), u64>,
-    pub fulfilled: BTreeMap<(usize, String), Vec<Value>>,
+    pub fulfilled: BTreeMap<(usize, String), Vec<Rc<Value>>>,
     /// Ids of rewards, and of entries of them, that somebody has seen.
     pub seen: Vec<(usize, String)>,
     pub(crate) ledgerbook: Rc<RefCell<Ledgerbook>>,
@@ -218,7 +218,14 @@ pub struct Story {
     pub(crate) folded_day: u64,
     pub(crate) draining: bool,
     pub(crate) serial: u32,
+    /// What was told since all is quiet, and since when it is.
+    pub(crate) at_rest: Option<BTreeMap<String, Answered>>,
+    pub(crate) rests_since: Option<Instant>,
+    pub(crate) todo: Todo,
 }
+
+/// An answer's status and body.
+pub type Answered = (u16, Rc<Value>);
 
 /// What the cron has to do.
 pub(crate) struct Work {
@@ -226,6 +233,22 @@ pub(crate) struct Work {
     /// Something will be due.
     pub pointers: bool,
     pub erasures: bool,
+}
+
+/// What was to be done when that much had been written.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Todo {
+    first: Option<u64>,
+    erasures: bool,
+    written: u64,
+    is_whole: bool,
+}
+
+impl Todo {
+    fn work(self, now: u64) -> Work {
+        let is_due = self.first.is_some_and(|first| first <= now + 5 * SECOND);
+        Work { is_due, pointers: self.first.is_some(), erasures: self.erasures }
+    }
 }
 
 const CRON_TICK: usize = 0;
@@ -339,6 +362,9 @@ impl Story {
             folded_day: 0,
             draining: false,
             serial: 0,
+            at_rest: None,
+            rests_since: None,
+            todo: Todo::default(),
         };
         for of in &story.programs {
             for customer in of.advocates.iter().chain(&of.friends) {
@@ -366,7 +392,28 @@ impl Story {
     }
 
     /// Sends a request to an isolate and waits for its answer, whatever else goes on.
-    pub fn ask(&mut self, isolate: usize, request: Request) -> (u16, Value) {
+    pub fn ask(&mut self, isolate: usize, request: Request) -> Answered {
+        if self.at_rest.is_some() && request.method == "GET" {
+            return self.ask_once(isolate, request);
+        }
+        self.ask_anew(isolate, request)
+    }
+
+    /// At rest nothing changes any more: what was asked for before is answered from memory.
+    fn ask_once(&mut self, isolate: usize, request: Request) -> Answered {
+        let bearer = request.header("authorization").unwrap_or_default();
+        let asked = format!("{isolate} {}?{} {bearer}", request.path, request.query);
+        let told = self.at_rest.as_ref().and_then(|told| told.get(&asked)).cloned();
+        told.unwrap_or_else(|| {
+            let told = self.ask_anew(isolate, request);
+            if let Some(all) = &mut self.at_rest {
+                all.insert(asked, told.clone());
+            }
+            told
+        })
+    }
+
+    fn ask_anew(&mut self, isolate: usize, request: Request) -> Answered {
         let task = self.send(isolate, request);
         loop {
             let answer = {
@@ -382,16 +429,21 @@ impl Story {
     }
 
     /// As a merchant, in peace.
-    pub fn merchant(&mut self, program: usize, isolate: usize, target: &str) -> (u16, Value) {
+    pub fn merchant(&mut self, program: usize, isolate: usize, target: &str) -> Answered {
         let key = self.programs[program].api_key.clone();
         self.ask(isolate, request("GET", target, &key, None))
     }
 
-    pub fn me(&mut self, program: usize, isolate: usize, customer: &str) -> (u16, Value) {
-        let now = self.machine.instant(isolate);
+    pub fn me(&mut self, program: usize, isolate: usize, customer: &str) -> Answered {
+        let now = self.signs_at(isolate);
         let of = &self.programs[program];
         let token = identity_token(&of.identity_secret, &of.id, customer, &[], None, now);
         self.ask(isolate, request("GET", "/v1/me", &token, None))
+    }
+
+    /// When a shop signs for a customer: at rest once for all.
+    pub fn signs_at(&self, isolate: usize) -> Instant {
+        self.rests_since.unwrap_or_else(|| self.machine.instant(isolate))
     }
 
     pub(crate) fn send(&self, isolate: usize, request: Request) -> TaskId {
@@ -406,14 +458,15 @@ impl Story {
             let place = Place { machine: Rc::clone(&inner), isolate };
             let cx = Context::new(&place, &memory, &inner.config, now);
             let (response, after) = respond(&cx, &request).await;
-            ledgerbook.borrow_mut().hear(slip, response.status, &response.body);
+            let body = Rc::new(read(&response.body));
+            ledgerbook.borrow_mut().hear(slip, response.status, Rc::clone(&body));
             let location = response.headers.iter().find(|(name, _)| *name == "location");
             let task = inner.current();
             outbox.borrow_mut().answers.push(Answer {
                 task,
                 status: response.status,
                 has_pa: location.is_some_and(|(_, url)| url.contains("pa=")),
-                body: read(&response.body),
+                body,
                 isolate,
                 minute: now.minute_up(),
                 day: now.day(),
@@ -473,6 +526,12 @@ impl Story {
     /// What the cron has to do.
     pub(crate) fn work(&mut self) -> Work {
         let now = self.now();
+        let writes = self.machine.kv.borrow().writes();
+        // What was on its way has been committed by the next tick.
+        let is_known = self.machine.is_idle() && self.todo.written == writes;
+        if is_known && self.todo.is_whole {
+            return self.todo.work(now);
+        }
         self.machine.kv.borrow_mut().tidy("todo.", now);
         let kv = self.machine.kv.borrow();
         let first = ["todo.coupons/", "todo.order/"].into_iter().filter_map(|prefix| {
@@ -482,8 +541,9 @@ impl Story {
         });
         let first = first.min();
         let erasures = kv.standing("todo.erased/", now).next().is_some();
-        let is_due = first.is_some_and(|first| first <= now + 5 * SECOND);
-        Work { is_due, pointers: first.is_some(), erasures }
+        drop(kv);
+        self.todo = Todo { first, erasures, written: writes, is_whole: is_known };
+        self.todo.work(now)
     }
 
     /// Whether nothing ever will be left to do.

@@ -183,9 +183,9 @@ impl Told {
             let place = Place { machine: Rc::clone(&inner), isolate };
             let cx = Context::new(&place, &memory, &inner.config, now);
             let (response, after) = respond(&cx, &sent).await;
-            ledgerbook.borrow_mut().hear(slip, response.status, &response.body);
             let text = || Value::String(String::from_utf8_lossy(&response.body).into_owned());
-            let body = serde_json::from_slice(&response.body).unwrap_or_else(|_| text());
+            let body: Value = serde_json::from_slice(&response.body).unwrap_or_else(|_| text());
+            ledgerbook.borrow_mut().hear(slip, response.status, Rc::new(body.clone()));
             answers.borrow_mut().push((inner.current(), (response.status, body)));
             if let Some(target) = after {
                 let cx = Context::new(&place, &memory, &inner.config, now);

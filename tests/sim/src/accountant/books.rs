@@ -2,6 +2,7 @@
 //! not refused may stand; what was acknowledged stands.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use serde_json::Value;
 
@@ -27,7 +28,7 @@ pub struct Asked {
     pub body: Value,
     pub sent: i64,
     /// Status and body.
-    pub heard: Option<(u16, Value)>,
+    pub heard: Option<(u16, Rc<Value>)>,
 }
 
 impl Asked {
@@ -41,7 +42,7 @@ impl Asked {
     }
 
     pub fn answer(&self) -> Option<&Value> {
-        self.heard.as_ref().filter(|_| self.is_acknowledged()).map(|(_, body)| body)
+        self.heard.as_ref().filter(|_| self.is_acknowledged()).map(|(_, body)| &**body)
     }
 }
 

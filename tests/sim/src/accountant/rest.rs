@@ -23,7 +23,7 @@ impl Story {
         let people = of.advocates.iter().chain(&of.friends).cloned();
         let people: Vec<(String, String)> = people
             .map(|name| {
-                let now = self.machine.instant(0);
+                let now = self.signs_at(0);
                 let token = identity_token(&of.identity_secret, &id, &name, &[], None, now);
                 (name, token)
             })

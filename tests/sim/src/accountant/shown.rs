@@ -1,6 +1,8 @@
 //! What is shown and exported, reward by reward.
 
+use crate::story::Answered;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use passalong_edge::http::Request;
 use serde_json::Value;
@@ -15,7 +17,7 @@ pub struct Shown {
     /// `GET /v1/rewards`, all pages.
     pub rewards: Vec<Value>,
     /// By customer, `GET /v1/rewards?customer_id=` and `GET /v1/me`.
-    pub customers: BTreeMap<String, (Value, Value)>,
+    pub customers: BTreeMap<String, (Rc<Value>, Rc<Value>)>,
     /// `GET /v1/exports/rewards`, line by line.
     pub exported: Vec<Value>,
 }
@@ -107,7 +109,7 @@ impl Shown {
         api_key: &str,
         people: &[(String, String)],
         days: &[(String, String)],
-        mut ask: impl FnMut(Request) -> (u16, Value),
+        mut ask: impl FnMut(Request) -> Answered,
     ) -> Self {
         let mut shown = Self::default();
         let mut cursor = String::new();
@@ -134,7 +136,7 @@ impl Shown {
             // One line alone is JSON already.
             let lines = rows.as_str().unwrap_or_default().lines();
             shown.exported.extend(lines.filter_map(|line| serde_json::from_str(line).ok()));
-            shown.exported.extend(rows.is_object().then_some(rows));
+            shown.exported.extend(rows.is_object().then(|| Value::clone(&rows)));
         }
         shown
     }

@@ -3,6 +3,7 @@
 mod people;
 
 use serde_json::{Value, json};
+use std::rc::Rc;
 
 use super::wire::time;
 use super::{Ledgerbook, Shown};
@@ -59,7 +60,7 @@ impl Shop {
 
     fn by(&mut self, bearer: &str, method: &str, path: &str, body: &Value, answer: &Value) {
         let slip = self.book.send(&request(method, path, bearer, Some(body)), self.now());
-        self.book.hear(slip, 201, answer.to_string().as_bytes());
+        self.book.hear(slip, 201, answer.clone().into());
     }
 
     fn now(&self) -> u64 {
@@ -304,7 +305,7 @@ fn whatever_is_shown_elsewhere_is_what_the_list_says() {
     let more = json!({ "kind": "credit", "amount": 1_001, "currency": "EUR" });
     let page = json!({ "totals": { "earned": [more] },
         "referrals": [{ "reward": { "id": "rw_2", "status": "approved", "value": more } }] });
-    shown.customers.insert("anna".to_owned(), (json!({ "owed": [more] }), page));
+    shown.customers.insert("anna".to_owned(), (Rc::new(json!({ "owed": [more] })), Rc::new(page)));
     let wrong = shop.book.check("teehaus", &shown).join("\n");
     for of in ["page of anna shows rw_2", "is owed", "has earned", "the export misses"] {
         assert!(wrong.contains(of), "{of}: {wrong}");

@@ -1,13 +1,13 @@
 //! All locations answer the same, and what was acknowledged.
 
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::LATITUDE;
 use crate::machine::{ISOLATES, LOCATIONS};
 use crate::oracle::Oracle;
-use crate::story::{Mode, Story};
-
-/// An order without proof in a ledger: since when, whose, and how.
+use crate::story::{Answered, Mode, Story};
 
 impl Story {
     /// All locations answer the same, and what they answer is what was acknowledged.
@@ -23,32 +23,32 @@ impl Story {
         }
         let bound = self.machine.kv.borrow().staleness.bound;
         self.machine.now.set(self.now() + bound + LATITUDE);
-        let mut answers: Vec<Vec<(u16, Value)>> = Vec::new();
-        for location in 0..LOCATIONS {
-            let isolate = location * ISOLATES;
-            let mut heard = Vec::new();
-            for order in &orders {
-                heard.push(self.merchant(program, isolate, &format!("/v1/conversions/{order}")));
-            }
-            heard.push(self.merchant(program, isolate, "/v1/rewards"));
-            for advocate in &advocates {
-                let target = format!("/v1/rewards?customer_id={advocate}");
-                heard.push(self.merchant(program, isolate, &target));
-                let mut answer = self.me(program, isolate, advocate);
-                answer.1["as_of"] = Value::Null;
-                heard.push(answer);
-            }
-            answers.push(heard);
+        (self.at_rest, self.rests_since) = (Some(BTreeMap::new()), Some(self.machine.instant(0)));
+        let mut heard = Vec::new();
+        for (turn, order) in orders.iter().enumerate() {
+            let target = format!("/v1/conversions/{order}");
+            heard.push(self.merchant(program, 0, &target));
+            // The lists, in which all of them are, are compared everywhere.
+            let elsewhere = (1 + turn % (LOCATIONS - 1)) * ISOLATES;
+            let other = self.merchant(program, elsewhere, &target);
+            self.compare(&heard[turn], &other);
         }
-        for (place, first) in answers[0].clone().iter().enumerate() {
-            for other in &answers[1..] {
-                if other[place] != *first {
-                    let text = format!("two locations differ: {} and {}", first.1, other[place].1);
-                    self.violations.push(text);
-                }
+        let lists = advocates.iter().map(|advocate| format!("/v1/rewards?customer_id={advocate}"));
+        for target in lists.chain(["/v1/rewards".to_owned()]) {
+            let told = self.merchant(program, 0, &target);
+            for location in 1..LOCATIONS {
+                let other = self.merchant(program, location * ISOLATES, &target);
+                self.compare(&told, &other);
             }
-            if first.0 != 200 {
-                self.violate(format!("at rest, {} was the answer: {}", first.0, first.1));
+        }
+        for advocate in &advocates {
+            let told = self.me(program, 0, advocate);
+            for location in 1..LOCATIONS {
+                let (status, other) = self.me(program, location * ISOLATES, advocate);
+                // Each says what the time is.
+                let mut other = Value::clone(&other);
+                other["as_of"] = told.1["as_of"].clone();
+                self.compare(&told, &(status, Rc::new(other)));
             }
         }
         for index in 0..self.reports.len() {
@@ -66,7 +66,7 @@ impl Story {
             if first.is_none_or(|first| first.digest != sent.report.digest) {
                 continue;
             }
-            let told = &answers[0][place].1;
+            let told = &heard[place].1;
             for name in ["attributed", "reason"] {
                 if told[name] != acked[name] && oracle.reports[&sent.order].len() == 1 {
                     let text = format!(
@@ -87,6 +87,16 @@ impl Story {
                 }
             }
         }
-        self.check_fulfilled(program, &orders, &answers[0]);
+        self.check_fulfilled(program, &orders, &heard);
+    }
+
+    /// Two locations were asked the same.
+    fn compare(&mut self, first: &Answered, other: &Answered) {
+        if other != first {
+            self.violations.push(format!("two locations differ: {} and {}", first.1, other.1));
+        }
+        if first.0 != 200 {
+            self.violate(format!("at rest, {} was the answer: {}", first.0, first.1));
+        }
     }
 }

@@ -15,7 +15,7 @@ impl Story {
         for ((_, customer), at) in self.erased.iter().filter(|((index, _), _)| *index == program) {
             let kv = self.machine.kv.borrow();
             for (key, put) in kv.standing("", self.now()) {
-                let metadata = put.metadata.as_ref().map(metadata::Sealed::deserialize);
+                let metadata = put.metadata.as_deref().map(metadata::Sealed::deserialize);
                 let listed = metadata.and_then(Result::ok).map(|listed| listed.sealed);
                 let sealed = [Some(put.value.as_str()), listed.as_deref()];
                 let opens = |text: &str| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use passalong_core::fact::{Fact, FactKind, Via};
+use passalong_core::fact::{Fact, FactKind, Remembered, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use passalong_core::missing_referral::Decision;
 use passalong_core::program::Program;
@@ -14,7 +14,7 @@ use passalong_edge::keys::{
 use passalong_edge::metadata::{Hints, Person, Segment};
 
 use super::{fact, read};
-use crate::oracle::{Bought, Event, Kept, Oracle, Report};
+use crate::oracle::{Bought, Copied, Event, Kept, Oracle, Report};
 use crate::story::{Mode, Story};
 
 /// An order without proof in a ledger: since when, whose, and how.
@@ -149,7 +149,13 @@ impl Story {
                     *first = (*first).min(at);
                 }
                 FactKind::Remembered => {
-                    oracle.copied.entry(slot).or_default().insert(key.fact.accepted);
+                    let Some(Fact::Remembered(fact)) = fact(&key, put) else { continue };
+                    let said = match fact {
+                        Remembered { segment: Some(segment), .. } => Copied::Segment(segment),
+                        Remembered { order: Some(order), .. } => Copied::Bought(order),
+                        Remembered { report, .. } => Copied::Named(report.unwrap()),
+                    };
+                    oracle.copied.entry(slot).or_default().insert((key.fact.accepted, said));
                 }
                 _ => {}
             }

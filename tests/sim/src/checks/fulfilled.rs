@@ -3,9 +3,7 @@
 use passalong_core::reward::RewardId;
 use serde_json::Value;
 
-use crate::story::Story;
-
-/// An order without proof in a ledger: since when, whose, and how.
+use crate::story::{Answered, Story};
 
 impl Story {
     /// What was handed over stays, as it was handed over first, until it ends as was said then.
@@ -13,7 +11,7 @@ impl Story {
         &mut self,
         program: usize,
         orders: &[String],
-        heard: &[(u16, Value)],
+        heard: &[Answered],
     ) {
         let mut changed = Vec::new();
         for ((of, id), answers) in &self.fulfilled {

@@ -36,7 +36,7 @@ impl Story {
                 let json = put.metadata.clone().unwrap_or_default();
                 let expected = settled
                     .get(&key.order)
-                    .map(|(at, verdict)| (*at, Fact::Verdict(verdict.clone()).to_json()));
+                    .map(|(at, verdict)| (*at, Fact::Verdict(verdict.clone()).to_json().into()));
                 if expected != Some((key.fact.accepted, json.clone())) && !erased {
                     let order = self.name(program, key.order);
                     let ledger = LedgerKey::prefix(&[&id, &advocate, &key.order]);

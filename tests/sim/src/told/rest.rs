@@ -1,6 +1,7 @@
 //! What came of it.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde_json::Value;
 
@@ -47,7 +48,10 @@ impl Told {
             .collect();
         let days = fortnights(self.instant().day());
         let key = self.api_key.clone();
-        Shown::gather(&key, &people, &days, |sent| self.ask(sent))
+        Shown::gather(&key, &people, &days, |sent| {
+            let (status, body) = self.ask(sent);
+            (status, Rc::new(body))
+        })
     }
 
     /// Whatever ran when and where wrote the same, every location shows the same, and nothing is

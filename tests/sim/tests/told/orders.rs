@@ -1,5 +1,6 @@
 //! Orders that get worse, and better again.
 
+use passalong_sim::Standing;
 use serde_json::json;
 
 use crate::{share, until_delivered};
@@ -112,5 +113,43 @@ fn a_disputed_order_waits_and_is_owed_once_it_is_restored() {
     told.until_quiet();
     told.event("1", "restored").until_quiet();
     assert_eq!((told.owed("anna"), told.owed("berta")), (1_000, 0));
+    told.is_sound();
+}
+
+/// One location hears that the order was cancelled before it hears that it was opened again, and the
+/// other way round; neither sees what the other heard until later.
+#[test]
+fn a_state_heard_at_one_location_before_the_one_it_follows_is_the_last_all_the_same() {
+    let states = [
+        (Standing::Cancelled, "2026-11-03T10:20", 0),
+        (Standing::Open, "2026-11-03T10:25", 4_000),
+        (Standing::Disputed, "2026-11-03T10:22", 0),
+    ];
+    for heard in [[0, 1, 2], [1, 0, 2], [2, 1, 0], [1, 2, 0]] {
+        let mut told = share(&json!({}));
+        told.order("1").of("ben").code("anna").send();
+        told.wait(30);
+        for (place, which) in heard.into_iter().enumerate() {
+            let (standing, since, refunded) = states[which];
+            told.hold_back("event/", (place + 1) % 3, 8).hold_back("ledger/", (place + 1) % 3, 8);
+            told.from(place).state("1", standing, since, refunded).wait(1);
+        }
+        told.until_quiet();
+        assert_eq!(told.owed("anna"), 600, "{heard:?}");
+        told.is_sound();
+    }
+}
+
+/// The rival's order stands when the first is decided, and the state that would have cancelled the
+/// first is of before, but heard after the verdict: it takes the reward back and gives it to nobody.
+#[test]
+fn a_state_heard_after_the_verdict_takes_back_and_gives_nobody_else() {
+    let mut told = share(&json!({}));
+    told.order("1").of("ben").code("anna").send();
+    told.wait(5).order("2").of("ben").code("berta").send();
+    told.at("2026-11-03T14:00").cron(0);
+    told.state("1", Standing::Cancelled, "2026-11-03T10:02", 0).until_quiet();
+    assert_eq!((told.owed("anna"), told.owed("berta")), (0, 0));
+    assert_eq!(told.fate("1"), "reversed cancelled");
     told.is_sound();
 }

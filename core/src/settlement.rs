@@ -156,6 +156,9 @@ pub struct Case<'a> {
     pub earned: &'a [Earned],
     /// The advocate's other orders, where their pace counts.
     pub pace: &'a [Pace],
+    /// The advocate has more orders than a verdict ranks ([`crate::orders::account::is_crowded`]). None
+    /// of them counts then, for caps, tiers, milestones or pace, and the merchant looks at this one.
+    pub crowded: bool,
 }
 
 /// Decides an order: `S` and the verdict. Nothing where there is no conversion.
@@ -208,7 +211,7 @@ fn suspicion(
 ) -> Option<Reason> {
     let conversion = weighed.conversion;
     let fact = &conversion.fact;
-    if case.standing.crowded {
+    if case.standing.crowded || case.crowded {
         return Some(Reason::Velocity);
     }
     // The merchant looked at it when approving it.
@@ -239,7 +242,8 @@ impl Bench<'_> {
     /// What was decided before, in the order in which places are given.
     fn before(&self) -> impl Iterator<Item = &Earned> {
         let place = (self.at, self.case.order);
-        self.case.earned.iter().filter(move |earned| {
+        let ranked = if self.case.crowded { &[] } else { self.case.earned };
+        ranked.iter().filter(move |earned| {
             (earned.settled, earned.order) < place && earned.decided.value.is_some()
         })
     }
@@ -318,6 +322,10 @@ impl Bench<'_> {
     /// The bonus that this referral reaches, once in an advocate's life.
     fn milestone(&self, decided: &Decided, trigger: Trigger) -> Option<Decided> {
         let approved = decided.value.filter(|_| decided.role == Role::Advocate)?;
+        // Which referral it is, nobody has counted.
+        if self.case.crowded {
+            return None;
+        }
         let number = self.number(trigger);
         let reached = |rule: &&Rule| {
             rule.milestone == Some(number) && rule.trigger == trigger && self.facets.fit(rule)

@@ -196,13 +196,14 @@ impl Looked<'_> {
                     reward.reason = waits;
                     return reward;
                 }
-                if mutation::is_on(Mutation::ApprovedWithoutVerdict) && now >= end.plus(SETTLE) {
-                    reward.status = Status::Approved;
-                    return reward;
-                }
                 if now >= end {
                     reward.reason = Some(Reason::Checking);
                     reward.until = Some(end.plus(SETTLE)).filter(|until| *until > now);
+                    let is_late = reward.until.is_none();
+                    if is_late && mutation::is_on(Mutation::ApprovedWithoutVerdict) {
+                        reward.status = Status::Approved;
+                        reward.reason = None;
+                    }
                 } else {
                     let waits =
                         if settling.fixed { Reason::Hold } else { Reason::AwaitingDelivery };

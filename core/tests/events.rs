@@ -7,6 +7,8 @@ mod support;
 
 #[path = "events/after_verdict.rs"]
 mod after_verdict;
+#[path = "events/lines.rs"]
+mod lines;
 #[path = "events/states.rs"]
 mod states;
 #[path = "events/waiting.rs"]

@@ -22,6 +22,10 @@ mod holders;
 mod missing;
 #[path = "settlement/new_customer.rs"]
 mod new_customer;
+#[path = "settlement/numbers.rs"]
+mod numbers;
+#[path = "settlement/places.rs"]
+mod places;
 #[path = "settlement/properties.rs"]
 mod properties;
 #[path = "settlement/races.rs"]

@@ -3,6 +3,9 @@
 
 mod support;
 
+#[path = "status/decided.rs"]
+mod verdicts;
+
 use passalong_core::fact::Via;
 use passalong_core::orders::claims::Admission;
 use passalong_core::report::EventType;

@@ -23,7 +23,8 @@ use crate::customers::Customer;
 use crate::erasure;
 use crate::fold::fold_clicks;
 use crate::join::{Joined, join};
-use crate::keys::{AttemptKey, DueKey, DueMissingKey, DuePoolKey, Ledger, LedgerKey, TODO, Why};
+use crate::keys::{AttemptKey, DueKey, DueMissingKey, DuePoolKey, Ledger, TODO, Why};
+use crate::ledgers::{Ledgers, Read};
 use crate::metadata::Due;
 use crate::missing_referral::{decide, found};
 use crate::news;
@@ -154,10 +155,6 @@ async fn repeat_erasures<H: Host>(cx: &Context<'_, H>, todo: &Todo, report: &mut
     }
 }
 
-/// The ledgers read in this run.
-type Ledgers =
-    BTreeMap<(passalong_core::ids::ProgramId, CustomerPseudonym), BTreeMap<OrderPseudonym, Order>>;
-
 /// Goes through the pointers in time order, up to now.
 async fn look_at_due<H: Host>(
     cx: &Context<'_, H>,
@@ -165,7 +162,7 @@ async fn look_at_due<H: Host>(
     mut cursor: Option<String>,
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
-    let mut ledgers = Ledgers::new();
+    let mut ledgers = Ledgers::default();
     loop {
         for entry in &orders {
             let Ok(key) = entry.key.parse::<DueKey>() else { continue };
@@ -231,8 +228,7 @@ async fn look<H: Host>(
     };
     let listed = orders::listed(cx, &program, key.order).await?;
     for advocate in decide::tend(cx, &program, key, &listed).await? {
-        // What was read of the ledger before does not have it.
-        ledgers.remove(&(program.id().clone(), advocate));
+        ledgers.forget(&program, advocate);
     }
     let mut reports = listed.reports;
     if key.why == Why::Expiring {
@@ -253,8 +249,7 @@ async fn look<H: Host>(
             }
             Joined::To(advocate) => {
                 first.advocate = Some(advocate);
-                // What was read of the ledger before does not have it.
-                ledgers.remove(&(program.id().clone(), advocate));
+                ledgers.forget(&program, advocate);
             }
         }
     }
@@ -264,8 +259,7 @@ async fn look<H: Host>(
     for advocate in advocates {
         let at = (&program, advocate, key.order);
         let next = look_in_ledger(cx, at, reports.clone(), ledgers, report).await?;
-        let ledger = ledgers.get(&(program.id().clone(), advocate));
-        if let Some(facts) = ledger.and_then(|ledger| ledger.get(&key.order)) {
+        if let Some(facts) = ledgers.order(&program, advocate, key.order) {
             coupons::queue(cx, &program, (advocate, key.order), facts).await?;
         }
         let ledger = Ledger(Some(advocate));
@@ -322,13 +316,8 @@ async fn look_in_ledger<H: Host>(
     ledgers: &mut Ledgers,
     report: &mut CronReport,
 ) -> Result<Next, StoreError> {
-    let slot = (program.id().clone(), advocate);
-    if !ledgers.contains_key(&slot) {
-        let prefix = LedgerKey::prefix(&[program.id(), &advocate]);
-        ledgers.insert(slot.clone(), orders::fold(&cx.list(&prefix, 20).await?));
-    }
-    let Some(ledger) = ledgers.get_mut(&slot) else { return Ok(Next::Wait) };
-    let facts = ledger.entry(order).or_default();
+    let ledger = ledgers.with(cx, program, advocate, order).await?;
+    let facts = ledger.orders.entry(order).or_default();
     report.healed += heal(cx, (program, advocate, order), &mut reports, facts).await?;
     let Some(conversion) = facts.conversion.as_ref() else { return Ok(Next::Wait) };
     if let Some(verdict) = &facts.verdict {
@@ -338,17 +327,19 @@ async fn look_in_ledger<H: Host>(
         }
         let breach = audit(cx, (program, advocate, order), &reports, ledger).await?;
         report.breaches += u32::from(breach);
-        let facts = ledger.get(&order);
+        let facts = ledger.orders.get(&order);
         let reminder = facts.and_then(|facts| remind::when(cx, program, (advocate, facts)));
         return Ok(reminder.map_or(Next::Nothing, Next::Remind));
     }
     let Some(version) = version_of(program, facts) else { return Ok(Next::Wait) };
-    let ready = settling(facts, conversion, &version.terms).at.plus(SETTLE);
+    let settled = settling(facts, conversion, &version.terms).at;
+    let ready = settled.plus(SETTLE);
     if ready.start() > cx.now {
         return Ok(Next::LookAt(ready));
     }
+    ledger.crowded(settled)?;
     report.settled += settle_due(cx, program, advocate, ledger).await?;
-    let verdict = ledger.get(&order).and_then(|facts| facts.verdict.as_ref());
+    let verdict = ledger.orders.get(&order).and_then(|facts| facts.verdict.as_ref());
     if verdict.is_none() && !has_room(cx) {
         report.done = false;
     }
@@ -362,10 +353,10 @@ async fn audit<H: Host>(
     cx: &Context<'_, H>,
     (program, advocate, order): (&Loaded, CustomerPseudonym, OrderPseudonym),
     reports: &[Report],
-    ledger: &BTreeMap<OrderPseudonym, Order>,
+    ledger: &Read,
 ) -> Result<bool, StoreError> {
     let customer = people::known(cx, program, advocate).await?;
-    let Some(decided) = ledger.get(&order) else { return Ok(false) };
+    let Some(decided) = ledger.orders.get(&order) else { return Ok(false) };
     let mut facts = decided.undecided();
     facts.stand(&ranks(reports));
     let now = decide(cx, (program, advocate, order), &customer, &facts, reports, ledger).await?;
@@ -462,8 +453,9 @@ async fn decide<H: Host>(
     customer: &Customer,
     facts: &Order,
     reports: &[Report],
-    ledger: &BTreeMap<OrderPseudonym, Order>,
+    read: &Read,
 ) -> Result<Option<(Minute, Verdict)>, StoreError> {
+    let ledger = &read.orders;
     let Some(conversion) = facts.conversion.as_ref() else { return Ok(None) };
     let Some(version) = version_of(program, facts) else { return Ok(None) };
     let ranked = ranks(reports);
@@ -491,7 +483,10 @@ async fn decide<H: Host>(
     } else {
         items(cx, program, advocate, order, facts).await?
     };
-    let pace = pace(cx, (program, advocate, order), &version.terms, conversion, ledger).await?;
+    let crowded = read.crowded(settled)?;
+    // Of too many to rank none is read.
+    let counted = if crowded { &BTreeMap::new() } else { ledger };
+    let pace = pace(cx, (program, advocate, order), &version.terms, conversion, counted).await?;
     Ok(settle(&Case {
         order,
         advocate,
@@ -501,8 +496,9 @@ async fn decide<H: Host>(
         versions: &program.versions,
         reports: &ranked,
         standing: &standing,
-        earned: &earned(ledger),
+        earned: &earned(counted),
         pace: &pace,
+        crowded,
     }))
 }
 
@@ -598,10 +594,10 @@ async fn settle_due<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     advocate: CustomerPseudonym,
-    ledger: &mut BTreeMap<OrderPseudonym, Order>,
+    ledger: &mut Read,
 ) -> Result<u32, StoreError> {
-    join_deliveries(cx, program, ledger).await?;
-    let due = ledger.iter().filter_map(|(order, facts)| {
+    join_deliveries(cx, program, &mut ledger.orders).await?;
+    let due = ledger.orders.iter().filter_map(|(order, facts)| {
         let conversion = facts.conversion.as_ref().filter(|_| facts.verdict.is_none())?;
         let at = settling(facts, conversion, &version_of(program, facts)?.terms).at;
         (at.plus(SETTLE).start() <= cx.now).then_some((at, *order))
@@ -613,7 +609,11 @@ async fn settle_due<H: Host>(
         if !has_room(cx) {
             break;
         }
-        let Some(facts) = ledger.get_mut(&order) else { continue };
+        // What a part of the ledger does not say, the order's own pointer waits for.
+        if ledger.crowded(ranked).is_err() {
+            continue;
+        }
+        let Some(facts) = ledger.orders.get_mut(&order) else { continue };
         let mut reports = orders::reports(cx, program, order).await?;
         let at = (program, advocate, order);
         heal(cx, at, &mut reports, facts).await?;
@@ -636,7 +636,7 @@ async fn settle_due<H: Host>(
             news::rewards(cx, program, of, &facts, (key, &fact)).await?;
         }
         cx.put(&ledger_put(program, advocate, order, (key, &fact))).await?;
-        ledger.entry(order).or_default().add(key, fact);
+        ledger.orders.entry(order).or_default().add(key, fact);
         settled += 1;
     }
     Ok(settled)

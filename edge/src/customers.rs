@@ -13,7 +13,6 @@ use passalong_core::time::{Instant, Minute};
 
 use crate::keys::{CustomerKey, Field};
 use crate::metadata::{self, Hints, Nothing, Segment};
-use crate::missing_referral::MissingMeta;
 use crate::programs::Loaded;
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
@@ -62,7 +61,7 @@ impl Customer {
                     customer.known.segments.extend(segment);
                 }
                 Ok(Field::Missing(filed, digest)) => {
-                    customer.missing.extend(entry.read().map(|meta: MissingMeta| Missing {
+                    customer.missing.extend(entry.read().map(|meta: metadata::Missing| Missing {
                         filed,
                         digest,
                         ordered_on: meta.ordered_on,

@@ -17,7 +17,8 @@ use passalong_core::time::{DAY, HOUR, Instant, Minute, SETTLE};
 
 use crate::aliases::bury;
 use crate::customers;
-use crate::keys::{CustomerKey, ErasedAliasKey, ErasedKey, Field, LedgerKey, PersonKey};
+use crate::keys::{CustomerKey, ErasedAliasKey, ErasedKey, Field, PersonKey};
+use crate::ledgers;
 use crate::metadata::{self, Erased};
 use crate::orders;
 use crate::people::{self, Listed};
@@ -126,7 +127,7 @@ async fn forget<H: Host>(
     }
     let is_theirs = |one: &&Listed| {
         let by = one.meta.customer.as_ref();
-        one.seen.ledger.0.is_none() && by.is_none_or(|by| *by == key.customer.to_string())
+        one.seen.ledger.0.is_none() && by.is_none_or(|by| *by == key.customer)
     };
     for one in purchases.iter().filter(is_theirs) {
         let (program, identity, seen) = (program.id().clone(), one.identity, one.seen);
@@ -156,9 +157,12 @@ async fn copies_as_advocate<H: Host>(
     advocate: CustomerPseudonym,
     known: &Known,
 ) -> Result<Vec<Put>, StoreError> {
-    let entries = cx.list(&LedgerKey::prefix(&[program.id(), &advocate]), 20).await?;
+    let ledger = ledgers::read(cx, program, advocate).await?;
+    if !ledger.is_whole {
+        return Err(StoreError::Cut);
+    }
     let mut puts = Vec::new();
-    for (order, facts) in orders::fold(&entries) {
+    for (order, facts) in ledger.orders {
         if !is_open(&facts, cx.now) {
             continue;
         }

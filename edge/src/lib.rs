@@ -38,6 +38,7 @@ pub mod identify;
 pub mod isolate;
 pub mod join;
 pub mod keys;
+pub mod ledgers;
 pub mod limits;
 pub mod listed_coupons;
 pub mod me;

@@ -8,8 +8,8 @@ use passalong_core::channel::Channel;
 use passalong_core::figures::Reach;
 use passalong_core::ids::{CustomerPseudonym, HintPseudonym, OrderPseudonym};
 use passalong_core::program::Program;
-use passalong_core::reward::Label;
-use passalong_core::time::{Instant, Minute, Moment};
+use passalong_core::reward::{ConversionKind, Label};
+use passalong_core::time::{Day, Instant, Minute, Moment};
 use passalong_core::webhook::{SendProblem, WebhookType};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -96,11 +96,47 @@ pub struct Segment {
     pub segment: String,
 }
 
+/// Of a `CustomerKey` with a missing referral: the order as its customer named it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The day of the order, as the customer said.
+    #[serde(rename = "d")]
+    pub ordered_on: String,
+    /// The number of the order, as the customer gave it, sealed.
+    #[serde(rename = "n")]
+    pub number: String,
+}
+
+/// Of a `PersonKey`: the order by which somebody is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    #[serde(rename = "k")]
+    pub kind: ConversionKind,
+    #[serde(rename = "a", skip_serializing_if = "Option::is_none", default)]
+    pub amount: Option<i64>,
+    /// The last day on which a purchase makes this person a known customer.
+    #[serde(rename = "u", with = "text")]
+    pub until: Day,
+    /// Under a customer id: the hints that the same order named.
+    #[serde(rename = "h", with = "texts", skip_serializing_if = "Vec::is_empty", default)]
+    pub hints: Vec<HintPseudonym>,
+    /// Under a hint: the customer id that the same order named.
+    #[serde(rename = "p", with = "some_text", skip_serializing_if = "Option::is_none", default)]
+    pub customer: Option<CustomerPseudonym>,
+}
+
 /// Of an `OrderKey`: whose order it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Advocate {
     #[serde(rename = "c", with = "some_text", skip_serializing_if = "Option::is_none", default)]
     pub advocate: Option<CustomerPseudonym>,
+}
+
+/// Of a `DecisionKey`: the merchant's note on a missing referral, sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Decision {
+    #[serde(rename = "s", skip_serializing_if = "Option::is_none", default)]
+    pub note: Option<String>,
 }
 
 /// Of a `ClickKey`: the first visitors, and how many more the value holds.
@@ -137,6 +173,13 @@ pub struct Folded {
 pub struct Due {
     #[serde(with = "some_seconds", skip_serializing_if = "Option::is_none", default)]
     pub since: Option<Instant>,
+}
+
+/// Of a `DueMissingKey`: the orders that have the text of the report as their id.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DueMissing {
+    #[serde(rename = "o", with = "texts")]
+    pub orders: Vec<OrderPseudonym>,
 }
 
 /// Of a `ShareKey`.
@@ -354,6 +397,28 @@ mod tests {
         let hints = vec!["0123456789abcdef".parse().unwrap()];
         pinned(&Hints { hints }, &json!({ "h": ["0123456789abcdef"] }));
         pinned(&Segment { segment: "vip".to_owned() }, &json!({ "g": "vip" }));
+        let number = "n".to_owned();
+        let missing = Missing { ordered_on: "2026-11-20".to_owned(), number };
+        pinned(&missing, &json!({ "d": "2026-11-20", "n": "n" }));
+        let person = Person {
+            kind: ConversionKind::Purchase,
+            amount: Some(4_990),
+            until: at().day(),
+            hints: vec!["0123456789abcdef".parse().unwrap()],
+            customer: None,
+        };
+        let written =
+            json!({ "k": "purchase", "a": 4_990, "u": "20261122", "h": ["0123456789abcdef"] });
+        pinned(&person, &written);
+        let kind = ConversionKind::Signup;
+        let hinted =
+            Person { kind, amount: None, hints: vec![], customer: Some(customer), ..person };
+        pinned(&hinted, &json!({ "k": "signup", "u": "20261122", "p": "0123456789a0" }));
+        let note = Some("s".to_owned());
+        pinned(&Decision { note }, &json!({ "s": "s" }));
+        pinned(&Decision::default(), &json!({}));
+        let orders = vec!["0123456789abcdef".parse().unwrap()];
+        pinned(&DueMissing { orders }, &json!({ "o": ["0123456789abcdef"] }));
         pinned(&Advocate { advocate: Some(customer) }, &json!({ "c": "0123456789a0" }));
         pinned(&Advocate::default(), &json!({}));
         pinned(&Clicks { visitors: "AQ".to_owned(), more: None }, &json!({ "v": "AQ" }));

@@ -15,13 +15,12 @@ use passalong_core::seal::Sealed;
 use passalong_core::time::{DAY, Day, Instant, Minute, SETTLE};
 use passalong_core::values::one_word::{folded, visible};
 use passalong_core::wire::MeClaim;
-use serde::{Deserialize, Serialize};
 
 use crate::authenticate::customer;
 use crate::customers;
 use crate::http::{Request, Response};
 use crate::keys::{CustomerKey, DueMissingKey, Field, Filed, FiledKey, MissingKey, Posted};
-use crate::metadata::Nothing;
+use crate::metadata::{DueMissing, Missing, Nothing};
 use crate::problem::{Code, Problem};
 use crate::programs::Loaded;
 use crate::requests::body;
@@ -36,24 +35,6 @@ const COUNTED_DAYS: i64 = WAITS_DAYS + 32;
 const SECOND_LOOK: i64 = 2 * SETTLE;
 /// Reports of one customer that are read, of two months: the first ones, of which ten a month count.
 const FILED: usize = 1_000;
-
-/// What a customer field of a report holds, in its metadata.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MissingMeta {
-    /// The day of the order, as the customer said.
-    #[serde(rename = "d")]
-    pub ordered_on: String,
-    /// The number of the order, as the customer gave it, sealed.
-    #[serde(rename = "n")]
-    pub number: String,
-}
-
-/// What the pointer to the second look holds: the orders that have the given text as their id.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct DueMissingMeta {
-    #[serde(rename = "o")]
-    pub orders: Vec<String>,
-}
 
 /// A missing referral as a customer reports it.
 struct Asked {
@@ -187,8 +168,7 @@ fn due_put<H: Host>(
 ) -> Put {
     let at = cx.accepted().plus(SECOND_LOOK);
     let key = DueMissingKey { at, program: program.id().clone(), number, filed };
-    let orders = orders.iter().map(ToString::to_string).collect();
-    Put::listed(&key, &DueMissingMeta { orders })
+    Put::listed(&key, &DueMissing { orders: orders.to_vec() })
 }
 
 /// The report as its customer sees it; erased with the customer.
@@ -201,7 +181,7 @@ fn own_put<H: Host>(
 ) -> Put {
     let field = Field::Missing(filed.at, digest);
     let key = CustomerKey { program: program.id().clone(), customer: filed.customer, field };
-    let meta = MissingMeta {
+    let meta = Missing {
         ordered_on: asked.ordered_on.dashed(),
         number: program.keys.seal(Sealed::OrderNumber, &asked.given),
     };

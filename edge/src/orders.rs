@@ -20,7 +20,6 @@ use crate::keys::{
     Decision, DecisionKey, DueKey, EventKey, Ledger, LedgerKey, LogKey, OrderKey, Why,
 };
 use crate::metadata::{self, Advocate, Due};
-use crate::missing_referral::decide::DecisionMeta;
 use crate::problem::Problem;
 use crate::programs::Loaded;
 use crate::store::{Context, Entry, Host, Put, StoreError};
@@ -171,7 +170,7 @@ pub async fn listed<H: Host>(
             continue;
         };
         listed.decisions.push(decision);
-        let meta: DecisionMeta = entry.read().unwrap_or_default();
+        let meta: metadata::Decision = entry.read().unwrap_or_default();
         if let Some(note) = meta.note {
             listed.notes.entry(decision.customer).or_insert(note);
         }
@@ -250,14 +249,19 @@ pub async fn in_ledger<H: Host>(
 
 /// Folds listed facts into orders.
 pub fn fold(entries: &[Entry]) -> BTreeMap<OrderPseudonym, Order> {
-    let mut orders: BTreeMap<OrderPseudonym, Order> = BTreeMap::new();
+    let mut orders = BTreeMap::new();
+    fold_into(&mut orders, entries);
+    orders
+}
+
+/// Adds listed facts to orders.
+pub fn fold_into(orders: &mut BTreeMap<OrderPseudonym, Order>, entries: &[Entry]) {
     for entry in entries {
         let Ok(key) = entry.key.parse::<LedgerKey>() else { continue };
         if let Some(fact) = Fact::from_json(key.fact.kind, &entry.metadata) {
             orders.entry(key.order).or_default().add(key.fact, fact);
         }
     }
-    orders
 }
 
 /// A fact of a ledger, to be written.

@@ -15,10 +15,10 @@ use passalong_core::orders::claims::{
 use passalong_core::reward::ConversionKind;
 use passalong_core::settlement::{Known, remaining, settling};
 use passalong_core::time::{DAY, Day, Minute};
-use serde::{Deserialize, Serialize};
 
 use crate::customers;
 use crate::keys::{Ledger, PersonKey, Seen};
+use crate::metadata::Person;
 use crate::orders::{self, has_room_aside, ranks};
 use crate::programs::Loaded;
 use crate::store::{Context, Entry, Host, Put, StoreError};
@@ -26,45 +26,27 @@ use crate::store::{Context, Entry, Host, Put, StoreError};
 /// Keys of one identity that are read, the earliest first: one page of a list.
 const READ: usize = 1_000;
 
-/// What rides in a [`PersonKey`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PersonMeta {
-    #[serde(rename = "k")]
-    pub kind: ConversionKind,
-    #[serde(rename = "a", skip_serializing_if = "Option::is_none", default)]
-    pub amount: Option<i64>,
-    /// The last day on which a purchase makes this person a known customer.
-    #[serde(rename = "u")]
-    pub until: String,
-    /// Under a customer id: the hints that the same order named.
-    #[serde(rename = "h", skip_serializing_if = "Vec::is_empty", default)]
-    pub hints: Vec<String>,
-    /// Under a hint: the customer id that the same order named.
-    #[serde(rename = "p", skip_serializing_if = "Option::is_none", default)]
-    pub customer: Option<String>,
-}
-
 /// A listed key of a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     pub identity: Identity,
     pub seen: Seen,
-    pub meta: PersonMeta,
+    pub meta: Person,
 }
 
 impl Listed {
     pub fn read(entry: &Entry) -> Option<Self> {
         let key: PersonKey = entry.key.parse().ok()?;
-        let meta: PersonMeta = entry.read()?;
+        let meta: Person = entry.read()?;
         Some(Self { identity: key.identity, seen: key.seen, meta })
     }
 
     /// The purchase it says, with the digest that ranks it among reports of one order.
     pub fn purchase(&self) -> Option<(Digest, Purchase)> {
-        let until = self.meta.until.parse().ok()?;
         let Seen { accepted, order, digest, .. } = self.seen;
-        let amount = self.meta.amount.unwrap_or(0);
-        let is_purchase = self.meta.kind == ConversionKind::Purchase;
+        let Person { kind, amount, until, .. } = self.meta;
+        let amount = amount.unwrap_or(0);
+        let is_purchase = kind == ConversionKind::Purchase;
         is_purchase.then_some((digest, Purchase { order, accepted, amount, until }))
     }
 }
@@ -83,22 +65,22 @@ pub fn person_puts<H: Host>(
     let days = terms.map_or(0, |version| version.terms.attribution.remember_days);
     let until: Day = key.accepted.start().day().plus(days.into());
     let customer = conversion.identities.iter().find_map(|identity| match identity {
-        Identity::Customer(customer) => Some(customer.to_string()),
+        Identity::Customer(customer) => Some(*customer),
         Identity::Hint(_) => None,
     });
     let hints = conversion.identities.iter().filter_map(|identity| match identity {
-        Identity::Hint(hint) => Some(hint.to_string()),
+        Identity::Hint(hint) => Some(*hint),
         Identity::Customer(_) => None,
     });
-    let hints: Vec<String> = hints.collect();
+    let hints: Vec<HintPseudonym> = hints.collect();
     let put = |identity: &Identity| {
         let is_customer = matches!(identity, Identity::Customer(_));
-        let meta = PersonMeta {
+        let meta = Person {
             kind: conversion.kind,
             amount: conversion.amount,
-            until: until.to_string(),
+            until,
             hints: if is_customer { hints.clone() } else { Vec::new() },
-            customer: customer.clone().filter(|_| !is_customer),
+            customer: customer.filter(|_| !is_customer),
         };
         let seen = Seen { accepted: key.accepted, order, ledger, digest: key.digest };
         let key = PersonKey { program: program.id().clone(), identity: *identity, seen };
@@ -142,8 +124,8 @@ pub async fn known<H: Host>(
 
 /// The hints that an order named together with a customer's id.
 pub fn ties(listed: &Listed) -> Vec<(Minute, Identity)> {
-    let hints = listed.meta.hints.iter().filter_map(|hint| hint.parse().ok());
-    hints.map(|hint| (listed.seen.accepted, Identity::Hint(hint))).collect()
+    let hints = listed.meta.hints.iter();
+    hints.map(|hint| (listed.seen.accepted, Identity::Hint(*hint))).collect()
 }
 
 /// How thoroughly others are looked into.

@@ -19,6 +19,18 @@ pub use velocity::{Near, Paced};
 /// An advocate's orders.
 pub type Ledger = BTreeMap<OrderPseudonym, Order>;
 
+/// Orders of one advocate that a verdict ranks. With more of them the verdict is a review.
+pub const ORDERS: usize = 5_000;
+
+/// Whether more orders than a verdict ranks were accepted up to `until`: a count of their reports alone,
+/// which are visible by the time of a verdict. Of a part of a ledger it may say no where the whole says
+/// yes, never the other way round. What settles later sees at least as many, so who is ranked never
+/// depends on who is not.
+pub fn is_crowded(ledger: &Ledger, until: Minute) -> bool {
+    let is_there = |facts: &&Order| facts.reports().any(|report| report.at <= until);
+    ledger.values().filter(is_there).nth(ORDERS).is_some()
+}
+
 /// What an order brought the advocate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Earning {

@@ -303,12 +303,13 @@ impl Fold {
     }
 
     /// The sum of refunds that a state tells has fallen: the last ones go first.
-    fn give_back(&mut self, mut amount: i64) {
+    fn give_back(&mut self, amount: i64) {
+        let mut open = amount.max(0);
         for live in self.live.iter_mut().rev() {
-            if live.event.is_none() && live.kind == EventType::Refunded && amount > 0 {
-                let part = live.amount.min(amount);
+            if live.event.is_none() && live.kind == EventType::Refunded {
+                let part = live.amount.min(open);
                 live.amount = live.amount.saturating_sub(part);
-                amount = amount.saturating_sub(part);
+                open = open.saturating_sub(part);
             }
         }
         self.live.retain(|live| live.kind != EventType::Refunded || live.amount > 0);

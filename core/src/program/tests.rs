@@ -189,3 +189,63 @@ fn of_a_day_the_first_twenty_versions_count() {
         );
     }
 }
+
+/// Terms with these rules, and a ceiling for what an advocate earns in a year.
+fn with_rules(rules: &serde_json::Value, ceiling: Option<i64>) -> Result<Program, Invalid> {
+    let body = serde_json::json!({
+        "id": "teehaus", "preset": "20-10", "name": "Teehaus Nord",
+        "landing_url": "https://shop.example/", "rewards": rules, "yearly_ceiling": ceiling,
+    });
+    Program::from_preset(body.to_string().as_bytes())
+}
+
+#[test]
+fn a_coupon_fits_a_cap_that_is_a_multiple_of_its_value_and_a_ceiling_that_it_does_not_exceed() {
+    let rule = |cap: Option<i64>, delivery: &str| {
+        let pool = (delivery == "coupon").then_some("tee");
+        serde_json::json!([{
+            "for": "advocate", "trigger": "first_purchase", "delivery": delivery, "pool": pool,
+            "value": {"kind": "credit", "amount": 1000}, "cap": {"amount": cap},
+        }])
+    };
+    let field = |result: Result<Program, Invalid>| result.err().map(|error| error.field);
+    for (cap, problem) in [(1000, None), (3000, None), (2500, Some("rewards[0].cap.amount"))] {
+        let refused = field(with_rules(&rule(Some(cap), "coupon"), None));
+        assert_eq!(refused.as_deref(), problem, "{cap}");
+        assert_eq!(field(with_rules(&rule(Some(cap), "manual"), None)), None, "{cap}");
+    }
+    for (ceiling, problem) in [(1000, None), (999, Some("yearly_ceiling"))] {
+        let refused = field(with_rules(&rule(None, "coupon"), Some(ceiling)));
+        assert_eq!(refused.as_deref(), problem, "{ceiling}");
+        let in_part = field(with_rules(&rule(None, "manual"), Some(ceiling)));
+        assert_eq!(in_part, None, "credit can be given in part");
+    }
+}
+
+#[test]
+fn a_bonus_counts_referrals_of_its_segment_and_comes_no_later_than_their_cap_ends() {
+    let rules = |plain: Option<&str>, bonus: Option<&str>, cap: u32, at: u32| {
+        let rule = |segment: Option<&str>| {
+            let value = serde_json::json!({"kind": "points", "points": 5});
+            serde_json::json!({"for": "advocate", "trigger": "first_purchase", "value": value,
+                               "segment": segment})
+        };
+        let (mut plain, mut bonus) = (rule(plain), rule(bonus));
+        plain["cap"] = serde_json::json!({"count": cap});
+        bonus["milestone"] = at.into();
+        with_rules(&serde_json::json!([plain, bonus]), None)
+    };
+    let (vip, gold) = (Some("vip"), Some("gold"));
+    for (plain, bonus, fits) in [
+        (None, None, true),
+        (None, vip, true),
+        (vip, None, true),
+        (vip, vip, true),
+        (vip, gold, false),
+    ] {
+        assert_eq!(rules(plain, bonus, 9, 3).is_ok(), fits, "{plain:?} {bonus:?}");
+    }
+    for (cap, fits) in [(4, true), (3, true), (2, false)] {
+        assert_eq!(rules(None, None, cap, 3).is_ok(), fits, "{cap}");
+    }
+}

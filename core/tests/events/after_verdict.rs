@@ -192,6 +192,14 @@ fn a_reversal_that_is_restored_takes_its_entry_along_unless_it_is_settled() {
             vec![(2, -800, Reason::Cancelled, true)],
         ),
         (
+            "as much again as was settled and restored",
+            settled(two(), 1, 41, -200)
+                .undone(9, day(42), 1)
+                .undone(10, day(43), 2)
+                .refunded(day(44), 1000),
+            vec![(1, -200, Reason::Refunded, true)],
+        ),
+        (
             "amended to nothing and back",
             paid().event(Amended, day(40), Some(0)).event(Amended, day(41), Some(5000)),
             vec![],

@@ -4,8 +4,8 @@ use passalong_core::fact::{Fact, FactKey};
 use passalong_core::orders::state::Standing::{
     self, Cancelled, Chargeback, Disputed, Open, Withdrawn,
 };
-use passalong_core::orders::state::State;
-use passalong_core::report::EventType;
+use passalong_core::orders::state::{State, StateReport};
+use passalong_core::report::{EventType, Item};
 use passalong_core::reward::{Reason, Role, Status};
 use passalong_core::settlement::Remaining;
 use passalong_core::time::{Instant, MINUTE, Minute};
@@ -145,6 +145,30 @@ fn after_the_verdict_a_late_word_of_what_is_over_takes_nothing() {
     );
     let back = paid.state(day(41), start(5), (5000, 0), Open);
     assert_eq!(back.decided_rewards()[0].entries, []);
+}
+
+#[test]
+fn two_states_are_one_only_if_all_that_was_told_is_the_same() {
+    let report = || StateReport {
+        at: start(3),
+        amount: 5000,
+        refunded: 0,
+        standing: Open,
+        items: Vec::new(),
+    };
+    let item = Item { sku: "TEE".to_owned(), category: None, amount: 5000 };
+    let told = [
+        report(),
+        StateReport { at: start(4), ..report() },
+        StateReport { amount: 4000, ..report() },
+        StateReport { refunded: 1000, ..report() },
+        StateReport { standing: Cancelled, ..report() },
+        StateReport { items: vec![item], ..report() },
+    ];
+    let of = |order: &str| told.clone().map(|state| state.content(&order.parse().unwrap()));
+    let all: std::collections::BTreeSet<String> = of("A-1").into_iter().chain(of("A-2")).collect();
+    assert_eq!(all.len(), 12);
+    assert_eq!(of("A-1"), of("A-1"));
 }
 
 fn states() -> impl Strategy<Value = Vec<(FactKey, Fact)>> {

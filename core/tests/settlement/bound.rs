@@ -195,3 +195,14 @@ fn a_purchase_accepted_after_the_order_binds_it_not() {
     assert_eq!((binder.settled(), binder.admitted()), (day(27), Some(Admission::First)));
     assert_eq!((late.settled(), late.advocates()), (day(30), UNBOUND));
 }
+
+#[test]
+fn where_nothing_is_bound_an_order_of_the_same_second_is_not_either() {
+    let mut binder = binder();
+    binder.conversion.occurred_at = ordered();
+    for (days, advocate) in [(1, Some(person(10))), (0, None)] {
+        let mut scene = follows(&binder);
+        scene.versions = versions(&terms(days));
+        assert_eq!(bound_to(&scene), advocate, "{days}");
+    }
+}

@@ -128,6 +128,8 @@ pub struct Scene {
     pub confirmed: BTreeSet<HintPseudonym>,
     /// There are more claims or purchases than a verdict weighs.
     pub crowded: bool,
+    /// The advocate has more orders than a verdict ranks.
+    pub unranked: bool,
     pub earned: Vec<Earned>,
     pub items: Vec<Item>,
     pub pace: Vec<Pace>,
@@ -173,6 +175,7 @@ impl Scene {
             cancelled: BTreeMap::new(),
             confirmed: BTreeSet::new(),
             crowded: false,
+            unranked: false,
             earned: Vec::new(),
             items: Vec::new(),
             pace: Vec::new(),

@@ -172,7 +172,7 @@ impl<'a> World<'a> {
         let facts = self.joined(index);
         let weighed = self.weighed(index, &facts);
         let standing = self.standing(index, &weighed);
-        let Scene { reports, earned, items, pace, .. } = member.scene;
+        let Scene { reports, earned, items, pace, unranked, .. } = member.scene;
         settle(&Case {
             order: member.scene.order,
             advocate: member.scene.advocate,
@@ -184,6 +184,7 @@ impl<'a> World<'a> {
             standing: &standing,
             earned,
             pace,
+            crowded: *unranked,
         })
         .unwrap()
     }

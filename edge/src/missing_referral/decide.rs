@@ -12,7 +12,6 @@ use passalong_core::seal::Sealed;
 use passalong_core::status;
 use passalong_core::time::{DAY, SETTLE};
 use passalong_core::wire::MerchantReward;
-use serde::{Deserialize, Serialize};
 
 use super::WAITS_DAYS;
 use super::found::{self, Candidate, candidates, preview};
@@ -20,7 +19,7 @@ use crate::cron::{COPY_WITHIN, copied_at};
 use crate::customers;
 use crate::join::{JOINED_AFTER, bound};
 use crate::keys::{self, CustomerKey, DecisionKey, DueKey, Field, FoundKey, Ledger};
-use crate::metadata::Nothing;
+use crate::metadata::{self, Nothing};
 use crate::orders::{
     self, Listed, Record, Report, conversion_put, due_put, ledger_put, log_put, not_visible,
     open_order, record,
@@ -30,14 +29,6 @@ use crate::problem::Problem;
 use crate::programs::Loaded;
 use crate::rewards::Told;
 use crate::store::{Context, Host, Put, StoreError};
-
-/// What a decision's key holds in its metadata.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct DecisionMeta {
-    /// The merchant's note, sealed.
-    #[serde(rename = "s", skip_serializing_if = "Option::is_none", default)]
-    pub note: Option<String>,
-}
 
 /// What the merchant says.
 #[derive(Debug, Clone, Copy)]
@@ -168,7 +159,7 @@ fn decision_put(
 ) -> Put {
     let decision = keys::Decision(decision);
     let key = DecisionKey { program: program.id().clone(), order, decision };
-    Put::listed(&key, &DecisionMeta { note })
+    Put::listed(&key, &metadata::Decision { note })
 }
 
 /// Shows the decision to the customer, and takes the report off the merchant's list.

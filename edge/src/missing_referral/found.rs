@@ -11,10 +11,10 @@ use passalong_core::seal::Sealed;
 use passalong_core::time::DAY;
 use passalong_core::wire::CronReport;
 
-use super::{DueMissingMeta, digest, filed_by};
+use super::{digest, filed_by};
 use crate::customers::{self, Customer};
 use crate::keys::{DueMissingKey, Filed, FoundKey, MissingKey, NumberKey, OrderKey};
-use crate::metadata::Nothing;
+use crate::metadata::{DueMissing, Nothing};
 use crate::news;
 use crate::orders::{self, Listed, Record, open_order};
 use crate::programs::{self, Loaded};
@@ -239,13 +239,12 @@ async fn look_again<H: Host>(
     entry: &Entry,
 ) -> Result<(), StoreError> {
     let Some(program) = programs::load(cx, &key.program).await? else { return Ok(()) };
-    let meta: DueMissingMeta = entry.read().unwrap_or_default();
-    let ids: Vec<_> = meta.orders.iter().filter_map(|order| order.parse().ok()).collect();
+    let DueMissing { orders } = entry.read().unwrap_or_default();
     let Filed { customer, ordered_on, .. } = key.filed;
     let report = (key.filed, digest(&program, customer, key.number, ordered_on));
     // By now everything that was filed before is visible.
     if !of_customer(cx, &program, customer, &[report]).await?.is_empty() {
-        cx.put_all(&look(cx, &program, (key.number, &ids), key.filed).await?).await?;
+        cx.put_all(&look(cx, &program, (key.number, &orders), key.filed).await?).await?;
     }
     cx.delete(&entry.key).await
 }

@@ -1,5 +1,6 @@
 //! The cron: within its budget, in any number of runs, in any order, at any time.
 
+use passalong_core::fact::Fact;
 use passalong_core::time::{DAY, HOUR, Instant, MINUTE};
 use passalong_core::wire::CronReport;
 use serde_json::json;
@@ -78,15 +79,12 @@ fn a_cap_goes_by_settlement_instant_and_order_however_the_runs_fall() {
         "cap": { "count": 7, "amount": null, "per": "total" } } ] });
     let prepared = three_hundred(&terms);
     let earned = |world: &World| {
-        let ledger = world.memory.snapshot("ledger/");
-        let verdicts = ledger.iter().filter(|(key, _)| key.contains(".verdict."));
-        let mut by_advocate = std::collections::BTreeMap::<_, Vec<(String, String, bool)>>::new();
-        for (key, (metadata, _)) in verdicts {
-            let parts: Vec<&str> = key.split('/').collect();
-            let approved = metadata.as_ref().unwrap()["r"][0].get("v").is_some();
-            let settled = parts[4].split('.').next().unwrap().to_owned();
-            let one = (settled, parts[3].to_owned(), approved);
-            by_advocate.entry(parts[2].to_owned()).or_default().push(one);
+        let mut by_advocate = std::collections::BTreeMap::<_, Vec<_>>::new();
+        for (key, fact) in world.memory.facts("ledger/") {
+            let Fact::Verdict(verdict) = fact else { continue };
+            let approved = verdict.rewards[0].value.is_some();
+            let one = (key.fact.accepted, key.order, approved);
+            by_advocate.entry(key.customer).or_default().push(one);
         }
         by_advocate
     };

@@ -2,6 +2,7 @@
 
 use passalong_core::seal::Sealed;
 use passalong_core::time::{DAY, HOUR, Instant, MINUTE};
+use passalong_edge::metadata;
 use passalong_edge::store::Put;
 use serde_json::json;
 
@@ -13,14 +14,11 @@ fn now() -> Instant {
 
 /// Whether anything under `customer/` opens to an id of the shop.
 fn opens(world: &World) -> bool {
-    let kept = world.memory.snapshot("customer/");
-    kept.values().any(|(metadata, value)| {
-        let sealed = metadata.as_ref().and_then(|metadata| metadata["s"].as_str());
-        [sealed, Some(value.as_str())]
-            .into_iter()
-            .flatten()
-            .any(|sealed| world.keys.open(Sealed::Customer, sealed).is_some())
-    })
+    let listed = world.memory.entries("customer/").into_iter();
+    let listed = listed.filter_map(|entry| Some(entry.read::<metadata::Sealed>()?.sealed));
+    let values = world.memory.snapshot("customer/").into_values().map(|(_, value)| value);
+    let mut kept = listed.chain(values);
+    kept.any(|sealed| world.keys.open(Sealed::Customer, &sealed).is_some())
 }
 
 /// A friend who earns, so that the friend's id is kept, too.

@@ -16,6 +16,7 @@ mod cron;
 mod cut_off;
 mod erasure;
 mod limits;
+mod long_ledgers;
 mod pools;
 mod reports;
 mod rewards;

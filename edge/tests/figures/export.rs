@@ -176,13 +176,8 @@ fn each_customer_is_in_one_page_of_advocates_and_an_erased_one_in_none() {
             world.customer(&format!("k-{n}")),
             n % 10
         );
-        let metadata = Some(json!({ "h": [] }).into());
-        world.memory.insert(&passalong_edge::store::Put {
-            key,
-            metadata,
-            value: String::new(),
-            ttl: None,
-        });
+        let none = passalong_edge::metadata::Hints { hints: Vec::new() };
+        world.memory.insert(&passalong_edge::store::Put::listed(&key, &none));
     }
     for n in [0, 100, 259] {
         let id = format!("k-{n}");

@@ -1,5 +1,7 @@
 //! An alias is chosen once, belongs to whoever was first, and counts once that is sure.
 
+use passalong_core::fact::Fact;
+use passalong_core::reward::Reason;
 use passalong_core::time::{HOUR, Instant, MINUTE};
 use passalong_edge::store::Put;
 use serde_json::{Value, json};
@@ -287,10 +289,13 @@ fn tries_of_one_report_that_were_taken_differently_are_two_reports() {
     world.cron_until_done(end);
     let story = world.send(end, &read_order("A-1")).body;
     assert_eq!((&story["attributed"], &story["reason"]), (&json!(false), &json!("unknown_alias")));
-    let ledger = world.memory.snapshot(&format!("ledger/teehaus/{}/", world.customer("10023")));
-    let verdict = ledger.iter().find(|(key, _)| key.contains(".verdict.")).unwrap();
-    let reward = &verdict.1.0.as_ref().unwrap()["r"][0];
-    assert_eq!(reward["x"], "conflicting_report", "{reward}");
+    let ledger = world.memory.facts(&format!("ledger/teehaus/{}/", world.customer("10023")));
+    let verdict = ledger.into_iter().find_map(|(_, fact)| match fact {
+        Fact::Verdict(verdict) => Some(verdict),
+        _ => None,
+    });
+    let reward = verdict.unwrap().rewards[0];
+    assert_eq!(reward.reason, Some(Reason::ConflictingReport), "{reward:?}");
 }
 
 #[test]

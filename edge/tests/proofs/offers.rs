@@ -3,6 +3,8 @@
 use passalong_core::channel::Channel;
 use passalong_core::click_token::ClickToken;
 use passalong_core::time::{DAY, Instant};
+use passalong_edge::metadata::Hints;
+use passalong_edge::store::Put;
 use serde_json::{Value, json};
 
 use crate::aliases::{now, sure};
@@ -83,13 +85,8 @@ fn who_would_be_refused_gets_nothing_and_is_told_why() {
     assert_eq!(world.send(now(), &me).status, 200);
     let hints =
         format!("customer/teehaus/{}/hints.202611020901.0123456789abcdef", world.customer("10023"));
-    let hint = world.keys.hint(&HINT.parse().unwrap()).to_string();
-    world.memory.insert(&passalong_edge::store::Put {
-        key: hints,
-        value: String::new(),
-        metadata: Some(json!({ "h": [hint] }).into()),
-        ttl: None,
-    });
+    let known = Hints { hints: vec![world.keys.hint(&HINT.parse().unwrap())] };
+    world.memory.insert(&Put::listed(&hints, &known));
     // A friend whom another advocate brought, and one whom this one brought.
     for (id, friend, advocate) in [("A-1", "30412", "555"), ("A-2", "30413", "10023")] {
         let report = conversion(now(), id, friend, &world.code(advocate), &json!({}));

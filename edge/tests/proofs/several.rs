@@ -4,6 +4,7 @@
 use passalong_core::channel::Channel;
 use passalong_core::click_token::ClickToken;
 use passalong_core::time::{DAY, HOUR, Instant, MINUTE};
+use passalong_edge::metadata::Advocate;
 use serde_json::{Value, json};
 
 use crate::aliases::{now, order, sure};
@@ -250,13 +251,14 @@ fn an_order_keeps_its_number_sealed_with_which_proof_counted() {
     let body = json!({ "order_number": " #1077 ", "proofs": list });
     let answer = order(&world, sure(), "A-1", &body);
     assert_eq!(answer.status, 201);
-    let (_, (metadata, value)) = world.memory.snapshot("order/").pop_first().unwrap();
+    let Advocate { advocate } = world.memory.entries("order/")[0].read().unwrap();
+    let (_, (_, value)) = world.memory.snapshot("order/").pop_first().unwrap();
     let record: Value = serde_json::from_str(&value).unwrap();
     let sealed = record["number"].as_str().unwrap();
     let kind = passalong_core::seal::Sealed::OrderNumber;
     assert_eq!(world.keys.open(kind, sealed).as_deref(), Some("1077"));
     assert_eq!((&record["proof"], &record["place"]), (&json!("alias"), &json!(1)));
-    assert_eq!(metadata.unwrap()["c"], json!(world.customer("10023")));
+    assert_eq!(advocate.unwrap().to_string(), world.customer("10023"));
     for key in ["order/", "ledger/", "log/", "person/"] {
         let kept = format!("{:?}", world.memory.snapshot(key));
         assert!(!kept.contains("1077"), "{kept}");

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
 
+use passalong_core::fact::Fact;
 use passalong_core::time::Instant;
 use passalong_core::webhook::SendProblem;
+use passalong_edge::keys::LedgerKey;
 use passalong_edge::limits::Limit;
 use passalong_edge::store::{Entry, Host, Metadata, Outgoing, Page, Put, Store, StoreError};
 use serde_json::Value;
@@ -127,6 +129,25 @@ impl Memory {
             .filter(|(_, stored)| self.lives(stored))
             .map(|(key, stored)| (key.clone(), (stored.metadata.clone(), stored.value.clone())))
             .collect()
+    }
+
+    /// Keys under a prefix as a list shows them.
+    pub fn entries(&self, prefix: &str) -> Vec<Entry> {
+        let entry = |(key, (metadata, _)): (String, (Option<Metadata>, String))| Entry {
+            key,
+            metadata: metadata.unwrap_or_default(),
+        };
+        self.snapshot(prefix).into_iter().map(entry).collect()
+    }
+
+    /// The facts in ledgers, under a prefix.
+    pub fn facts(&self, prefix: &str) -> Vec<(LedgerKey, Fact)> {
+        let fact = |entry: &Entry| {
+            let key: LedgerKey = entry.key.parse().unwrap();
+            let fact = Fact::from_json(key.fact.kind, &entry.metadata).unwrap();
+            (key, fact)
+        };
+        self.entries(prefix).iter().map(fact).collect()
     }
 
     fn lives(&self, stored: &Stored) -> bool {

@@ -1,6 +1,10 @@
 //! What must hold: while the story goes on, and when all is quiet. One file for each promise.
 
+use passalong_core::fact::Fact;
 use passalong_core::ids::OrderPseudonym;
+use passalong_edge::keys::LedgerKey;
+use passalong_edge::store::Put;
+use serde::de::DeserializeOwned;
 
 use crate::story::{MINUTE, Story};
 
@@ -17,6 +21,16 @@ mod whole;
 
 /// Besides the bound, the clocks' error and the time a request takes.
 const LATITUDE: u64 = 3 * MINUTE;
+
+/// What rides in the metadata of a key.
+fn read<T: DeserializeOwned>(put: &Put) -> T {
+    T::deserialize(put.metadata.as_deref().unwrap()).unwrap()
+}
+
+/// The fact under a key of a ledger.
+fn fact(key: &LedgerKey, put: &Put) -> Option<Fact> {
+    Fact::from_json(key.fact.kind, put.metadata.as_deref()?)
+}
 
 impl Story {
     /// All that must hold when nothing is going on any more.

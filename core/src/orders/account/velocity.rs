@@ -231,6 +231,22 @@ mod tests {
     }
 
     #[test]
+    fn no_more_are_looked_into_than_decide() {
+        let ledger = ledger();
+        // How many are read before it is clear, with the limits for a day and for a click.
+        for (day, click, expected) in
+            [(None, Some(2), 2), (Some(2), None, 3), (Some(5), Some(3), 3), (Some(1), Some(9), 3)]
+        {
+            let paced = paced(&ledger, limits(day, click));
+            let near = paced.near(&ledger);
+            let read = near.iter().enumerate().take_while(|(index, next)| {
+                !paced.is_decided(&pace(&ledger, &near[..*index]), **next)
+            });
+            assert_eq!(read.count(), expected, "{day:?} {click:?}");
+        }
+    }
+
+    #[test]
     fn of_one_minute_the_smaller_order_came_first() {
         let ledger = ledger();
         let near = |order: u8| {

@@ -1,10 +1,11 @@
 //! Nothing opens to the id of who was erased.
 
 use passalong_core::seal::Sealed;
+use passalong_edge::metadata;
+
+use serde::Deserialize as _;
 
 use crate::story::{DAY, Story};
-
-/// An order without proof in a ledger: since when, whose, and how.
 
 impl Story {
     /// Nothing in the store opens to the id of who was erased.
@@ -14,9 +15,9 @@ impl Story {
         for ((_, customer), at) in self.erased.iter().filter(|((index, _), _)| *index == program) {
             let kv = self.machine.kv.borrow();
             for (key, put) in kv.standing("", self.now()) {
-                let metadata =
-                    put.metadata.as_ref().and_then(|metadata| metadata.get("s")?.as_str());
-                let sealed = [Some(put.value.as_str()), metadata];
+                let metadata = put.metadata.as_deref().map(metadata::Sealed::deserialize);
+                let listed = metadata.and_then(Result::ok).map(|listed| listed.sealed);
+                let sealed = [Some(put.value.as_str()), listed.as_deref()];
                 let opens = |text: &str| {
                     of.keys.open(Sealed::Customer, text).is_some_and(|id| id == *customer)
                 };

@@ -11,16 +11,11 @@ use passalong_core::time::{Instant, Minute, Moment};
 use passalong_edge::keys::{
     CustomerKey, DecisionKey, EventKey, Field, LedgerKey, OrderKey, PersonKey, Saved, TermsKey,
 };
-use passalong_edge::people::PersonMeta;
-use serde::Deserialize as _;
-use serde_json::Value;
+use passalong_edge::metadata::{Hints, Person, Segment};
 
+use super::{fact, read};
 use crate::oracle::{Bought, Copied, Event, Kept, Oracle, Report};
 use crate::story::{Mode, Story};
-
-/// An order without proof in a ledger: since when, whose, and how.
-
-/// An order without proof in a ledger: since when, whose, and how.
 
 /// An order without proof in a ledger: since when, whose, and how.
 pub(super) type Joined = (Minute, CustomerPseudonym, Via, Option<OrderPseudonym>);
@@ -100,17 +95,17 @@ impl Story {
         for (key, put) in kv.ever(&PersonKey::prefix(&[&id])) {
             let text = key;
             let key: PersonKey = text.parse().unwrap();
-            let meta = PersonMeta::deserialize(put.metadata.as_deref().unwrap()).unwrap();
+            let meta: Person = read(put);
             let gone = kv.gone_at(text, self.now());
             let since = key.seen.accepted;
             let about = match key.identity {
                 Identity::Customer(customer) => Some(customer),
-                Identity::Hint(_) => meta.customer.as_ref().map(|by| by.parse().unwrap()),
+                Identity::Hint(_) => meta.customer,
             };
             let of = about.and_then(|customer| erased.get(&customer).copied());
             if let Identity::Customer(customer) = key.identity {
                 for hint in &meta.hints {
-                    let what = Identity::Hint(hint.parse().unwrap());
+                    let what = Identity::Hint(*hint);
                     let known = oracle.known.entry(customer).or_default();
                     known.push(Kept { since, what, gone, erased: of });
                 }
@@ -121,7 +116,7 @@ impl Story {
                     order: key.seen.order,
                     digest: key.seen.digest,
                     amount: meta.amount.unwrap_or(0),
-                    until: meta.until.parse().unwrap(),
+                    until: meta.until,
                 };
                 oracle.bought.push(Kept { since, what, gone, erased: of });
             }
@@ -131,15 +126,13 @@ impl Story {
             let (gone, erased) =
                 (kv.gone_at(&key.to_string(), self.now()), erased.get(&key.customer).copied());
             if let Field::Segment(since, _) = key.field {
-                let segment = put.metadata.as_ref().and_then(|metadata| metadata["g"].as_str());
-                let what = segment.unwrap().to_owned();
+                let Segment { segment: what } = read(put);
                 let segments = oracle.segments.entry(key.customer).or_default();
                 segments.push(Kept { since, what, gone, erased });
             }
             let Field::Hints(since, _) = key.field else { continue };
-            let hints = put.metadata.as_ref().map(|metadata| metadata["h"].clone());
-            for hint in hints.iter().filter_map(Value::as_array).flatten() {
-                let hint = hint.as_str().unwrap().parse().unwrap();
+            let Hints { hints } = read(put);
+            for hint in hints {
                 let what = Identity::Hint(hint);
                 let known = oracle.known.entry(key.customer).or_default();
                 known.push(Kept { since, what, gone, erased });
@@ -148,7 +141,6 @@ impl Story {
         }
         for (text, put) in kv.ever(&LedgerKey::prefix(&[&id])) {
             let key: LedgerKey = text.parse().unwrap();
-            let json = put.metadata.clone().unwrap_or_default();
             let slot = (key.order, key.customer);
             match key.fact.kind {
                 FactKind::Verdict => {
@@ -157,8 +149,7 @@ impl Story {
                     *first = (*first).min(at);
                 }
                 FactKind::Remembered => {
-                    let fact = Fact::from_json(key.fact.kind, &json);
-                    let Some(Fact::Remembered(fact)) = fact else { continue };
+                    let Some(Fact::Remembered(fact)) = fact(&key, put) else { continue };
                     let said = match fact {
                         Remembered { segment: Some(segment), .. } => Copied::Segment(segment),
                         Remembered { order: Some(order), .. } => Copied::Bought(order),
@@ -168,9 +159,7 @@ impl Story {
                 }
                 _ => {}
             }
-            let Some(Fact::Reviewed(review)) = Fact::from_json(key.fact.kind, &json) else {
-                continue;
-            };
+            let Some(Fact::Reviewed(review)) = fact(&key, put) else { continue };
             let (at, digest) = (key.fact.accepted, key.fact.digest);
             if review.milestone.is_none() {
                 let slot = (key.order, key.customer, review.role);
@@ -194,10 +183,7 @@ impl Story {
         let mut joined: AllJoined = BTreeMap::new();
         for (key, put) in kv.ever(&LedgerKey::prefix(&[id])) {
             let key: LedgerKey = key.parse().unwrap();
-            let json = put.metadata.clone().unwrap_or_default();
-            let Some(Fact::Conversion(fact)) = Fact::from_json(key.fact.kind, &json) else {
-                continue;
-            };
+            let Some(Fact::Conversion(fact)) = fact(&key, put) else { continue };
             if fact.via.is_joined() {
                 let slot = joined.entry((key.order, key.fact.digest)).or_default();
                 slot.push((key.fact.accepted, key.customer, fact.via, fact.bound_by));

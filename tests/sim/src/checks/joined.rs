@@ -9,8 +9,6 @@ use super::evidence::{AllDecided, AllJoined, Joined};
 use crate::oracle::{Oracle, Report};
 use crate::story::{Mode, Story};
 
-/// An order without proof in a ledger: since when, whose, and how.
-
 /// Whose missing referral was approved first. The first decision on a customer stands; of one minute
 /// the one against it.
 fn first_approved(decided: &[Decision]) -> Option<CustomerPseudonym> {

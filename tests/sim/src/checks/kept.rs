@@ -5,8 +5,6 @@ use passalong_edge::keys::{EventKey, MissingKey, OrderKey};
 
 use crate::story::Story;
 
-/// An order without proof in a ledger: since when, whose, and how.
-
 impl Story {
     /// A report that was acknowledged is in the store, under a minute not later than its own.
     pub fn check_kept_report(&mut self, index: usize, accepted: Option<Minute>) {

@@ -1,16 +1,14 @@
 //! What somebody sees: nothing is approved without a verdict, nor owed for what was undone.
 
-use passalong_core::fact::FactKind;
+use passalong_core::fact::{Decided, Fact};
 use passalong_core::ids::OrderPseudonym;
 use passalong_core::report::EventType;
-use passalong_core::reward::RewardId;
+use passalong_core::reward::{Part, RewardId};
 use passalong_edge::keys::{DueKey, LedgerKey};
 use serde_json::Value;
 
-use super::LATITUDE;
+use super::{LATITUDE, fact};
 use crate::story::{SECOND, Story};
-
-/// An order without proof in a ledger: since when, whose, and how.
 
 /// Where the pointers to orders are.
 const DUE: &str = "todo.order/";
@@ -36,18 +34,14 @@ impl Story {
                 };
                 self.machine.kv.borrow().committed(&prefix, now, |key, put| {
                     let key: LedgerKey = key.parse().unwrap();
-                    let rewards = put.metadata.as_ref().map(|metadata| metadata["r"].clone());
-                    let mut rewards = rewards.iter().filter_map(Value::as_array).flatten();
-                    let is_it = |one: &Value| match id {
-                        RewardId::Order { role, .. } => {
-                            one["w"] == role.as_str() && one["m"].is_null()
-                        }
+                    let Some(Fact::Verdict(verdict)) = fact(&key, put) else { return false };
+                    let is_it = |one: &&Decided| match id {
+                        RewardId::Order { role, .. } => one.part() == Part::from(role),
                         RewardId::Milestone { advocate: own, trigger, at } => {
-                            own == advocate && one["m"] == at && one["t"] == trigger.as_str()
+                            own == advocate && one.milestone == Some(at) && one.trigger == trigger
                         }
                     };
-                    key.fact.kind == FactKind::Verdict
-                        && rewards.any(|one| is_it(one) && !one["v"].is_null())
+                    verdict.rewards.iter().find(is_it).is_some_and(|one| one.value.is_some())
                 })
             };
             if !of.advocates.iter().any(stands) {

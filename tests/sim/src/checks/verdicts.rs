@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use passalong_core::fact::{Fact, FactKind};
+use passalong_core::fact::{Decided, Fact, FactKind};
 use passalong_core::ids::{CustomerPseudonym, Identity};
+use passalong_core::reward::Expires;
 use passalong_edge::keys::LedgerKey;
 
+use super::fact;
 use crate::oracle::Oracle;
 use crate::story::{Mode, Story};
-
-/// An order without proof in a ledger: since when, whose, and how.
 
 impl Story {
     /// Every verdict that was ever written is the oracle's, and every order has one.
@@ -48,26 +48,14 @@ impl Story {
                         key.fact.accepted
                     ));
                 }
-                for one in json["r"].as_array().into_iter().flatten() {
-                    for (name, field) in [
-                        ("value", &one["v"]["kind"]),
-                        ("refused", &one["x"]),
-                        ("review", &one["q"]),
-                    ] {
-                        let Some(word) = field.as_str() else { continue };
-                        *self.decided.entry(format!("{name} {word}")).or_default() += 1;
-                    }
-                    for (name, field) in [
-                        ("milestone", &one["m"]),
-                        ("rate", &one["b"]),
-                        ("expires", &one["u"]["days"]),
-                    ] {
-                        if let Some(number) = field.as_i64() {
-                            *self.decided.entry(format!("{name} {number}")).or_default() += 1;
-                        }
-                    }
+                let Some(Fact::Verdict(verdict)) = fact(&key, put) else {
+                    wrong.push(format!("the verdict under {key} cannot be read: {json}"));
+                    continue;
+                };
+                for said in verdict.rewards.iter().flat_map(words) {
+                    *self.decided.entry(said).or_default() += 1;
                 }
-                if json["r"].as_array().into_iter().flatten().any(|one| !one["v"].is_null()) {
+                if verdict.rewards.iter().any(|one| one.value.is_some()) {
                     let report = oracle.reports.get(&key.order).and_then(|reports| reports.first());
                     for identity in report.into_iter().flat_map(|report| &report.identities) {
                         holders.entry(*identity).or_default().insert(advocate);
@@ -104,4 +92,22 @@ impl Story {
         let log = self.machine.log.borrow();
         log.iter().filter(|line| line.contains("later than assumed")).count()
     }
+}
+
+/// What a decision says, to be counted: which kinds of it the histories came to.
+fn words(one: &Decided) -> Vec<String> {
+    let Decided { value, reason, review, milestone, rate, expires, .. } = one;
+    let days = expires.and_then(|expires| match expires {
+        Expires::Days(days) => Some(days),
+        Expires::EndOfYear(_) => None,
+    });
+    let said = [
+        value.map(|value| format!("value {}", value.kind())),
+        reason.map(|reason| format!("refused {reason}")),
+        review.map(|reason| format!("review {reason}")),
+        milestone.map(|at| format!("milestone {at}")),
+        rate.map(|rate| format!("rate {}", rate.0)),
+        days.map(|days| format!("expires {days}")),
+    ];
+    said.into_iter().flatten().collect()
 }

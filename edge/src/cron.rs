@@ -239,6 +239,7 @@ async fn look<H: Host>(
     }
     // Where another report of it names somebody, that one is refused, and nobody has it.
     let is_open = reports.iter().all(|report| report.advocate.is_none());
+    let mut waits_for = key.ledger;
     if let Some(first) = reports.first_mut().filter(|_| is_open) {
         match join(cx, &program, key.order, first).await? {
             Joined::Nobody => {}
@@ -249,6 +250,8 @@ async fn look<H: Host>(
             }
             Joined::To(advocate) => {
                 first.advocate = Some(advocate);
+                // Whoever looks next may not see any more why the order came there.
+                waits_for = Ledger(Some(advocate));
                 ledgers.forget(&program, advocate);
             }
         }
@@ -272,13 +275,14 @@ async fn look<H: Host>(
             Next::Nothing | Next::Wait => {}
         }
         // Another's ledger says nothing of the one that this points to.
-        let is_it = key.ledger.0.is_none() || key.ledger == ledger;
+        let is_it = waits_for.0.is_none() || waits_for == ledger;
         is_visible |= is_it && !matches!(next, Next::Wait);
     }
     if !is_visible {
         // From the first look, not from when that was due: it may be days late.
         let is_orphan = reports.is_empty();
-        wait(cx, &program, (key, due.since.unwrap_or(cx.now)), is_orphan, report).await?;
+        let waiting = DueKey { ledger: waits_for, ..key.clone() };
+        wait(cx, &program, (&waiting, due.since.unwrap_or(cx.now)), is_orphan, report).await?;
     } else if key.why == Why::Event {
         let next = key.at.plus(AUDITED).max(cx.now.plus(MINUTE).minute_up());
         cx.put(&due_put(&program, next, key.ledger, key.order)).await?;

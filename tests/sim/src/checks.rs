@@ -12,6 +12,7 @@ mod fulfilled;
 mod joined;
 mod kept;
 mod shown;
+mod standing;
 mod verdicts;
 mod whole;
 

@@ -19,6 +19,7 @@ mod checks;
 mod coupons;
 mod direction;
 mod errands;
+mod happenings;
 mod hear;
 mod kv;
 mod machine;

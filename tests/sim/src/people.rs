@@ -2,7 +2,7 @@
 
 use passalong_core::click_token::ClickToken;
 use passalong_core::ids::OrderId;
-use passalong_core::report::{ConversionReport, EventReport};
+use passalong_core::report::ConversionReport;
 use passalong_core::time::Instant;
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::machine::{Faults, Next};
 use crate::oracle;
 use crate::random::Random;
 use crate::story::{
-    ACTION, DAY, ERRANDS, Errand, HOUR, MINUTE, SECOND, SentEvent, SentReport, Story, What, hint,
+    ACTION, DAY, ERRANDS, Errand, HOUR, MINUTE, SECOND, SentReport, Story, What, hint,
 };
 use crate::terms::terms;
 
@@ -90,7 +90,7 @@ impl Story {
     }
 
     /// The latest orders are the ones people deal with.
-    fn some_order(&mut self, program: usize) -> Option<String> {
+    pub(crate) fn some_order(&mut self, program: usize) -> Option<String> {
         let own: Vec<&SentReport> =
             self.reports.iter().filter(|report| report.program == program).collect();
         let recent = own.len().saturating_sub(8);
@@ -280,66 +280,6 @@ impl Story {
             self.by_digest.insert((program, plain), self.reports.len() - 1);
         }
         index
-    }
-
-    /// Something happens to an order; sometimes to one that is only about to be reported.
-    fn happen(&mut self, program: usize) {
-        let order_id = if self.random.permille(60) {
-            format!("A-{}", self.serial + 1)
-        } else {
-            let Some(order_id) = self.some_order(program) else { return };
-            order_id
-        };
-        self.serial += u32::from(self.random.permille(2));
-        let now = Instant::from_seconds(i64::try_from(self.now() / 1_000).unwrap());
-        let kind = self.random.pick(&[
-            "delivered",
-            "delivered",
-            "delivered",
-            "refunded",
-            "refunded",
-            "cancelled",
-            "withdrawn",
-            "chargeback",
-        ]);
-        let id = self.random.below(1_000_000);
-        let mut body = json!({ "event_id": format!("e{id}"), "type": kind, "occurred_at": now });
-        if kind == "refunded" {
-            body["amount"] = json!(self.random.pick(&[1, 500, 990, 2_000, 4_990]));
-        }
-        let index = self.keep_event(program, &order_id, &body);
-        let what = What::Event(index);
-        let wait = self.random.below(SECOND);
-        self.errand(what.clone(), Some(json!({ "order": order_id, "body": body })), wait);
-        if self.random.permille(100) {
-            self.errand(what, Some(json!({ "order": order_id, "body": body })), 0);
-        }
-    }
-
-    pub(crate) fn keep_event(&mut self, program: usize, order_id: &str, body: &Value) -> usize {
-        let of = &self.programs[program];
-        let far = Instant::from_seconds(i64::MAX);
-        let parsed = EventReport::parse(body.to_string().as_bytes(), far).unwrap();
-        let id: OrderId = order_id.parse().unwrap();
-        let digest = of.keys.digest(parsed.content(&id).as_bytes());
-        if self.machine.direction.is_scripted()
-            && let Some(known) = self.events_by_digest.get(&(program, digest))
-        {
-            return *known;
-        }
-        self.events.push(SentEvent {
-            program,
-            order: of.keys.order(&id),
-            event: of.keys.event(&id, &parsed.id),
-            digest,
-            kind: parsed.kind,
-            amount: parsed.amount.unwrap_or(0),
-            occurred_at: parsed.occurred_at,
-            sent: false,
-            acked: None,
-        });
-        self.events_by_digest.insert((program, digest), self.events.len() - 1);
-        self.events.len() - 1
     }
 
     /// A reward that somebody has seen, or that of a late order.

@@ -106,9 +106,15 @@ pub struct SentEvent {
     /// The pseudonym of its id.
     pub event: Digest,
     pub digest: Digest,
+    /// Its id.
+    pub name: String,
     pub kind: EventType,
     pub amount: i64,
     pub occurred_at: Instant,
+    /// Of a restoration: the pseudonym of the event that it names.
+    pub undoes: Option<Digest>,
+    /// Category and amount of what is ordered now.
+    pub items: Vec<(String, i64)>,
     pub sent: bool,
     /// Acknowledged then; whether its order was known.
     pub acked: Option<(u64, bool)>,

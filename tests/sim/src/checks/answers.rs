@@ -88,5 +88,6 @@ impl Story {
             }
         }
         self.check_fulfilled(program, &orders, &answers[0]);
+        self.check_standing(oracle, &orders, &answers[0]);
     }
 }

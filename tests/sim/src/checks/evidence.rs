@@ -77,13 +77,16 @@ impl Story {
             let sent = &self.events[*index];
             let event = Event {
                 accepted: key.fact.accepted,
+                id: sent.event,
                 digest: key.fact.digest,
                 kind: sent.kind,
                 amount: sent.amount,
                 occurred_at: sent.occurred_at,
+                undoes: sent.undoes,
+                items: sent.items.clone(),
             };
-            let slot =
-                oracle.events.entry(key.order).or_default().entry(sent.event).or_insert(event);
+            let known = oracle.events.entry(key.order).or_default();
+            let slot = known.entry(sent.event).or_insert_with(|| event.clone());
             if (event.accepted, event.digest) < (slot.accepted, slot.digest) {
                 *slot = event;
             }
@@ -166,6 +169,11 @@ impl Story {
             };
             let (at, digest) = (key.fact.accepted, key.fact.digest);
             if review.milestone.is_none() {
+                if review.approved {
+                    let last = (key.order, key.customer, review.role);
+                    let last = oracle.approvals.entry(last).or_insert(at);
+                    *last = at.max(*last);
+                }
                 let slot = (key.order, key.customer, review.role);
                 let first = oracle.reviews.entry(slot).or_insert((at, digest, review.approved));
                 *first = (*first).min((at, digest, review.approved));

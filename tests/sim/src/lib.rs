@@ -24,6 +24,7 @@ mod hear;
 mod kv;
 mod machine;
 mod many;
+mod missing;
 mod oracle;
 mod people;
 mod place;

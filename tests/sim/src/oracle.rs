@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use passalong_core::fact::{Verdict, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
+use passalong_core::missing_referral::Decision;
 use passalong_core::orders::claims::Admission;
 use passalong_core::program::Program;
 use passalong_core::report::EventType;
@@ -13,6 +14,7 @@ use passalong_core::reward::{ConversionKind, Role};
 use passalong_core::time::{Day, Instant, Minute};
 
 mod claims;
+mod missing;
 mod orders;
 mod scales;
 mod verdicts;
@@ -88,6 +90,11 @@ pub struct Oracle {
     pub terms: Vec<(Instant, Program)>,
     /// By order, the one accepted first in front.
     pub reports: BTreeMap<OrderPseudonym, Vec<Report>>,
+    /// Orders in the ledgers of people whose they are not: another's missing referral was approved
+    /// before, or theirs was declined after all.
+    pub also: Vec<Report>,
+    /// What the merchant decided on missing referrals.
+    pub decisions: BTreeMap<OrderPseudonym, Vec<Decision>>,
     /// By order and event: the one accepted first.
     pub events: BTreeMap<OrderPseudonym, BTreeMap<Digest, Event>>,
     /// What is known of advocates, and since when.
@@ -124,12 +131,17 @@ impl Oracle {
 
     /// The report by which an order stands in an advocate's ledger.
     fn own(&self, order: OrderPseudonym, advocate: CustomerPseudonym) -> Option<&Report> {
-        self.reports.get(&order)?.iter().find(|report| report.advocate == Some(advocate))
+        let is_it = |report: &&Report| {
+            report.order == order && report.advocate == Some(advocate)
+        };
+        let own = self.reports.get(&order)?.iter().find(is_it);
+        own.or_else(|| self.also.iter().find(is_it))
     }
 
     /// Every order that stands in a ledger, with its advocate.
     fn standing(&self) -> impl Iterator<Item = (&Report, CustomerPseudonym)> {
-        self.reports.values().flatten().filter_map(|report| Some((report, report.advocate?)))
+        let all = self.reports.values().flatten().chain(&self.also);
+        all.filter_map(|report| Some((report, report.advocate?)))
     }
 
     /// The first report of its order: only that one counts.

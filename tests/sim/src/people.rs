@@ -56,8 +56,9 @@ impl Story {
                 let advocate = self.random.index(3);
                 self.errand(What::Owed { program, advocate }, None, 0);
             }
-            775..785 => self.claim(program),
-            785..930 => {
+            775..815 => self.claim(program),
+            815..840 => self.errand(What::Claims { program }, None, 0),
+            840..930 => {
                 let advocate = self.random.index(3);
                 for _ in 0..self.random.between(1, 5) {
                     let visitor = u32::try_from(self.random.below(40)).unwrap();
@@ -307,29 +308,10 @@ impl Story {
         self.errand(What::Fulfil { program, id, reference }, None, 0);
     }
 
-    /// A customer misses an order; some name one that brought another proof, or the wrong day.
-    fn claim(&mut self, program: usize) {
-        let unproven =
-            |sent: &&SentReport| sent.program == program && sent.report.advocate.is_none();
-        let missed: Vec<String> =
-            self.reports.iter().filter(unproven).map(|sent| sent.order_id.clone()).collect();
-        let missed = if missed.is_empty() || self.random.permille(200) {
-            self.some_order(program)
-        } else {
-            Some(missed[self.random.index(missed.len())].clone())
-        };
-        let Some(order_id) = missed else { return };
-        let advocate = self.random.index(3);
-        let day = i64::try_from(self.now() / DAY).unwrap() - self.random.pick(&[0, 0, 0, 1, 2]);
-        let day = Instant::from_seconds(day * 86_400).day().dashed();
-        let body = json!({ "order_id": order_id, "ordered_on": day });
-        self.errand(What::Claim { program, advocate }, Some(body), 0);
-    }
-
     fn review(&mut self, program: usize) {
         let Some(id) = self.some_reward(program).filter(|id| !id.contains('.')) else { return };
         let decision = self.random.pick(&["approve", "decline"]);
-        self.errand(What::Review { program, id, decision }, None, 0);
+        self.errand(What::Review { program, id, decision, customer: None }, None, 0);
     }
 
     fn erase(&mut self, program: usize) {

@@ -69,6 +69,11 @@ impl Program {
         }
     }
 
+    /// All customers: the advocates in front.
+    pub fn people(&self) -> impl Iterator<Item = &String> {
+        self.advocates.iter().chain(&self.friends)
+    }
+
     pub fn pseudonym(&self, customer: &str) -> CustomerPseudonym {
         self.keys.customer(&customer.parse().unwrap())
     }
@@ -130,7 +135,7 @@ pub(crate) enum What {
     Rewards { program: usize },
     Read { program: usize, order_id: String },
     Fulfil { program: usize, id: String, reference: u64 },
-    Review { program: usize, id: String, decision: &'static str },
+    Review { program: usize, id: String, decision: &'static str, customer: Option<String> },
     Owed { program: usize, advocate: usize },
     Upload(usize),
     Pool { program: usize, pool: &'static str },
@@ -138,7 +143,8 @@ pub(crate) enum What {
     Terms { program: usize, terms: Value },
     Codes { program: usize },
     Share { program: usize, advocate: usize },
-    Claim { program: usize, advocate: usize },
+    Claim { program: usize, person: usize },
+    Claims { program: usize },
     ChooseAlias { program: usize, advocate: usize, alias: Option<&'static str> },
     ByAlias(usize),
 }

@@ -49,8 +49,8 @@ impl Story {
             What::Rewards { program } => (program, Act::Rewards),
             What::Read { program, order_id } => (program, Act::Read { order: order_id }),
             What::Fulfil { program, id, reference } => (program, Act::Fulfil { id, reference }),
-            What::Review { program, id, decision } => {
-                (program, Act::Review { id, decision: decision.to_owned() })
+            What::Review { program, id, decision, customer } => {
+                (program, Act::Review { id, decision: decision.to_owned(), customer })
             }
             What::Owed { program, advocate } => (program, Act::Owed { advocate }),
             What::Pool { program, pool } => (program, Act::Pool { pool: pool.to_owned() }),
@@ -58,7 +58,10 @@ impl Story {
             What::Terms { program, terms } => (program, Act::Terms { terms }),
             What::Codes { program } => (program, Act::Codes),
             What::Share { program, advocate } => (program, Act::Share { advocate }),
-            What::Claim { program, advocate } => (program, Act::Claim { advocate, body: body() }),
+            What::Claim { program, person } => {
+                (program, Act::Claim { advocate: person, body: body() })
+            }
+            What::Claims { program } => (program, Act::Claims),
             What::ChooseAlias { program, advocate, alias } => {
                 (program, Act::ChooseAlias { advocate, alias: alias.map(str::to_owned) })
             }
@@ -89,7 +92,7 @@ impl Story {
                 return (What::ByAlias(index), Some(body));
             }
             Act::Claim { advocate, body } => {
-                return (What::Claim { program, advocate }, Some(body));
+                return (What::Claim { program, person: advocate }, Some(body));
             }
             Act::Upload { pool, codes } => {
                 What::Upload(self.keep_upload(program, known(&pool), codes))
@@ -99,9 +102,10 @@ impl Story {
             Act::Rewards => What::Rewards { program },
             Act::Read { order } => What::Read { program, order_id: order },
             Act::Fulfil { id, reference } => What::Fulfil { program, id, reference },
-            Act::Review { id, decision } => {
+            Act::Claims => What::Claims { program },
+            Act::Review { id, decision, customer } => {
                 let decision = if decision == "approve" { "approve" } else { "decline" };
-                What::Review { program, id, decision }
+                What::Review { program, id, decision, customer }
             }
             Act::Owed { advocate } => What::Owed { program, advocate },
             Act::Pool { pool } => What::Pool { program, pool: known(&pool) },

@@ -7,8 +7,6 @@ use crate::machine::{ISOLATES, LOCATIONS};
 use crate::oracle::Oracle;
 use crate::story::{Mode, Story};
 
-/// An order without proof in a ledger: since when, whose, and how.
-
 impl Story {
     /// All locations answer the same, and what they answer is what was acknowledged.
     pub(super) fn check_answers(&mut self, program: usize, oracle: &Oracle) {

@@ -6,8 +6,6 @@ use passalong_edge::keys::ClickKey;
 
 use crate::story::{Mode, SECOND, Story};
 
-/// An order without proof in a ledger: since when, whose, and how.
-
 impl Story {
     /// Unique clicks are the visitors, less those who were in a batch when its isolate died.
     pub(super) fn check_clicks(&mut self, program: usize) {

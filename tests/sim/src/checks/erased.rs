@@ -4,8 +4,6 @@ use passalong_core::seal::Sealed;
 
 use crate::story::{DAY, Story};
 
-/// An order without proof in a ledger: since when, whose, and how.
-
 impl Story {
     /// Nothing in the store opens to the id of who was erased.
     pub(super) fn check_erasures(&mut self, program: usize) {

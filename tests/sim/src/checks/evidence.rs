@@ -19,10 +19,6 @@ use crate::oracle::{Bought, Event, Kept, Oracle, Report};
 use crate::story::{Mode, Story};
 
 /// An order without proof in a ledger: since when, whose, and how.
-
-/// An order without proof in a ledger: since when, whose, and how.
-
-/// An order without proof in a ledger: since when, whose, and how.
 pub(super) type Joined = (Minute, CustomerPseudonym, Via, Option<OrderPseudonym>);
 pub(super) type AllJoined = BTreeMap<(OrderPseudonym, Digest), Vec<Joined>>;
 /// What the merchant decided on missing referrals.
@@ -184,7 +180,8 @@ impl Story {
             self.violate(text);
         }
         let (joined, decided) = self.joined(program);
-        self.check_joined(program, &mut oracle, &joined, &decided);
+        oracle.decisions = decided;
+        self.check_joined(program, &mut oracle, &joined);
         oracle
     }
 

@@ -5,8 +5,6 @@ use serde_json::Value;
 
 use crate::story::Story;
 
-/// An order without proof in a ledger: since when, whose, and how.
-
 impl Story {
     /// What was handed over stays, as it was handed over first, until it ends as was said then.
     pub(super) fn check_fulfilled(

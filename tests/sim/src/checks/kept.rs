@@ -5,8 +5,6 @@ use passalong_edge::keys::{EventKey, MissingKey, OrderKey};
 
 use crate::story::Story;
 
-/// An order without proof in a ledger: since when, whose, and how.
-
 impl Story {
     /// A report that was acknowledged is in the store, under a minute not later than its own.
     pub fn check_kept_report(&mut self, index: usize, accepted: Option<Minute>) {
@@ -46,9 +44,9 @@ impl Story {
     }
 
     /// A claim that was acknowledged is there.
-    pub fn check_kept_claim(&mut self, program: usize, advocate: usize) {
+    pub fn check_kept_claim(&mut self, program: usize, person: usize) {
         let of = &self.programs[program];
-        let customer = of.pseudonym(&of.advocates[advocate]);
+        let customer = of.pseudonym(of.people().nth(person).unwrap());
         let prefix = MissingKey::prefix(&[of.keys.program()]);
         let kept = self.machine.kv.borrow().committed(&prefix, self.now(), |key, _| {
             key.parse::<MissingKey>().unwrap().filed.customer == customer

@@ -10,8 +10,6 @@ use serde_json::Value;
 use super::LATITUDE;
 use crate::story::{SECOND, Story};
 
-/// An order without proof in a ledger: since when, whose, and how.
-
 /// Where the pointers to orders are.
 const DUE: &str = "todo.order/";
 impl Story {
@@ -50,7 +48,7 @@ impl Story {
                         && rewards.any(|one| is_it(one) && !one["v"].is_null())
                 })
             };
-            if !of.advocates.iter().any(stands) {
+            if !of.people().any(stands) {
                 self.violate(format!("{status} without a verdict: {reward}"));
             }
         }

@@ -9,15 +9,13 @@ use passalong_edge::keys::LedgerKey;
 use crate::oracle::Oracle;
 use crate::story::{Mode, Story};
 
-/// An order without proof in a ledger: since when, whose, and how.
-
 impl Story {
     /// Every verdict that was ever written is the oracle's, and every order has one.
     pub(super) fn check_verdicts(&mut self, program: usize, oracle: &Oracle) {
         let of = &self.programs[program];
         let id = of.keys.program().clone();
         let advocates: Vec<(String, CustomerPseudonym)> =
-            of.advocates.iter().map(|name| (name.clone(), of.pseudonym(name))).collect();
+            of.people().map(|name| (name.clone(), of.pseudonym(name))).collect();
         let mut wrong = Vec::new();
         let admissions = oracle.admissions();
         let mut holders: BTreeMap<Identity, BTreeSet<CustomerPseudonym>> = BTreeMap::new();

@@ -10,8 +10,6 @@ use passalong_edge::keys::{Ledger, LedgerKey, LogKey, PersonKey};
 use crate::oracle::Oracle;
 use crate::story::Story;
 
-/// An order without proof in a ledger: since when, whose, and how.
-
 impl Story {
     /// Every order that stands does so wholly: in its ledger, under all claims, in the list. And
     /// everything acknowledged stands.

@@ -117,6 +117,7 @@ impl Oracle {
                         refusal == Some(Reason::ExistingCustomer) && holding.contains(&other);
                     let stands = rank(rival, other) < mine
                         && rival.joined != Some(Via::Bound)
+                        && self.not_approved(rival, other, at).is_none()
                         && (refusal.is_none() || waived)
                         && self.left(rival, at).undone.is_none();
                     if !stands {
@@ -227,6 +228,9 @@ impl Oracle {
     ) -> Result<Admission, Reason> {
         if !self.is_first(report) {
             return Err(Reason::ConflictingReport);
+        }
+        if let Some(reason) = self.not_approved(report, advocate, at) {
+            return Err(reason);
         }
         let claims = self.claims(report, advocate, at, admissions, at.plus(-HOUR));
         match self.refusal(report, advocate, at) {

@@ -59,9 +59,8 @@ pub async fn queue<H: Host>(
 
 /// Whether a reward may have been taken back, or have waited, when it was its turn.
 fn may_have_come_back(facts: &Order) -> bool {
-    let brings_back = |kind| {
-        matches!(kind, EventType::Restored | EventType::Amended | EventType::Disputed)
-    };
+    let brings_back =
+        |kind| matches!(kind, EventType::Restored | EventType::Amended | EventType::Disputed);
     facts.events().iter().any(|event| brings_back(event.fact.0)) || !facts.states().is_empty()
 }
 

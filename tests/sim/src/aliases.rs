@@ -5,21 +5,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use passalong_core::ids::CustomerPseudonym;
-use passalong_core::report::ConversionReport;
-use passalong_core::time::{Instant, MINUTE, Minute};
+use passalong_core::time::{Instant, Minute};
 use passalong_edge::http::Request;
-use passalong_edge::keys::{AliasKey, CustomerKey, Field, OrderKey};
+use passalong_edge::keys::{AliasKey, CustomerKey, Field};
 use serde_json::{Value, json};
 
 use crate::machine::ISOLATES;
 use crate::requests::{identity_token, request};
-use crate::story::{Answer, DAY, Mode, SECOND, SentReport, Story, What, hint};
+use crate::story::{Answer, DAY, Mode, SECOND, Story, What, hint};
 
 /// Few enough that people meet.
 pub(crate) const WORDS: [&str; 4] = ["TEE4K7", "TASSE", "KANNE", "HAFEN"];
-/// What the design promises: by then every claim is visible everywhere.
-const SETTLE: i64 = 10 * MINUTE;
-
 /// An order by an alias.
 #[derive(Debug, Clone)]
 pub struct Ordered {
@@ -48,15 +44,6 @@ impl Aliases {
 
 /// The claims on each alias: minute and customer.
 type Claims = BTreeMap<String, BTreeSet<(Minute, CustomerPseudonym)>>;
-
-/// The first of the claims that are surely visible to an order of that minute.
-fn owner(
-    claims: &BTreeSet<(Minute, CustomerPseudonym)>,
-    minute: Minute,
-) -> Option<CustomerPseudonym> {
-    let latest = minute.start().plus(-SETTLE);
-    claims.iter().find(|(at, _)| at.start() < latest).map(|(_, customer)| *customer)
-}
 
 impl Story {
     /// Now and then somebody chooses an alias, or orders by one.
@@ -93,8 +80,8 @@ impl Story {
             "order_id": order_id, "kind": "purchase", "amount": 4_990, "currency": "EUR",
             "customer_id": friend, "occurred_at": now, field: typed,
         });
-        let report = self.keep_report(program, &order_id, &body, None);
-        self.keep_readings(report, &body);
+        let report = self.keep_report(program, &order_id, &body);
+        self.reports[report].sent = true;
         let alias = word.to_owned();
         self.aliases.orders.push(Ordered { program, alias, report, begun: None });
         let what = What::ByAlias(self.aliases.orders.len() - 1);
@@ -123,29 +110,11 @@ impl Story {
         if let Some(known) = self.aliases.orders.iter().position(is_it) {
             return known;
         }
-        let report = self.keep_report(program, &order_id, body, None);
-        self.keep_readings(report, body);
+        let report = self.keep_report(program, &order_id, body);
+        self.reports[report].sent = true;
         let alias = alias.to_owned();
         self.aliases.orders.push(Ordered { program, alias, report, begun: None });
         self.aliases.orders.len() - 1
-    }
-
-    /// The same report, for each advocate it may be taken for: each is one of its own.
-    fn keep_readings(&mut self, report: usize, body: &Value) {
-        let far = Instant::from_seconds(i64::MAX);
-        let parsed = ConversionReport::parse(body.to_string().as_bytes(), far).unwrap();
-        self.reports[report].sent = true;
-        let plain = self.reports[report].clone();
-        for advocate in self.programs[plain.program].advocates.clone() {
-            let of = &self.programs[plain.program];
-            let advocate = of.pseudonym(&advocate);
-            let digest = of.keys.digest(parsed.content_as(Some((0, advocate))).as_bytes());
-            let mut reading = SentReport { acked: None, ..plain.clone() };
-            reading.report.advocate = Some(advocate);
-            reading.report.digest = digest;
-            self.reports.push(reading);
-            self.by_digest.insert((plain.program, digest), self.reports.len() - 1);
-        }
     }
 
     pub(crate) fn alias_request(&self, what: &What, body: Option<&Value>, now: Instant) -> Request {
@@ -216,7 +185,7 @@ impl Story {
         }
     }
 
-    fn ever_erased(&self, program: usize) -> BTreeSet<CustomerPseudonym> {
+    pub(crate) fn ever_erased(&self, program: usize) -> BTreeSet<CustomerPseudonym> {
         let id = self.programs[program].keys.program().clone();
         let kv = self.machine.kv.borrow();
         let prefix = CustomerKey::prefix(&[&id]);
@@ -242,53 +211,7 @@ impl Story {
             let erased = self.ever_erased(program);
             claims
                 .retain(|_, claims| !claims.iter().any(|(_, customer)| erased.contains(customer)));
-            self.check_readings(program, &claims, &erased);
             self.check_owners(program, &claims, &erased);
-        }
-    }
-
-    /// Every report of an order was taken for whoever owned its alias in its minute.
-    fn check_readings(
-        &mut self,
-        program: usize,
-        claims: &Claims,
-        erased: &BTreeSet<CustomerPseudonym>,
-    ) {
-        let mut wrong = Vec::new();
-        let mut seen: Vec<&str> = Vec::new();
-        {
-            let id = self.programs[program].keys.program();
-            let kv = self.machine.kv.borrow();
-            for order in self.aliases.orders.iter().filter(|order| order.program == program) {
-                let sent = &self.reports[order.report];
-                let none = BTreeSet::new();
-                let was_erased = !claims.contains_key(&order.alias) && !erased.is_empty();
-                let claims = claims.get(&order.alias).unwrap_or(&none);
-                for (key, _) in kv.ever(&OrderKey::prefix(&[id, &sent.order])) {
-                    // Decisions on missing referrals stand there, too.
-                    let Ok(key) = key.parse::<OrderKey>() else { continue };
-                    let index = self.by_digest[&(program, key.fact.digest)];
-                    let taken = self.reports[index].report.advocate;
-                    let right = owner(claims, key.fact.accepted);
-                    seen.push(match right {
-                        Some(_) => "alias owned",
-                        None if claims.is_empty() => "alias unknown",
-                        None => "alias reserved",
-                    });
-                    if taken != right && !was_erased {
-                        let (name, alias) = (&sent.order_id, &order.alias);
-                        wrong.push(format!(
-                            "by the alias {alias} {name} went to {taken:?}, and not to {right:?}: {claims:?}"
-                        ));
-                    }
-                }
-            }
-        }
-        for what in seen {
-            *self.decided.entry(what.to_owned()).or_default() += 1;
-        }
-        for text in wrong {
-            self.violate(text);
         }
     }
 

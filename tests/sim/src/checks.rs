@@ -11,6 +11,7 @@ mod evidence;
 mod fulfilled;
 mod joined;
 mod kept;
+mod proofs;
 mod shown;
 mod standing;
 mod verdicts;
@@ -31,6 +32,7 @@ impl Story {
             self.check_verdicts(program, &oracle);
             self.check_erasures(program);
             self.check_aliases(program);
+            self.check_proofs(program, &oracle);
             self.check_answers(program, &oracle);
             self.check_money(program);
             self.check_clicks(program);

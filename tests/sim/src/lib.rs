@@ -28,6 +28,7 @@ mod missing;
 mod oracle;
 mod people;
 mod place;
+mod proofs;
 mod random;
 mod replay;
 mod requests;

@@ -16,8 +16,11 @@ use passalong_core::time::{Day, Instant, Minute};
 mod claims;
 mod missing;
 mod orders;
+mod proofs;
 mod scales;
 mod verdicts;
+
+pub use proofs::Counted;
 
 /// A report of an order that stands in the store.
 #[derive(Debug, Clone)]
@@ -95,6 +98,8 @@ pub struct Oracle {
     pub also: Vec<Report>,
     /// What the merchant decided on missing referrals.
     pub decisions: BTreeMap<OrderPseudonym, Vec<Decision>>,
+    /// By alias: who claimed it, and since when. Nobody, where the claim was an erased customer's.
+    pub aliases: BTreeMap<String, BTreeSet<(Minute, Option<CustomerPseudonym>)>>,
     /// By order and event: the one accepted first.
     pub events: BTreeMap<OrderPseudonym, BTreeMap<Digest, Event>>,
     /// What is known of advocates, and since when.
@@ -131,9 +136,7 @@ impl Oracle {
 
     /// The report by which an order stands in an advocate's ledger.
     fn own(&self, order: OrderPseudonym, advocate: CustomerPseudonym) -> Option<&Report> {
-        let is_it = |report: &&Report| {
-            report.order == order && report.advocate == Some(advocate)
-        };
+        let is_it = |report: &&Report| report.order == order && report.advocate == Some(advocate);
         let own = self.reports.get(&order)?.iter().find(is_it);
         own.or_else(|| self.also.iter().find(is_it))
     }

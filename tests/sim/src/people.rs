@@ -1,13 +1,11 @@
 //! What people do: each errand is drawn from the seed, and tried until it is done or given up.
 
 use passalong_core::click_token::ClickToken;
-use passalong_core::ids::OrderId;
-use passalong_core::report::ConversionReport;
 use passalong_core::time::Instant;
 use serde_json::{Value, json};
 
 use crate::machine::{Faults, Next};
-use crate::oracle;
+use crate::proofs::BROKEN;
 use crate::random::Random;
 use crate::story::{
     ACTION, DAY, ERRANDS, Errand, HOUR, MINUTE, SECOND, SentReport, Story, What, hint,
@@ -157,7 +155,7 @@ impl Story {
         match random.below(20) {
             0 => {}
             _ if random.permille(120) => {}
-            1 => body["code"] = json!("8f3k2m7q8f3k2m7q8f3k2m7q8f"),
+            1 => body["code"] = json!(BROKEN),
             2..10 => body["code"] = json!(of.code(&advocate)),
             _ => {
                 let age = random.pick(&[60, 3_600, 86_300, 90_000]);
@@ -176,7 +174,10 @@ impl Story {
             }
         }
         let wait = random.below(2 * SECOND);
-        let index = self.keep_report(program, &order_id, &body, Some(&advocate));
+        if self.random.permille(250) {
+            self.prove(program, &mut body, occurred_at);
+        }
+        let index = self.keep_report(program, &order_id, &body);
         self.errand(What::Report(index), Some(body.clone()), wait);
         if self.random.permille(150) {
             let wait = self.random.pick(&[0, 50, 2_000]);
@@ -184,103 +185,24 @@ impl Story {
         }
         if self.random.permille(130) {
             let mut other = body;
-            let advocate = if self.random.permille(500) {
+            if self.random.permille(500) {
                 if other.get("amount").is_some() {
                     other["amount"] = json!(6_000);
                 }
                 other["segment"] = json!("shop");
-                Some(advocate)
             } else {
                 let index = self.random.index(3);
                 let another = self.programs[program].advocates[index].clone();
-                other.as_object_mut().unwrap().remove("token");
+                other
+                    .as_object_mut()
+                    .unwrap()
+                    .retain(|name, _| name != "token" && name != "proofs");
                 other["code"] = json!(self.programs[program].code(&another));
-                Some(another)
-            };
-            let index = self.keep_report(program, &order_id, &other, advocate.as_deref());
+            }
+            let index = self.keep_report(program, &order_id, &other);
             let wait = self.random.pick(&[0, 100, 5 * SECOND, 5 * MINUTE, 2 * HOUR]);
             self.errand(What::Report(index), Some(other), wait);
         }
-    }
-
-    pub(crate) fn keep_report(
-        &mut self,
-        program: usize,
-        order_id: &str,
-        body: &Value,
-        advocate: Option<&str>,
-    ) -> usize {
-        let of = &self.programs[program];
-        let far = Instant::from_seconds(i64::MAX);
-        let parsed = ConversionReport::parse(body.to_string().as_bytes(), far).unwrap();
-        let plain = of.keys.digest(parsed.content().as_bytes());
-        let order = of.keys.order(&order_id.parse::<OrderId>().unwrap());
-        let token = body.get("token").and_then(Value::as_str);
-        let clicked = token.and_then(|token| {
-            let click = passalong_core::click_token::verify(&of.keys, token).ok()?;
-            Some((click.at, u32::from_be_bytes(click.nonce)))
-        });
-        let is_bad = body.get("code").is_some_and(|code| code == "8f3k2m7q8f3k2m7q8f3k2m7q8f");
-        let proves = !is_bad && (clicked.is_some() || body.get("code").is_some());
-        let advocate = advocate.filter(|_| proves).map(|advocate| of.pseudonym(advocate));
-        let counted = advocate.map(|advocate| (0, advocate));
-        let digest = of.keys.digest(parsed.content_as(counted).as_bytes());
-        let ids = parsed
-            .customer
-            .iter()
-            .map(|id| passalong_core::ids::Identity::Customer(of.keys.customer(id)));
-        let hints =
-            parsed.hints.iter().map(|hint| passalong_core::ids::Identity::Hint(of.keys.hint(hint)));
-        let report = oracle::Report {
-            order,
-            digest,
-            accepted: far.minute(),
-            joined: None,
-            bound_by: None,
-            reported: far.minute(),
-            advocate,
-            clicked,
-            identities: ids.chain(hints).collect(),
-            kind: parsed.kind,
-            amount: parsed.amount.unwrap_or(0),
-            currency: parsed.currency.map(|currency| currency.to_string()),
-            first_order: parsed.first_order,
-            occurred_at: parsed.occurred_at,
-            segment: parsed.segment,
-            action: parsed.action,
-            items: parsed
-                .items
-                .into_iter()
-                .map(|item| (item.category.unwrap_or_default(), item.amount))
-                .collect(),
-        };
-        if let Some(index) = self.by_digest.get(&(program, digest)) {
-            return *index;
-        }
-        let order_id = order_id.to_owned();
-        self.reports.push(SentReport {
-            program,
-            order_id,
-            order,
-            report,
-            unproven: None,
-            sent: false,
-            acked: None,
-        });
-        let index = self.reports.len() - 1;
-        self.by_digest.insert((program, digest), index);
-        // A token may be outside its window by the terms of then; it proves nothing where an earlier
-        // order can bind the friend.
-        if clicked.is_some() && proves {
-            self.reports[index].unproven = Some(plain);
-            let mut reading = SentReport { sent: true, ..self.reports[index].clone() };
-            reading.report.advocate = None;
-            reading.report.clicked = None;
-            reading.report.digest = plain;
-            self.reports.push(reading);
-            self.by_digest.insert((program, plain), self.reports.len() - 1);
-        }
-        index
     }
 
     /// A reward that somebody has seen, or that of a late order.

@@ -25,7 +25,9 @@ use crate::coupons;
 use crate::kv::{Kv, Staleness};
 use crate::machine::{Faults, ISOLATES, LOCATIONS, Machine, Next, TaskId};
 use crate::oracle;
+use crate::oracle::Counted;
 use crate::place::Place;
+use crate::proofs::Said;
 use crate::random::Random;
 use crate::requests::{identity_token, request};
 use crate::script::{Act, Moment, Step};
@@ -98,8 +100,14 @@ pub struct SentReport {
     pub order_id: String,
     pub order: OrderPseudonym,
     pub report: oracle::Report,
-    /// Its digest if it proves nothing, where that depends on the terms.
-    pub unproven: Option<Digest>,
+    /// In the order in which they are tried.
+    pub proofs: Vec<Said>,
+    /// Which of them this one is taken for.
+    pub counted: Counted,
+    /// The number of the report as it is sent: what else it may be taken for stands behind it.
+    pub of: usize,
+    /// The digests of all that it may be taken for.
+    pub readings: Vec<Digest>,
     pub sent: bool,
     pub acked: Option<Value>,
 }

@@ -75,12 +75,8 @@ impl Story {
             Act::Report { by, mut body } => {
                 let of = &self.programs[program];
                 give_proof(of, &by, &mut body);
-                let advocate = match by {
-                    Proof::Nothing => None,
-                    Proof::Code(advocate) | Proof::Click(advocate, ..) => Some(advocate),
-                };
                 let order = body["order_id"].as_str().unwrap().to_owned();
-                let index = self.keep_report(program, &order, &body, advocate.as_deref());
+                let index = self.keep_report(program, &order, &body);
                 return (What::Report(index), Some(body));
             }
             Act::Event { order, body } => {
@@ -131,8 +127,10 @@ fn known(pool: &str) -> &'static str {
 fn take_proof(of: &Program, body: &mut Value) -> Proof {
     let fields = body.as_object_mut().unwrap();
     let named = |pseudonym| of.advocates.iter().find(|name| of.pseudonym(name) == pseudonym);
-    if let Some(token) = fields.get("token").and_then(Value::as_str) {
-        let click = passalong_core::click_token::verify(&of.keys, token).unwrap();
+    let token = fields.get("token").and_then(Value::as_str);
+    if let Some(click) =
+        token.and_then(|token| passalong_core::click_token::verify(&of.keys, token).ok())
+    {
         let advocate = named(click.customer).unwrap().clone();
         fields.remove("token");
         return Proof::Click(advocate, click.at.seconds(), u32::from_be_bytes(click.nonce));

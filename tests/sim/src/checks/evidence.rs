@@ -9,7 +9,8 @@ use passalong_core::program::Program;
 use passalong_core::reward::ConversionKind;
 use passalong_core::time::{Instant, Minute, Moment};
 use passalong_edge::keys::{
-    CustomerKey, DecisionKey, EventKey, Field, LedgerKey, OrderKey, PersonKey, Saved, TermsKey,
+    AliasKey, CustomerKey, DecisionKey, EventKey, Field, LedgerKey, OrderKey, PersonKey, Saved,
+    TermsKey,
 };
 use passalong_edge::people::PersonMeta;
 use serde::Deserialize as _;
@@ -50,7 +51,7 @@ impl Story {
                 continue;
             };
             let sent = &self.reports[*index];
-            if !sent.sent || sent.order != key.order {
+            if !self.reports[sent.of].sent || sent.order != key.order {
                 unknown.push(format!("nobody sent the report {key}"));
             }
             let slot = (key.order, key.fact.digest);
@@ -86,6 +87,11 @@ impl Story {
             if (event.accepted, event.digest) < (slot.accepted, slot.digest) {
                 *slot = event;
             }
+        }
+        for (key, _) in kv.ever(&AliasKey::prefix(&[&id])) {
+            let AliasKey { alias, claim, .. } = key.parse().unwrap();
+            let claims = oracle.aliases.entry(alias.to_string()).or_default();
+            claims.insert((claim.at, claim.customer));
         }
         let mut erased: BTreeMap<CustomerPseudonym, Minute> = BTreeMap::new();
         for (key, _) in kv.ever(&CustomerKey::prefix(&[&id])) {

@@ -27,12 +27,7 @@ fn as_joined(report: &Report, (at, advocate, via, bound_by): Joined) -> Report {
 
 impl Story {
     /// Orders without proof came to whom they belong to, and count from then.
-    pub(super) fn check_joined(
-        &mut self,
-        program: usize,
-        oracle: &mut Oracle,
-        joined: &AllJoined,
-    ) {
+    pub(super) fn check_joined(&mut self, program: usize, oracle: &mut Oracle, joined: &AllJoined) {
         let mut wrong = Vec::new();
         let none = Vec::new();
         let reported = oracle.reports.clone();

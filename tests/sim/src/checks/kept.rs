@@ -14,8 +14,7 @@ impl Story {
         let is_it = |key: &str, _: &_| {
             let Ok(key) = key.parse::<OrderKey>() else { return false };
             let in_time = accepted.is_none_or(|accepted| key.fact.accepted <= accepted);
-            let digests = [Some(sent.report.digest), sent.unproven];
-            digests.contains(&Some(key.fact.digest)) && in_time
+            sent.readings.contains(&key.fact.digest) && in_time
         };
         let kept = self.machine.kv.borrow().committed(&prefix, self.now(), is_it);
         if !kept {

@@ -32,6 +32,7 @@ mod proofs;
 mod random;
 mod replay;
 mod requests;
+mod schemes;
 mod script;
 mod shrink;
 mod story;

@@ -36,8 +36,10 @@ impl Story {
         self.meet_aliases(program);
         self.tend_pools(program);
         match self.random.below(1_000) {
-            0..260 => self.report(program),
-            260..500 => self.happen(program),
+            0..215 => self.report(program),
+            215..240 => self.scheme(program),
+            240..480 => self.happen(program),
+            480..500 => self.claim(program),
             500..600 => {
                 let advocate = self.random.index(3);
                 self.errand(What::Me { program, advocate }, None, 0);
@@ -54,8 +56,8 @@ impl Story {
                 let advocate = self.random.index(3);
                 self.errand(What::Owed { program, advocate }, None, 0);
             }
-            775..815 => self.claim(program),
-            815..840 => self.errand(What::Claims { program }, None, 0),
+            775..805 => self.claim(program),
+            805..840 => self.errand(What::Claims { program }, None, 0),
             840..930 => {
                 let advocate = self.random.index(3);
                 for _ in 0..self.random.between(1, 5) {
@@ -135,7 +137,7 @@ impl Story {
         if random.permille(50) {
             body["hints"] = json!([hint(&advocate)]);
         }
-        if random.permille(900) {
+        if random.permille(650) {
             body["first_order"] = json!(random.permille(930));
         }
         if random.permille(20) {

@@ -31,7 +31,11 @@ impl Story {
                 answer["value"] == reward["value"] && answer["reference"] == reward["reference"]
             });
             let ended = reward["status"] == "expired"
-                && answers.iter().any(|answer| answer["until"] == reward["since"]);
+                && answers.iter().any(|answer| {
+                    // Whoever asked again after the end was told of it.
+                    let name = if answer["status"] == "expired" { "since" } else { "until" };
+                    answer[name] == reward["since"]
+                });
             if !(reward["status"] == "fulfilled" || ended) || !same {
                 changed.push(format!("{name}: fulfilled as {answers:?}, and now {reward}"));
             }

@@ -4,7 +4,7 @@
 use futures_util::future::join_all;
 use passalong_core::alias::{Alias, AliasClaim, owner};
 use passalong_core::ids::{CustomerPseudonym, ProgramId};
-use passalong_core::time::Minute;
+use passalong_core::time::{HOUR, Minute};
 
 use crate::customers::Customer;
 use crate::keys::{AliasKey, CustomerKey, Field};
@@ -16,6 +16,8 @@ const LOOKED_AT: usize = 4;
 /// Claims on one alias that are looked at: the first in time, one of which owns it. However many
 /// choose it later, an order by it is taken in.
 const CLAIMS: usize = 1_000;
+/// A request writes a claim on an alias no later than this after it was accepted.
+pub const WRITTEN_WITHIN: i64 = HOUR;
 
 /// The claims on an alias that this location shows, the first in front.
 pub async fn claims<H: Host>(
@@ -104,7 +106,8 @@ pub fn claim_keys(
 
 /// Takes an erased customer's name off a claim. Where it may be the one that owns the alias, a claim
 /// that names nobody is written in its place before: what is in print stays taken, and nobody earns by
-/// it. Two operations, and one list.
+/// it. A claim that was cut off before it was written takes the alias from nobody. Two operations, and
+/// one list.
 pub async fn bury<H: Host>(
     cx: &Context<'_, H>,
     program: &ProgramId,
@@ -113,7 +116,8 @@ pub async fn bury<H: Host>(
 ) -> Result<(), StoreError> {
     let claim = AliasClaim::of(at, customer);
     let others = claims(cx, program, alias).await?;
-    if !others.iter().any(|other| *other < claim) {
+    let may_stand = others.contains(&claim) || cx.now < at.start().plus(WRITTEN_WITHIN);
+    if may_stand && !others.iter().any(|other| *other < claim) {
         let key = alias_key(program, alias, claim.of_nobody());
         cx.put(&Put::listed(&key, &Nothing {})).await?;
     }

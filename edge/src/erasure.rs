@@ -15,7 +15,7 @@ use passalong_core::seal::Sealed;
 use passalong_core::settlement::Known;
 use passalong_core::time::{DAY, HOUR, Instant, Minute, SETTLE};
 
-use crate::aliases::bury;
+use crate::aliases::{WRITTEN_WITHIN, bury};
 use crate::customers;
 use crate::keys::{CustomerKey, ErasedAliasKey, ErasedKey, Field, LedgerKey, PersonKey};
 use crate::metadata::{self, Erased};
@@ -26,8 +26,6 @@ use crate::store::{Context, Entry, Host, Put, StoreError};
 
 /// An erasure is repeated so long.
 const REPEATED_DAYS: i64 = 7;
-/// A request writes a claim on an alias no later than this after it was accepted.
-const WRITTEN_WITHIN: i64 = HOUR;
 
 /// Erases a customer: the note to repeat it first, then the tombstone, then the deletes. Until when
 /// it is repeated.

@@ -16,6 +16,9 @@ use crate::story::{Answer, DAY, Mode, SECOND, Story, What, hint};
 
 /// Few enough that people meet.
 pub(crate) const WORDS: [&str; 4] = ["TEE4K7", "TASSE", "KANNE", "HAFEN"];
+/// Words that shops use for campaigns: nobody can choose them.
+pub(crate) const CAMPAIGNS: [&str; 2] = ["HERBST25", "RABATT"];
+
 /// An order by an alias.
 #[derive(Debug, Clone)]
 pub struct Ordered {
@@ -59,7 +62,11 @@ impl Story {
         let first = self.random.index(3);
         for n in 0..people {
             let advocate = (first + n) % 3;
-            let alias = if self.random.permille(850) { Some(word) } else { None };
+            let alias = match self.random.below(100) {
+                0..80 => Some(word),
+                80..88 => Some(self.random.pick(&CAMPAIGNS)),
+                _ => None,
+            };
             let wait = self.random.below(2 * SECOND);
             self.errand(What::ChooseAlias { program, advocate, alias }, None, wait);
         }
@@ -137,8 +144,15 @@ impl Story {
 
     pub(crate) fn hear_of_alias(&mut self, what: &What, answer: &Answer) {
         match what {
-            What::ChooseAlias { program, advocate, .. } => {
-                if answer.status == 200 && answer.body["reserved_until"].is_null() {
+            What::ChooseAlias { program, advocate, alias } => {
+                let is_campaign = alias.is_some_and(|alias| CAMPAIGNS.contains(&alias));
+                if answer.status == 400
+                    && alias.is_some_and(|alias| self.may_be_reserved(*program, alias))
+                {
+                    *self.decided.entry("alias refused".to_owned()).or_default() += 1;
+                } else if is_campaign {
+                    self.violate(format!("a campaign was chosen: {}", answer.body));
+                } else if answer.status == 200 && answer.body["reserved_until"].is_null() {
                     self.hear_that_it_is_sure(*program, *advocate, &answer.body["alias"]);
                 } else if !matches!(answer.status, 200 | 409) {
                     self.violate(format!(
@@ -150,6 +164,22 @@ impl Story {
             What::ByAlias(order) => self.hear_of_order(*order, answer),
             other => panic!("{other:?} is none of ours"),
         }
+    }
+
+    /// Whether a word is the shop's own, by terms that were sent.
+    fn may_be_reserved(&self, program: usize, alias: &str) -> bool {
+        let versions = self.errands.iter().filter_map(|errand| match &errand.what {
+            What::Terms { program: of, terms } if *of == program => Some(terms),
+            _ => None,
+        });
+        let mut versions = versions.chain([&self.programs[program].terms]);
+        let has = |terms: &Value| {
+            let words = terms["reserved"].as_array().into_iter().flatten();
+            let coupons = terms["coupons"].as_array().into_iter().flatten();
+            let mut all = words.chain(coupons.map(|coupon| &coupon["code"]));
+            all.any(|word| word.as_str().is_some_and(|word| word.eq_ignore_ascii_case(alias)))
+        };
+        CAMPAIGNS.contains(&alias) || versions.any(has)
     }
 
     /// Somebody hears that an alias is theirs: from then on it is.

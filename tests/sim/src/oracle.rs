@@ -106,7 +106,7 @@ pub struct Oracle {
     pub known: BTreeMap<CustomerPseudonym, Vec<Kept<Identity>>>,
     pub segments: BTreeMap<CustomerPseudonym, Vec<Kept<String>>>,
     /// Hints that tokens confirmed, by customer.
-    pub confirmed: BTreeMap<CustomerPseudonym, Vec<(Minute, Identity)>>,
+    pub confirmed: BTreeMap<CustomerPseudonym, Vec<Kept<Identity>>>,
     /// Purchases that are remembered.
     pub bought: Vec<Kept<Bought>>,
     /// What was copied into an order of an advocate before it was erased: by minute.

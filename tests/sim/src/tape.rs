@@ -4,6 +4,7 @@ use passalong_core::click_token::ClickToken;
 use passalong_core::time::Instant;
 use serde_json::{Value, json};
 
+use crate::aliases::{CAMPAIGNS, WORDS};
 use crate::coupons::POOLS;
 use crate::script::{Act, Moment, Proof, Step};
 use crate::story::{Program, Story, What};
@@ -110,7 +111,7 @@ impl Story {
             Act::Codes => What::Codes { program },
             Act::Share { advocate } => What::Share { program, advocate },
             Act::ChooseAlias { advocate, alias } => {
-                let mut words = crate::aliases::WORDS.into_iter();
+                let mut words = WORDS.into_iter().chain(CAMPAIGNS);
                 let alias = alias.map(|alias| words.find(|word| *word == alias).unwrap());
                 What::ChooseAlias { program, advocate, alias }
             }

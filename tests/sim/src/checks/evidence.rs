@@ -82,6 +82,7 @@ impl Story {
                 undoes: sent.undoes,
                 items: sent.items.clone(),
             };
+            *self.decided.entry(format!("event {}", sent.kind)).or_default() += 1;
             let known = oracle.events.entry(key.order).or_default();
             let slot = known.entry(sent.event).or_insert_with(|| event.clone());
             if (event.accepted, event.digest) < (slot.accepted, slot.digest) {
@@ -148,7 +149,8 @@ impl Story {
                 let what = Identity::Hint(hint);
                 let known = oracle.known.entry(key.customer).or_default();
                 known.push(Kept { since, what, gone, erased });
-                oracle.confirmed.entry(key.customer).or_default().push((since, what));
+                let confirmed = oracle.confirmed.entry(key.customer).or_default();
+                confirmed.push(Kept { since, what, gone, erased });
             }
         }
         for (text, put) in kv.ever(&LedgerKey::prefix(&[&id])) {

@@ -46,6 +46,9 @@ impl Story {
                         key.fact.accepted
                     ));
                 }
+                if let Some(admitted) = json["l"].as_str() {
+                    *self.decided.entry(format!("admitted {admitted}")).or_default() += 1;
+                }
                 for one in json["r"].as_array().into_iter().flatten() {
                     for (name, field) in [
                         ("value", &one["v"]["kind"]),

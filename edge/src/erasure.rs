@@ -198,11 +198,13 @@ async fn copies_as_friend<H: Host>(
         };
         let named: BTreeSet<Identity> =
             listed.iter().filter(same).map(|other| other.identity).collect();
+        // What was cut off and completed counts from when it was completed.
+        let latest = listed.iter().filter(same).map(|other| other.seen.accepted).max();
         let unreferred = listed
             .iter()
             .filter(|other| other.seen.ledger.0.is_none() && named.contains(&other.identity));
         let mut earlier: Vec<_> = unreferred.filter_map(Listed::purchase).collect();
-        earlier.retain(|(_, purchase)| purchase.accepted <= one.seen.accepted);
+        earlier.retain(|(_, purchase)| Some(purchase.accepted) <= latest);
         earlier.sort_by_key(|(report, purchase)| (purchase.accepted, purchase.order, *report));
         let earlier = earlier.into_iter();
         for (report, purchase) in earlier.take(PURCHASES) {

@@ -212,7 +212,10 @@ impl Books {
                 let begun = asked.answer().map(|answer| &answer["program"]);
                 let at = begun.and_then(|program| time(program, "valid_from"));
                 if let (Some(program), Some(at)) = (begun, at) {
-                    self.terms.push(Terms::read(program, at, at));
+                    // Whom a coupon names is said by whoever lists it.
+                    let mut program = program.clone();
+                    program["coupons"] = asked.body["coupons"].clone();
+                    self.terms.push(Terms::read(&program, at, at));
                 }
             }
             ("PUT", ["v1", "program"]) if asked.may_stand() => self.change(asked),

@@ -187,7 +187,9 @@ impl Order<'_> {
         seen.insert(self.id.to_owned());
         let mut others = self.others().filter(|other| {
             other.report.kind == "purchase"
-                && other.report.tries.earliest <= self.report.tries.latest
+                // What is approved as a missing referral counts from then.
+                && (other.report.tries.earliest <= self.report.tries.latest
+                    || self.may_be_approved())
                 && other.report.overlaps(self.report)
                 && !other.is_gone(other.settles_earliest(), other.settles_latest())
         });

@@ -1,11 +1,10 @@
 //! What people do: each errand is drawn from the seed, and tried until it is done or given up.
 
-use passalong_core::click_token::ClickToken;
 use passalong_core::time::Instant;
 use serde_json::{Value, json};
 
 use crate::machine::{Faults, Next};
-use crate::proofs::BROKEN;
+use crate::proofs::{BROKEN, clicked};
 use crate::random::Random;
 use crate::story::{
     ACTION, DAY, ERRANDS, Errand, HOUR, MINUTE, SECOND, SentReport, Story, What, hint,
@@ -39,7 +38,7 @@ impl Story {
             0..215 => self.report(program),
             215..240 => self.scheme(program),
             240..480 => self.happen(program),
-            480..500 => self.claim(program),
+            480..500 | 775..805 => self.claim(program),
             500..600 => {
                 let advocate = self.random.index(3);
                 self.errand(What::Me { program, advocate }, None, 0);
@@ -56,7 +55,6 @@ impl Story {
                 let advocate = self.random.index(3);
                 self.errand(What::Owed { program, advocate }, None, 0);
             }
-            775..805 => self.claim(program),
             805..840 => self.errand(What::Claims { program }, None, 0),
             840..930 => {
                 let advocate = self.random.index(3);
@@ -166,13 +164,8 @@ impl Story {
                 if random.permille(400) {
                     at = Instant::from_seconds(at.seconds() / 21_600 * 21_600);
                 }
-                let token = ClickToken {
-                    customer: of.pseudonym(&advocate),
-                    at,
-                    channel: passalong_core::channel::Channel::WhatsApp,
-                    nonce: [1, 2, 3, random.pick(&[4, 4, 4, 5])],
-                };
-                body["token"] = json!(token.sign(&of.keys));
+                let nonce = [1, 2, 3, random.pick(&[4, 4, 4, 5])];
+                body["token"] = json!(clicked(of, &advocate, at, nonce));
             }
         }
         let wait = random.below(2 * SECOND);

@@ -16,6 +16,12 @@ use crate::story::{Program, SentReport, Story};
 /// A code that is nobody's.
 pub(crate) const BROKEN: &str = "8f3k2m7q8f3k2m7q8f3k2m7q8f";
 
+/// The token of a click on somebody's link.
+pub(crate) fn clicked(of: &Program, advocate: &str, at: Instant, nonce: [u8; 4]) -> String {
+    let customer = of.pseudonym(advocate);
+    ClickToken { customer, at, channel: Channel::WhatsApp, nonce }.sign(&of.keys)
+}
+
 /// A proof as a report carried it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
@@ -161,13 +167,8 @@ impl Story {
             let word = random.pick(&WORDS);
             let word = random.pick(&[word.to_owned(), word.to_lowercase()]);
             let click = |age: i64| {
-                let token = ClickToken {
-                    customer: of.pseudonym(&advocate),
-                    at: occurred_at.plus(-age),
-                    channel: Channel::WhatsApp,
-                    nonce: [1, 2, 3, 4],
-                };
-                json!({ "token": token.sign(&of.keys) })
+                let token = clicked(of, &advocate, occurred_at.plus(-age), [1, 2, 3, 4]);
+                json!({ "token": token })
             };
             proofs.push(match random.below(14) {
                 0 | 1 => click(random.pick(&[60, 3_600, 86_300])),

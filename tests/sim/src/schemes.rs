@@ -3,11 +3,10 @@
 //! first order's token, one token for many orders, many ids with one address, and purchases of the
 //! past that are reported afterwards. None of it is forbidden; what it earns follows from the rules.
 
-use passalong_core::channel::Channel;
-use passalong_core::click_token::ClickToken;
 use passalong_core::time::Instant;
 use serde_json::{Value, json};
 
+use crate::proofs::clicked;
 use crate::story::{DAY, HOUR, MINUTE, SECOND, Story, What, hint};
 
 impl Story {
@@ -135,16 +134,9 @@ impl Story {
     }
 
     fn token(&mut self, program: usize, advocate: &str, age: u64) -> String {
-        let at = (self.now() - age) / 1_000;
-        let of = &self.programs[program];
+        let at = Instant::from_seconds(i64::try_from((self.now() - age) / 1_000).unwrap());
         let nonce = u32::try_from(self.random.below(1_000_000)).unwrap();
-        let token = ClickToken {
-            customer: of.pseudonym(advocate),
-            at: Instant::from_seconds(i64::try_from(at).unwrap()),
-            channel: Channel::WhatsApp,
-            nonce: nonce.to_be_bytes(),
-        };
-        token.sign(&of.keys)
+        clicked(&self.programs[program], advocate, at, nonce.to_be_bytes())
     }
 
     /// A subscription: each renewal carries the token of the first order, within its window and after.

@@ -214,7 +214,9 @@ impl Books {
                 if let (Some(program), Some(at)) = (begun, at) {
                     // Whom a coupon names is said by whoever lists it.
                     let mut program = program.clone();
-                    program["coupons"] = asked.body["coupons"].clone();
+                    if let Some(coupons) = asked.body.get("coupons") {
+                        program["coupons"] = coupons.clone();
+                    }
                     self.terms.push(Terms::read(&program, at, at));
                 }
             }

@@ -84,9 +84,10 @@ fn grants(order: Order<'_>, terms: &Terms, reward: &Reward) -> Result<(), String
         return Err(reason);
     }
     if reward.milestone.is_none() && reward.owed() > 0 {
-        let (from, until) = match reward.at_rest {
-            true => (NEVER, NEVER),
-            false => (order.settles_earliest(), order.settles_latest()),
+        let (from, until) = if reward.at_rest {
+            (NEVER, NEVER)
+        } else {
+            (order.settles_earliest(), order.settles_latest())
         };
         if order.is_gone(from, until) {
             return Err("nothing is left of the order".to_owned());

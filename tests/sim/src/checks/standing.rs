@@ -29,6 +29,7 @@ struct Approved<'o> {
 
 impl Approved<'_> {
     /// What the value was at the end of a minute; none where the order was undone then.
+    #[allow(clippy::option_option, reason = "undone is not the same as given whole")]
     fn at(&self, minute: Minute) -> Option<Option<i64>> {
         let left = self.oracle.left(self.report, minute);
         if left.undone.is_some() {

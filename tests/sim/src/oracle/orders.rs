@@ -63,10 +63,9 @@ impl<'e> Course<'e> {
 
     fn take(&mut self, place: usize, accepted: Minute, event: &'e Event) {
         match event.kind {
-            EventType::Delivered => {}
             EventType::Confirmed => self.confirmed = self.confirmed.or(Some(accepted)),
             EventType::Amended if self.is_purchase => self.worth = event.amount,
-            EventType::Amended => {}
+            EventType::Delivered | EventType::Amended => {}
             EventType::Restored => match event.undoes {
                 Some(named) => {
                     self.void.insert(named);
@@ -177,10 +176,10 @@ impl Oracle {
 
     /// What was ordered, as it was told last: with the report, or with an amendment up to then.
     pub(super) fn items<'o>(&'o self, report: &'o Report, until: Minute) -> &'o [(String, i64)] {
-        let events = self.events(report.order, report.accepted).into_iter();
-        let told = events
+        let events = self.events(report.order, report.accepted).into_iter().rev();
+        let mut told = events
             .filter(|(accepted, event)| *accepted <= until && !event.items.is_empty())
             .map(|(_, event)| event.items.as_slice());
-        told.last().unwrap_or(&report.items)
+        told.next().unwrap_or(&report.items)
     }
 }

@@ -69,8 +69,9 @@ impl Story {
                 }
                 if sent.counted != right {
                     let (name, proofs) = (&sent.order_id, &sent.proofs);
+                    let by = if aliases.is_empty() { "" } else { "by the alias: " };
                     wrong.push(format!(
-                        "{name} was taken for {:?}, and not for {right:?}, at {}: {proofs:?}",
+                        "{by}{name} was taken for {:?}, and not for {right:?}, at {}: {proofs:?}",
                         sent.counted, accepted
                     ));
                 }

@@ -532,14 +532,15 @@ impl Order {
         states
     }
 
-    /// Whether an event or a state is not there yet, or only under a later minute.
+    /// Whether an event or a state is not there yet, or only under a later minute, or the event only
+    /// with other content that ranks behind.
     pub fn lacks(&self, key: FactKey, fact: &Fact) -> bool {
         let known = match fact {
-            Fact::Event(_, event) => self.events.get(&event.event).map(|known| known.at),
-            Fact::State(_) => self.states.get(&key.digest).map(|known| known.at),
+            Fact::Event(_, event) => self.events.get(&event.event).map(Accepted::rank),
+            Fact::State(_) => self.states.get(&key.digest).map(Accepted::rank),
             _ => return false,
         };
-        known.is_none_or(|known| known > key.accepted)
+        known.is_none_or(|known| known > (key.accepted, key.digest))
     }
 
     pub fn event(&self, id: Digest) -> Option<&Accepted<(EventType, Event)>> {

@@ -441,3 +441,32 @@ fn fact_keys_sort_by_the_minute_of_acceptance() {
     });
     assert!(keys.is_sorted(), "{keys:?}");
 }
+
+#[test]
+fn of_two_events_with_one_id_in_one_minute_a_ledger_lacks_the_one_that_counts() {
+    let event = |amount| {
+        Fact::Event(
+            EventType::Refunded,
+            Event {
+                event: digest(1),
+                sealed: sealed(),
+                amount: Some(amount),
+                occurred_at: at("2026-11-22T08:00:00Z"),
+                undoes: None,
+                excluded: None,
+            },
+        )
+    };
+    let key = |rank| FactKey {
+        accepted: at("2026-11-22T08:00:00Z").minute(),
+        kind: FactKind::Refunded,
+        digest: digest(rank),
+    };
+    let mut order = passalong_core::fact::Order::default();
+    order.add(key(5), event(100));
+    assert!(order.lacks(key(4), &event(200)), "of one minute the smaller digest counts");
+    assert!(!order.lacks(key(5), &event(100)), "it is there");
+    assert!(!order.lacks(key(6), &event(300)), "what ranks behind counts for nothing");
+    order.add(key(4), event(200));
+    assert!(!order.lacks(key(5), &event(100)));
+}

@@ -4,7 +4,7 @@
 use futures_util::future::join_all;
 use passalong_core::alias::{Alias, AliasClaim, owner};
 use passalong_core::ids::{CustomerPseudonym, ProgramId};
-use passalong_core::time::Minute;
+use passalong_core::time::{HOUR, Minute};
 
 use crate::customers::Customer;
 use crate::keys::{AliasKey, CustomerKey, Field};
@@ -16,6 +16,8 @@ const LOOKED_AT: usize = 4;
 /// Claims on one alias that are looked at: the first in time, one of which owns it. However many
 /// choose it later, an order by it is taken in.
 const CLAIMS: usize = 1_000;
+/// A request writes a claim on an alias no later than this after it was accepted.
+pub const WRITTEN_WITHIN: i64 = HOUR;
 
 /// The claims on an alias that this location shows, the first in front.
 pub async fn claims<H: Host>(

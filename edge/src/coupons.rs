@@ -5,9 +5,10 @@
 //! waiting costs nothing.
 
 use passalong_core::fact::{Fact, FactKey, FactKind, Fulfilment, Order};
-use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
-use passalong_core::pool::{self, Draw, Place};
-use passalong_core::reward::Status;
+use passalong_core::ids::{CustomerPseudonym, Digest, OrderPseudonym};
+use passalong_core::pool::{self, Draw, Place, Upload};
+use passalong_core::report::EventType;
+use passalong_core::reward::{RewardId, Status};
 use passalong_core::status;
 use passalong_core::webhook::WebhookType;
 use passalong_core::wire::CronReport;
@@ -49,8 +50,50 @@ pub async fn queue<H: Host>(
         let place = Place { since, reward: state.id(order, advocate), advocate, order };
         cx.put(&due_put(program, name, since)).await?;
         cx.put(&place_put(program.id(), program.keys.pool(&name), &place)).await?;
+        if may_have_come_back(facts) {
+            catch_up(cx, program, program.keys.pool(&name), (place.reward, facts)).await?;
+        }
     }
     Ok(())
+}
+
+/// Whether a reward may have been taken back, or have waited, when it was its turn.
+fn may_have_come_back(facts: &Order) -> bool {
+    let brings_back =
+        |kind| matches!(kind, EventType::Restored | EventType::Amended | EventType::Disputed);
+    facts.events().iter().any(|event| brings_back(event.fact.0)) || !facts.states().is_empty()
+}
+
+/// Hands a reward the code that it had drawn and was not given, because it was taken back then. Who
+/// draws passes a reward once and does not come back to it.
+async fn catch_up<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    pool: Digest,
+    (reward, facts): (RewardId, &Order),
+) -> Result<(), StoreError> {
+    let (uploads, queue) = read_pool(cx, program, pool).await?;
+    let draws = pool::draws(&uploads, &queue, cx.now);
+    if let Some(draw) = draws.iter().find(|draw| draw.place.reward == reward) {
+        hand_over(cx, program, draw, facts.clone()).await?;
+    }
+    Ok(())
+}
+
+/// The uploads that are certain, and as much of the queue as they can serve.
+async fn read_pool<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    pool: Digest,
+) -> Result<(Vec<Upload>, Vec<Place>), StoreError> {
+    let keys = upload_keys(cx, program, pool).await?;
+    let certain: Vec<_> =
+        keys.into_iter().filter(|key| pool::is_certain(key.accepted, cx.now)).collect();
+    let uploads = read_uploads(cx, &certain).await?;
+    let uploads: Option<Vec<_>> = uploads.into_iter().collect();
+    let uploads = uploads.ok_or(StoreError::NotVisible)?;
+    let queue = places(cx, program, pool, pool::codes(&uploads).len() + 1).await?;
+    Ok((uploads, queue))
 }
 
 /// Draws from every pool whose time has come, as far as this run goes.
@@ -102,14 +145,8 @@ async fn draw<H: Host>(
         // Not visible, or not readable by this version: the pointer waits.
         return Ok(());
     };
-    let keys = upload_keys(cx, &program, due.pool).await?;
-    let certain: Vec<_> =
-        keys.into_iter().filter(|key| pool::is_certain(key.accepted, cx.now)).collect();
-    let uploads = read_uploads(cx, &certain).await?;
-    let uploads: Option<Vec<_>> = uploads.into_iter().collect();
-    let uploads = uploads.ok_or(StoreError::NotVisible)?;
+    let (uploads, queue) = read_pool(cx, &program, due.pool).await?;
     let uploaded = pool::codes(&uploads).len();
-    let queue = places(cx, &program, due.pool, uploaded + 1).await?;
     let draws = pool::draws(&uploads, &queue, cx.now);
     let mark = DrawnKey { program: due.program.clone(), pool: due.pool };
     let before = cx.get(&mark.to_string()).await?;
@@ -120,7 +157,9 @@ async fn draw<H: Host>(
         if !goes_on(cx) {
             break;
         }
-        let Ok(handed_over) = hand_over(cx, &program, draw).await else { break };
+        let Place { advocate, order, .. } = draw.place;
+        let Ok(facts) = orders::in_ledger(cx, &program, advocate, order).await else { break };
+        let Ok(handed_over) = hand_over(cx, &program, draw, facts).await else { break };
         report.drawn += u32::from(handed_over);
         after.count += 1;
     }
@@ -154,14 +193,14 @@ async fn pool_is_low<H: Host>(
 }
 
 /// Fulfils a reward with its code, if it is still to be given. A code that was drawn for what has
-/// been taken back meanwhile, or handed over by the merchant, goes to nobody.
+/// been taken back meanwhile, or handed over by the merchant, goes to nobody, unless it comes back.
 async fn hand_over<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     draw: &Draw<'_>,
+    mut facts: Order,
 ) -> Result<bool, StoreError> {
     let Place { advocate, order, reward: id, .. } = draw.place;
-    let mut facts = orders::in_ledger(cx, program, advocate, order).await?;
     let unknown = Customer::default();
     let states = status::rewards(&facts, &unknown.view(advocate, program, cx.now));
     let own = states.iter().find(|state| state.id(order, advocate) == id);

@@ -15,7 +15,7 @@ use passalong_core::seal::Sealed;
 use passalong_core::settlement::Known;
 use passalong_core::time::{DAY, HOUR, Instant, Minute, SETTLE};
 
-use crate::aliases::bury;
+use crate::aliases::{WRITTEN_WITHIN, bury};
 use crate::customers;
 use crate::keys::{CustomerKey, ErasedAliasKey, ErasedKey, Field, PersonKey};
 use crate::ledgers;
@@ -27,8 +27,6 @@ use crate::store::{Context, Entry, Host, Put, StoreError};
 
 /// An erasure is repeated so long.
 const REPEATED_DAYS: i64 = 7;
-/// A request writes a claim on an alias no later than this after it was accepted.
-const WRITTEN_WITHIN: i64 = HOUR;
 
 /// Erases a customer: the note to repeat it first, then the tombstone, then the deletes. Until when
 /// it is repeated.
@@ -204,11 +202,13 @@ async fn copies_as_friend<H: Host>(
         };
         let named: BTreeSet<Identity> =
             listed.iter().filter(same).map(|other| other.identity).collect();
+        // What was cut off and completed counts from when it was completed.
+        let latest = listed.iter().filter(same).map(|other| other.seen.accepted).max();
         let unreferred = listed
             .iter()
             .filter(|other| other.seen.ledger.0.is_none() && named.contains(&other.identity));
         let mut earlier: Vec<_> = unreferred.filter_map(Listed::purchase).collect();
-        earlier.retain(|(_, purchase)| purchase.accepted <= one.seen.accepted);
+        earlier.retain(|(_, purchase)| Some(purchase.accepted) <= latest);
         earlier.sort_by_key(|(report, purchase)| (purchase.accepted, purchase.order, *report));
         let earlier = earlier.into_iter();
         for (report, purchase) in earlier.take(PURCHASES) {

@@ -285,3 +285,27 @@ fn a_queue_longer_than_a_run_is_served_over_several_within_their_budget() {
     let codes = given(&world, decided().plus(2 * DAY), 400);
     assert_eq!((codes.len(), different(&codes)), (400, 400));
 }
+
+#[test]
+fn a_reward_that_comes_back_gets_the_coupon_that_it_had_drawn() {
+    for (gone, back) in [("cancelled", "restored"), ("disputed", "restored")] {
+        let world = ordered(2);
+        world.cron_until_done(decided());
+        // What is taken back before there are codes draws one, and is not given it.
+        let now = decided().plus(HOUR);
+        let taken = world.send(now, &event(now, "A-0", "e1", gone, None));
+        assert_eq!(taken.status, 201, "{gone}");
+        assert_eq!(world.send(now, &upload(POOL, &codes(0..2))).status, 200);
+        let now = now.plus(HOUR);
+        world.cron_until_done(now);
+        let before = given(&world, now, 2);
+        assert_eq!(before.iter().map(|(order, _)| *order).collect::<Vec<_>>(), [1], "{gone}");
+        let restored = world.send(now, &event(now, "A-0", "e2", back, None));
+        assert_eq!(restored.status, 201, "{gone}");
+        let now = now.plus(HOUR);
+        world.cron_until_done(now);
+        let after = given(&world, now, 2);
+        assert_eq!((after.len(), different(&after)), (2, 2), "{gone}: {after:?}");
+        assert!(before.iter().all(|one| after.contains(one)), "{gone}: {after:?}");
+    }
+}

@@ -147,3 +147,19 @@ fn a_claim_that_is_written_after_its_customers_erasure_is_deleted() {
     world.cron(now().plus(HOUR + 2 * MINUTE));
     assert_eq!(world.memory.keys("todo.alias"), Vec::<String>::new());
 }
+
+#[test]
+fn a_choice_that_was_cut_off_takes_no_alias_along_when_its_customer_is_erased() {
+    let world = World::new();
+    // Only the first of the two keys of a claim was written.
+    let customer = world.customer("10023");
+    let key = format!("customer/teehaus/{customer}/alias.202611020800.TEE4K7");
+    world.memory.insert(&Put { key, value: String::new(), metadata: None, ttl: None });
+    assert_eq!(world.send(now(), &choose_alias(now(), "30412", Some("TEE4K7"))).status, 200);
+    let later = sure().plus(DAY);
+    assert_eq!(world.send(later, &erase("10023")).status, 200);
+    world.cron(later.plus(HOUR));
+    assert_eq!(taken(&world), 0);
+    let credited = order(&world, later, "A-1", &json!({ "alias": "TEE4K7" })).body;
+    assert_eq!(credited["advocate"]["customer_id"], "30412", "{credited}");
+}

@@ -15,7 +15,9 @@ mod evidence;
 mod fulfilled;
 mod joined;
 mod kept;
+mod proofs;
 mod shown;
+mod standing;
 mod verdicts;
 mod whole;
 
@@ -45,6 +47,7 @@ impl Story {
             self.check_wholeness(program, &oracle);
             self.check_verdicts(program, &oracle);
             self.check_erasures(program);
+            self.check_proofs(program, &oracle);
             self.check_answers(program, &oracle);
             self.check_aliases(program);
             self.check_money(program);

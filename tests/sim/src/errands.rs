@@ -38,9 +38,9 @@ impl Story {
         let now = self.machine.instant(isolate);
         let errand = &self.errands[index];
         let of = |program: usize| &self.programs[program];
-        let as_customer = |program: usize, advocate: usize| {
+        let as_customer = |program: usize, person: usize| {
             let of = of(program);
-            let customer = &of.advocates[advocate];
+            let customer = of.people().nth(person).unwrap();
             // Who is a regular changes from time to time.
             let days = now.seconds() / 86_400;
             let segment = if days % 2 == 0 { "neu" } else { "stamm" };
@@ -67,10 +67,11 @@ impl Story {
             What::Me { program, advocate } => {
                 request("GET", "/v1/me", &as_customer(*program, *advocate), None)
             }
-            What::Claim { program, advocate } => {
+            What::Claim { program, person } => {
                 let body = errand.body.as_ref();
-                request("POST", "/v1/me/claims", &as_customer(*program, *advocate), body)
+                request("POST", "/v1/me/claims", &as_customer(*program, *person), body)
             }
+            What::Claims { program } => request("GET", "/v1/claims", &of(*program).api_key, None),
             What::Share { program, advocate } => {
                 let body = json!({ "channel": "whatsapp" });
                 request("POST", "/v1/me/shares", &as_customer(*program, *advocate), Some(&body))
@@ -84,8 +85,11 @@ impl Story {
                 let body = json!({ "reference": format!("voucher {reference}") });
                 post(*program, &format!("/v1/rewards/{id}/fulfil"), &body)
             }
-            What::Review { program, id, decision } => {
-                let body = json!({ "decision": decision, "note": "looked at" });
+            What::Review { program, id, decision, customer } => {
+                let mut body = json!({ "decision": decision, "note": "looked at" });
+                if let Some(customer) = customer {
+                    body["customer_id"] = json!(customer);
+                }
                 post(*program, &format!("/v1/rewards/{id}/review"), &body)
             }
             What::Upload(upload) => self.upload_request(*upload),

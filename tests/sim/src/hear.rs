@@ -102,11 +102,16 @@ impl Story {
                     self.see(program, &reward);
                 }
             }
-            What::Review { program, .. } => {
+            What::Review { program, customer, .. } => {
                 if status == 200 {
                     self.check_shown(program, &answer.body);
+                } else if status == 409 && customer.is_some() {
+                    // It may be too soon.
+                    self.errands[index].done = false;
+                    self.again(index);
                 }
             }
+            What::Claims { program } => self.hear_of_claims(program, &answer.body),
             What::Fulfil { program, id, .. } => {
                 if status == 200 && id.contains('.') {
                     self.see(program, &answer.body);
@@ -121,9 +126,9 @@ impl Story {
                 }
             }
             What::Upload(upload) => self.hear_upload(upload, status, &answer.body),
-            What::Claim { program, advocate } => {
+            What::Claim { program, person } => {
                 if status == 201 || status == 200 {
-                    self.check_kept_claim(program, advocate);
+                    self.check_kept_claim(program, person);
                 }
             }
             what @ (What::ChooseAlias { .. } | What::ByAlias(_)) => {

@@ -1,5 +1,6 @@
 //! `cargo xtask sim`: many histories on all cores, or one again.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::process::{Command, ExitCode};
 use std::sync::Mutex;
@@ -8,7 +9,8 @@ use std::time::Instant;
 
 use passalong_sim::{Mode, Outcome, Script, many, replay, run, shrink, tape};
 
-const USAGE: &str = "cargo xtask sim [--histories N] [--from N] [--fresh N] [--seed N] [--beyond]
+const USAGE: &str =
+    "cargo xtask sim [--histories N] [--from N] [--fresh N] [--seed N] [--beyond] [--decided]
                 [--seed N --record FILE --expect TEXT] [--replay FILE]
 
   --histories N   lives through so many histories (default 1000)
@@ -18,6 +20,7 @@ const USAGE: &str = "cargo xtask sim [--histories N] [--from N] [--fresh N] [--s
   --seed N        lives through one history again and says what went wrong
   --record FILE   writes that history down, as short as it gets while TEXT goes wrong
   --replay FILE   lives through a history that was written down
+  --decided       says in the end what was decided, and how often
   --beyond        with a store that is later than the design assumes";
 
 /// What is asked for.
@@ -29,6 +32,7 @@ struct Options {
     record: Option<String>,
     expect: String,
     replay: Option<String>,
+    decided: bool,
 }
 
 /// None where the arguments cannot be read.
@@ -41,10 +45,15 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Option<Options> {
         record: None,
         expect: String::new(),
         replay: None,
+        decided: false,
     };
     while let Some(argument) = arguments.next() {
         if argument == "--beyond" {
             options.mode = Mode::Beyond;
+            continue;
+        }
+        if argument == "--decided" {
+            options.decided = true;
             continue;
         }
         let value = arguments.next()?;
@@ -84,10 +93,10 @@ fn main() -> ExitCode {
     if let Some(file) = options.replay {
         return again(&file);
     }
-    match (options.seed, options.record) {
-        (Some(seed), Some(file)) => write_down((seed, options.mode), &file, &options.expect),
+    match (options.seed, &options.record) {
+        (Some(seed), Some(file)) => write_down((seed, options.mode), file, &options.expect),
         (Some(seed), None) => one(seed, options.mode),
-        _ => all(options.from, options.histories, options.mode),
+        _ => all(&options),
     }
 }
 
@@ -109,6 +118,12 @@ fn again(file: &str) -> ExitCode {
 fn write_down((seed, mode): (u64, Mode), file: &str, expect: &str) -> ExitCode {
     let mut script: Script = tape(seed, mode);
     expect.clone_into(&mut script.violation);
+    if expect.is_empty() {
+        return match std::fs::write(file, script.to_text()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
     let Some(short) = shrink(script) else {
         eprintln!("{expect} does not go wrong in it once it is written down");
         return ExitCode::FAILURE;
@@ -136,7 +151,9 @@ fn tell(name: &str, outcome: &Outcome) -> ExitCode {
 }
 
 /// Says now and then how far it has come, and of every history that went wrong what did first.
-fn all(from: u64, histories: u64, mode: Mode) -> ExitCode {
+fn all(options: &Options) -> ExitCode {
+    let Options { from, histories, mode, .. } = *options;
+    let decided: Mutex<BTreeMap<String, u32>> = Mutex::default();
     let zero = || AtomicU64::new(0);
     let (lived, failed, steps, breached) = (zero(), zero(), zero(), zero());
     let digest = zero();
@@ -147,6 +164,11 @@ fn all(from: u64, histories: u64, mode: Mode) -> ExitCode {
         steps.fetch_add(outcome.steps.into(), Ordering::Relaxed);
         digest.fetch_xor(outcome.digest, Ordering::Relaxed);
         breached.fetch_add(u64::from(outcome.breaches > 0), Ordering::Relaxed);
+        if let Ok(mut decided) = decided.lock() {
+            for (what, count) in outcome.decided {
+                *decided.entry(what).or_default() += count;
+            }
+        }
         if let Some(first) = outcome.violations.first() {
             failed.fetch_add(1, Ordering::Relaxed);
             println!("seed {}: {first}", outcome.seed);
@@ -166,6 +188,10 @@ fn all(from: u64, histories: u64, mode: Mode) -> ExitCode {
         "{histories} histories, {steps} steps, {failed} failed, {seconds} s, digest {:016x}",
         digest.into_inner()
     );
+    let decided = decided.into_inner().unwrap_or_default();
+    for (what, count) in decided.iter().filter(|_| options.decided) {
+        println!("  {what}: {count}");
+    }
     let mut failures = failures.into_inner().unwrap_or_default();
     failures.sort_unstable();
     for seed in failures {

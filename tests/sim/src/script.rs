@@ -132,6 +132,8 @@ pub enum Act {
     Review {
         id: String,
         decision: String,
+        #[serde(default, skip_serializing_if = "is_default")]
+        customer: Option<String>,
     },
     Owed {
         advocate: usize,
@@ -153,6 +155,9 @@ pub enum Act {
     Share {
         advocate: usize,
     },
+    /// The merchant reads the missing referrals that were found.
+    Claims,
+    /// A customer misses an order: an advocate or, counted on, a friend.
     Claim {
         advocate: usize,
         body: Value,

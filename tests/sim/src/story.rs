@@ -25,7 +25,9 @@ use crate::coupons;
 use crate::kv::{Kv, Staleness};
 use crate::machine::{Faults, ISOLATES, LOCATIONS, Machine, Next, TaskId};
 use crate::oracle;
+use crate::oracle::Counted;
 use crate::place::Place;
+use crate::proofs::Said;
 use crate::random::Random;
 use crate::requests::{identity_token, request};
 use crate::script::{Act, Moment, Step};
@@ -69,6 +71,11 @@ impl Program {
         }
     }
 
+    /// All customers: the advocates in front.
+    pub fn people(&self) -> impl Iterator<Item = &String> {
+        self.advocates.iter().chain(&self.friends)
+    }
+
     pub fn pseudonym(&self, customer: &str) -> CustomerPseudonym {
         self.keys.customer(&customer.parse().unwrap())
     }
@@ -93,8 +100,14 @@ pub struct SentReport {
     pub order_id: String,
     pub order: OrderPseudonym,
     pub report: oracle::Report,
-    /// Its digest if it proves nothing, where that depends on the terms.
-    pub unproven: Option<Digest>,
+    /// In the order in which they are tried.
+    pub proofs: Vec<Said>,
+    /// Which of them this one is taken for.
+    pub counted: Counted,
+    /// The number of the report as it is sent: what else it may be taken for stands behind it.
+    pub of: usize,
+    /// The digests of all that it may be taken for.
+    pub readings: Vec<Digest>,
     pub sent: bool,
     pub acked: Option<Rc<Value>>,
 }
@@ -106,9 +119,15 @@ pub struct SentEvent {
     /// The pseudonym of its id.
     pub event: Digest,
     pub digest: Digest,
+    /// Its id.
+    pub name: String,
     pub kind: EventType,
     pub amount: i64,
     pub occurred_at: Instant,
+    /// Of a restoration: the pseudonym of the event that it names.
+    pub undoes: Option<Digest>,
+    /// Category and amount of what is ordered now.
+    pub items: Vec<(String, i64)>,
     pub sent: bool,
     /// Acknowledged then; whether its order was known.
     pub acked: Option<(u64, bool)>,
@@ -124,7 +143,7 @@ pub(crate) enum What {
     Rewards { program: usize },
     Read { program: usize, order_id: String },
     Fulfil { program: usize, id: String, reference: u64 },
-    Review { program: usize, id: String, decision: &'static str },
+    Review { program: usize, id: String, decision: &'static str, customer: Option<String> },
     Owed { program: usize, advocate: usize },
     Upload(usize),
     Pool { program: usize, pool: &'static str },
@@ -132,7 +151,8 @@ pub(crate) enum What {
     Terms { program: usize, terms: Value },
     Codes { program: usize },
     Share { program: usize, advocate: usize },
-    Claim { program: usize, advocate: usize },
+    Claim { program: usize, person: usize },
+    Claims { program: usize },
     ChooseAlias { program: usize, advocate: usize, alias: Option<&'static str> },
     ByAlias(usize),
 }

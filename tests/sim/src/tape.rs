@@ -4,6 +4,7 @@ use passalong_core::click_token::ClickToken;
 use passalong_core::time::Instant;
 use serde_json::{Value, json};
 
+use crate::aliases::{CAMPAIGNS, WORDS};
 use crate::coupons::POOLS;
 use crate::script::{Act, Moment, Proof, Step};
 use crate::story::{Program, Story, What};
@@ -49,8 +50,8 @@ impl Story {
             What::Rewards { program } => (program, Act::Rewards),
             What::Read { program, order_id } => (program, Act::Read { order: order_id }),
             What::Fulfil { program, id, reference } => (program, Act::Fulfil { id, reference }),
-            What::Review { program, id, decision } => {
-                (program, Act::Review { id, decision: decision.to_owned() })
+            What::Review { program, id, decision, customer } => {
+                (program, Act::Review { id, decision: decision.to_owned(), customer })
             }
             What::Owed { program, advocate } => (program, Act::Owed { advocate }),
             What::Pool { program, pool } => (program, Act::Pool { pool: pool.to_owned() }),
@@ -58,7 +59,10 @@ impl Story {
             What::Terms { program, terms } => (program, Act::Terms { terms }),
             What::Codes { program } => (program, Act::Codes),
             What::Share { program, advocate } => (program, Act::Share { advocate }),
-            What::Claim { program, advocate } => (program, Act::Claim { advocate, body: body() }),
+            What::Claim { program, person } => {
+                (program, Act::Claim { advocate: person, body: body() })
+            }
+            What::Claims { program } => (program, Act::Claims),
             What::ChooseAlias { program, advocate, alias } => {
                 (program, Act::ChooseAlias { advocate, alias: alias.map(str::to_owned) })
             }
@@ -72,12 +76,8 @@ impl Story {
             Act::Report { by, mut body } => {
                 let of = &self.programs[program];
                 give_proof(of, &by, &mut body);
-                let advocate = match by {
-                    Proof::Nothing => None,
-                    Proof::Code(advocate) | Proof::Click(advocate, ..) => Some(advocate),
-                };
                 let order = body["order_id"].as_str().unwrap().to_owned();
-                let index = self.keep_report(program, &order, &body, advocate.as_deref());
+                let index = self.keep_report(program, &order, &body);
                 return (What::Report(index), Some(body));
             }
             Act::Event { order, body } => {
@@ -89,7 +89,7 @@ impl Story {
                 return (What::ByAlias(index), Some(body));
             }
             Act::Claim { advocate, body } => {
-                return (What::Claim { program, advocate }, Some(body));
+                return (What::Claim { program, person: advocate }, Some(body));
             }
             Act::Upload { pool, codes } => {
                 What::Upload(self.keep_upload(program, known(&pool), codes))
@@ -99,9 +99,10 @@ impl Story {
             Act::Rewards => What::Rewards { program },
             Act::Read { order } => What::Read { program, order_id: order },
             Act::Fulfil { id, reference } => What::Fulfil { program, id, reference },
-            Act::Review { id, decision } => {
+            Act::Claims => What::Claims { program },
+            Act::Review { id, decision, customer } => {
                 let decision = if decision == "approve" { "approve" } else { "decline" };
-                What::Review { program, id, decision }
+                What::Review { program, id, decision, customer }
             }
             Act::Owed { advocate } => What::Owed { program, advocate },
             Act::Pool { pool } => What::Pool { program, pool: known(&pool) },
@@ -110,7 +111,7 @@ impl Story {
             Act::Codes => What::Codes { program },
             Act::Share { advocate } => What::Share { program, advocate },
             Act::ChooseAlias { advocate, alias } => {
-                let mut words = crate::aliases::WORDS.into_iter();
+                let mut words = WORDS.into_iter().chain(CAMPAIGNS);
                 let alias = alias.map(|alias| words.find(|word| *word == alias).unwrap());
                 What::ChooseAlias { program, advocate, alias }
             }
@@ -127,8 +128,10 @@ fn known(pool: &str) -> &'static str {
 fn take_proof(of: &Program, body: &mut Value) -> Proof {
     let fields = body.as_object_mut().unwrap();
     let named = |pseudonym| of.advocates.iter().find(|name| of.pseudonym(name) == pseudonym);
-    if let Some(token) = fields.get("token").and_then(Value::as_str) {
-        let click = passalong_core::click_token::verify(&of.keys, token).unwrap();
+    let token = fields.get("token").and_then(Value::as_str);
+    if let Some(click) =
+        token.and_then(|token| passalong_core::click_token::verify(&of.keys, token).ok())
+    {
         let advocate = named(click.customer).unwrap().clone();
         fields.remove("token");
         return Proof::Click(advocate, click.at.seconds(), u32::from_be_bytes(click.nonce));

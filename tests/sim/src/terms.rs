@@ -20,7 +20,8 @@ pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
         json!({ "count": 1, "amount": null, "per": "year" }),
     ]);
     if random.permille(250) {
-        return of_preset(random, id, &hold);
+        let terms = of_preset(random, id, &hold);
+        return with_words(random, terms);
     }
     // Nothing may come after the end of a cap.
     let ends = cap["count"].as_u64().filter(|_| cap["per"] == "total").unwrap_or(u64::MAX);
@@ -77,7 +78,7 @@ pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
         json!({ "orders_per_click": 1 }),
         json!({ "orders_per_click": 1 }),
     ]);
-    json!({
+    let terms = json!({
         "id": id, "preset": "20-10", "name": "Teehaus Nord",
         "landing_url": "https://shop.example/willkommen", "hold": hold,
         "coupon": { "code": "FREUND10" },
@@ -89,7 +90,21 @@ pub(crate) fn terms(random: &mut Random, id: &str) -> Value {
         "review": review,
         "excluded": { "categories": random.pick(&[json!([]), json!([]), json!(["medizin"])]) },
         "yearly_ceiling": random.pick(&[Value::Null, Value::Null, json!(3_000)]),
-    })
+    });
+    with_words(random, terms)
+}
+
+/// Some shops take words for themselves that customers like as well: for campaigns, and for coupons
+/// that stand for somebody.
+fn with_words(random: &mut Random, mut terms: Value) -> Value {
+    if random.permille(200) {
+        terms["reserved"] = json!([random.pick(&["KANNE", "tasse"])]);
+    }
+    if random.permille(200) {
+        let customer = random.pick(&["anna0", "anna1", "anna2"]);
+        terms["coupons"] = json!([{ "code": "HAFEN", "customer_id": customer }]);
+    }
+    terms
 }
 
 /// The terms of a preset, with a hold that ends within the history.

@@ -24,8 +24,29 @@ fn lived(seeds: u64, mode: Mode) -> (Vec<Outcome>, BTreeMap<String, u32>) {
     found.into_inner().unwrap()
 }
 
-const DECISIONS: [&str; 36] = [
+const DECISIONS: [&str; 57] = [
     "joined Bound",
+    "joined Hand",
+    "review claimed_by_hand",
+    "admitted first",
+    "admitted again",
+    "admitted old",
+    "event restored",
+    "event amended",
+    "event disputed",
+    "event confirmed",
+    "at rest approved",
+    "at rest reversed",
+    "at rest disputed",
+    "at rest shrunk",
+    "proven by token",
+    "proven by code",
+    "proven by alias",
+    "proven by coupon",
+    "proven after a bad proof",
+    "refused clicked_later",
+    "refused no_referral",
+    "alias refused",
     "value credit",
     "value points",
     "value gift",

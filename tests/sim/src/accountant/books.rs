@@ -213,7 +213,12 @@ impl Books {
                 let begun = asked.answer().map(|answer| &answer["program"]);
                 let at = begun.and_then(|program| time(program, "valid_from"));
                 if let (Some(program), Some(at)) = (begun, at) {
-                    self.terms.push(Terms::read(program, at, at));
+                    // Whom a coupon names is said by whoever lists it.
+                    let mut program = program.clone();
+                    if let Some(coupons) = asked.body.get("coupons") {
+                        program["coupons"] = coupons.clone();
+                    }
+                    self.terms.push(Terms::read(&program, at, at));
                 }
             }
             ("PUT", ["v1", "program"]) if asked.may_stand() => self.change(asked),

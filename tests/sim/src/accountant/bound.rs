@@ -84,8 +84,12 @@ fn grants(order: Order<'_>, terms: &Terms, reward: &Reward) -> Result<(), String
         return Err(reason);
     }
     if reward.milestone.is_none() && reward.owed() > 0 {
-        let until = if reward.at_rest { NEVER } else { order.settles_earliest() };
-        if order.is_gone(until) {
+        let (from, until) = if reward.at_rest {
+            (NEVER, NEVER)
+        } else {
+            (order.settles_earliest(), order.settles_latest())
+        };
+        if order.is_gone(from, until) {
             return Err("nothing is left of the order".to_owned());
         }
         if let Some(reason) = order.waits().filter(|_| !order.may_be_approved()) {
@@ -124,7 +128,7 @@ impl Reading<'_> {
         if let Some(reason) = not_first {
             return Some(Err(reason));
         }
-        let base = self.base(order.settles_earliest());
+        let base = self.base(order.left_then());
         if reward.milestone.is_none() && report.kind == "purchase" && base < rule.minimum.max(1) {
             return Some(Err(format!("the order is worth {base}, and not {}", rule.minimum)));
         }
@@ -136,9 +140,9 @@ impl Reading<'_> {
         Some(Ok(()))
     }
 
-    /// What counts of the order's amount, of what had happened until then, at most.
-    fn base(&self, until: i64) -> i64 {
-        (self.order.left(until) - self.order.excluded(self.terms)).max(0)
+    /// What counts of what is left of the order, at most.
+    fn base(&self, left: i64) -> i64 {
+        (left - self.order.excluded(self.terms)).max(0)
     }
 
     /// The most a value of the rule comes to now, and came to at its settlement.
@@ -146,10 +150,10 @@ impl Reading<'_> {
         if value["kind"] == "percent_of_order" {
             let same = reward.value["kind"] == "credit";
             let rate = number(value, "basis_points")?;
-            let share = |until: i64| (rate * self.base(until) + 5_000) / 10_000;
-            let then = self.order.settles_earliest();
-            let until = if reward.at_rest { NEVER } else { then };
-            return same.then(|| (share(until), share(then)));
+            let share = |left: i64| (rate * self.base(left) + 5_000) / 10_000;
+            let (then, now) = (self.order.left_then(), self.order.left_now());
+            let now = if reward.at_rest { now } else { then };
+            return same.then(|| (share(now), share(then)));
         }
         let same = ["kind", "basis_points", "label", "currency", "to"];
         // A rule need not say its currency.

@@ -59,71 +59,76 @@ impl<'b> Order<'b> {
         self.terms().iter().map(end).max().unwrap_or(NEVER).min(NEVER)
     }
 
-    /// The reversals that stand for sure, of those accepted until then, less what may have been
-    /// undone by as many restorations as there may be: as few as can be.
-    fn reversals(&self, until: i64) -> Vec<&'b Event> {
-        let settled = self.settles_latest();
+    /// The reversals that surely stood at a time between two, less as many as may have been restored
+    /// by then: as few as can be.
+    fn reversals(&self, from: i64, until: i64) -> Vec<&'b Event> {
         let is_counted = |event: &&Event| {
-            event.is_reversal() && self.is_sure(event) && event.tries.latest <= until
+            event.is_reversal() && self.is_sure(event) && event.tries.latest <= from
         };
         let mut left: Vec<&Event> = self.events().filter(is_counted).collect();
-        let restored = || self.events().filter(|event| event.kind == "restored");
+        let restored = || {
+            let restored = self.events().filter(|event| event.kind == "restored");
+            restored.filter(|event| event.tries.earliest <= until)
+        };
         for event in restored() {
-            left.retain(|other| {
-                event.undoes.as_ref() != Some(&other.id) || !undoes(event, other, settled)
-            });
+            left.retain(|other| event.undoes.as_ref() != Some(&other.id));
         }
         // What undoes the last of them may undo any: the dearest are taken first.
         left.sort_by_key(|event| (event.undoes_all(), event.amount));
-        for event in restored().filter(|event| event.undoes.is_none()) {
-            let dearest = left.iter().rposition(|reversal| undoes(event, reversal, settled));
-            if let Some(dearest) = dearest {
-                left.remove(dearest);
-            }
+        for _ in restored().filter(|event| event.undoes.is_none()) {
+            left.pop();
         }
         left
     }
 
-    /// The most it may be worth, whatever was given back: what the last amendment said, or one that
-    /// may be the last, and after its settlement never more than before.
-    pub fn most_amount(&self) -> i64 {
-        let settled = self.settles_latest();
-        let amended = || self.events().filter(|event| event.kind == "amended");
-        let is_named =
-            |event: &Event| self.events().any(|other| other.undoes.as_ref() == Some(&event.id));
-        let sure = || amended().filter(|event| self.is_sure(event) && !is_named(event));
-        let in_time = || sure().filter(|event| event.tries.latest < settled);
+    /// The most that the last amendment may have said at a time between two, or what was reported
+    /// where none surely had come.
+    fn worth(&self, from: i64, until: i64) -> i64 {
+        let amendments = || self.events().filter(|event| event.kind == "amended");
+        let in_time =
+            || amendments().filter(|event| self.is_sure(event) && event.tries.latest <= from);
         let is_over =
             |event: &&Event| in_time().any(|other| other.tries.earliest > event.tries.latest);
         let may_be_last =
-            amended().filter(|event| event.tries.earliest <= settled && !is_over(event));
+            amendments().filter(|event| event.tries.earliest <= until && !is_over(event));
         let reported = self.report.amount.filter(|_| in_time().next().is_none());
-        let most = may_be_last.map(|event| event.amount).chain(reported).max().unwrap_or(0);
-        let after = sure().filter(|event| event.tries.earliest > settled);
-        after.map(|event| event.amount).fold(most, i64::min)
+        may_be_last.map(|event| event.amount).chain(reported).max().unwrap_or(0)
     }
 
-    /// The most that can be left, counting what surely happened until then. Of what has no amount
-    /// there is all or nothing.
-    pub fn left(&self, until: i64) -> i64 {
-        let reversals = self.reversals(until);
+    /// The most that was left at a time between two. Of what has no amount there is all or nothing.
+    fn left_between(&self, from: i64, until: i64) -> i64 {
+        let reversals = self.reversals(from, until);
         if reversals.iter().any(|event| event.undoes_all()) {
             return 0;
         }
-        let whole = match self.report.amount {
-            None => return 1,
-            Some(_) => self.most_amount(),
-        };
         let back: i64 = reversals.iter().map(|event| event.amount).sum();
-        (whole - back).max(0)
+        let is_sum = self.report.amount.is_some();
+        if is_sum { (self.worth(from, until) - back).max(0) } else { 1 }
     }
 
-    /// Whether nothing is left, for sure, of what had happened until then.
-    pub fn is_gone(&self, until: i64) -> bool {
+    /// The most that was left at the settlement.
+    pub fn left_then(&self) -> i64 {
+        self.left_between(self.settles_earliest(), self.settles_latest())
+    }
+
+    /// The most that can be left to take a share of: never more than at the settlement, nor than at
+    /// any time since at which something was left. What was wholly taken back, and was taken up again
+    /// since, is worth the least that it was before.
+    pub fn left_now(&self) -> i64 {
+        let settled = self.settles_latest();
+        let takes = self.events().filter(|event| event.is_reversal() || event.kind == "amended");
+        let later = takes.filter(|event| self.is_sure(event) && event.tries.earliest > settled);
+        let times = later.map(|event| event.tries.latest).chain([NEVER]);
+        let left = times.map(|time| self.left_between(time, time)).filter(|left| *left > 0);
+        left.fold(self.left_then(), i64::min)
+    }
+
+    /// Whether nothing is left, for sure, at any time between two.
+    pub fn is_gone(&self, from: i64, until: i64) -> bool {
         let is_worth_something =
             self.report.kind == "purchase" || self.report.amount.unwrap_or(0) > 0;
-        is_worth_something && self.left(until) == 0
-            || self.reversals(until).iter().any(|event| event.undoes_all())
+        is_worth_something && self.left_between(from, until) == 0
+            || self.reversals(from, until).iter().any(|event| event.undoes_all())
     }
 
     /// Whether something is surely left: nothing can have been taken at any time.
@@ -157,13 +162,4 @@ impl<'b> Order<'b> {
         let paid = !self.report.from_browser || has("confirmed");
         (!paid).then_some("it is unpaid")
     }
-}
-
-/// Whether a restoration can undo a reversal. After the settlement what was paid back in part stays
-/// taken, unless both were said in the same breath.
-fn undoes(restored: &Event, reversal: &Event, settled: i64) -> bool {
-    let at_once = restored.tries.earliest <= reversal.tries.latest.saturating_add(2 * MINUTE);
-    reversal.undoes_all()
-        || at_once
-        || restored.tries.earliest <= settled && reversal.tries.earliest <= settled
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::books::{Books, Report};
+use super::books::{Books, NEVER, Report};
 use super::order::Order;
 use super::terms::Terms;
 use super::wire::{of_code, of_token, typed};
@@ -136,7 +136,11 @@ impl Order<'_> {
     /// Whether the merchant may have approved something of this order.
     pub fn may_be_approved(&self) -> bool {
         let is_here = |id: &String| {
-            let mut seen = self.books.seen.iter().filter(|reward| reward["id"] == id.as_str());
+            // What was promised when the order was reported does not name it.
+            let is_told = |reward: &&serde_json::Value| {
+                reward["id"] == id.as_str() && reward["order_id"].is_string()
+            };
+            let mut seen = self.books.seen.iter().filter(is_told);
             seen.next().is_none_or(|reward| reward["order_id"] == self.id)
         };
         self.books.approved.iter().any(is_here)
@@ -157,7 +161,7 @@ impl Order<'_> {
             && age <= terms.bound_days * DAY
             && earlier.tries.earliest <= own.tries.latest
             // What was let in by its verdict binds for good.
-            && !other.is_gone(self.settles_earliest().min(other.settles_earliest()))
+            && !other.is_gone(self.settles_earliest().min(other.settles_earliest()), NEVER)
             && (same || by_hint())
     }
 
@@ -183,9 +187,11 @@ impl Order<'_> {
         seen.insert(self.id.to_owned());
         let mut others = self.others().filter(|other| {
             other.report.kind == "purchase"
-                && other.report.tries.earliest <= self.report.tries.latest
+                // What is approved as a missing referral counts from then.
+                && (other.report.tries.earliest <= self.report.tries.latest
+                    || self.may_be_approved())
                 && other.report.overlaps(self.report)
-                && !other.is_gone(other.settles_earliest())
+                && !other.is_gone(other.settles_earliest(), other.settles_latest())
         });
         others.any(|other| {
             if seen.contains(other.id) {

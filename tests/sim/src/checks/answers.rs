@@ -63,7 +63,7 @@ impl Story {
             };
             // Beyond the bound, two tries of one report may have been answered from two views.
             let first = oracle.reports[&sent.order].first().filter(|_| self.mode == Mode::Inside);
-            if first.is_none_or(|first| first.digest != sent.report.digest) {
+            if first.is_none_or(|first| !sent.readings.contains(&first.digest)) {
                 continue;
             }
             let told = &heard[place].1;
@@ -88,6 +88,7 @@ impl Story {
             }
         }
         self.check_fulfilled(program, &orders, &heard);
+        self.check_standing(oracle, &orders, &heard);
     }
 
     /// Two locations were asked the same.

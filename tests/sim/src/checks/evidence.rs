@@ -9,7 +9,8 @@ use passalong_core::program::Program;
 use passalong_core::reward::ConversionKind;
 use passalong_core::time::{Instant, Minute, Moment};
 use passalong_edge::keys::{
-    CustomerKey, DecisionKey, EventKey, Field, LedgerKey, OrderKey, PersonKey, Saved, TermsKey,
+    AliasKey, CustomerKey, DecisionKey, EventKey, Field, LedgerKey, OrderKey, PersonKey, Saved,
+    TermsKey,
 };
 use passalong_edge::metadata::{Hints, Person, Segment};
 
@@ -49,7 +50,7 @@ impl Story {
                 continue;
             };
             let sent = &self.reports[*index];
-            if !sent.sent || sent.order != key.order {
+            if !self.reports[sent.of].sent || sent.order != key.order {
                 unknown.push(format!("nobody sent the report {key}"));
             }
             let slot = (key.order, key.fact.digest);
@@ -72,16 +73,25 @@ impl Story {
             let sent = &self.events[*index];
             let event = Event {
                 accepted: key.fact.accepted,
+                id: sent.event,
                 digest: key.fact.digest,
                 kind: sent.kind,
                 amount: sent.amount,
                 occurred_at: sent.occurred_at,
+                undoes: sent.undoes,
+                items: sent.items.clone(),
             };
-            let slot =
-                oracle.events.entry(key.order).or_default().entry(sent.event).or_insert(event);
+            *self.decided.entry(format!("event {}", sent.kind)).or_default() += 1;
+            let known = oracle.events.entry(key.order).or_default();
+            let slot = known.entry(sent.event).or_insert_with(|| event.clone());
             if (event.accepted, event.digest) < (slot.accepted, slot.digest) {
                 *slot = event;
             }
+        }
+        for (key, _) in kv.ever(&AliasKey::prefix(&[&id])) {
+            let AliasKey { alias, claim, .. } = key.parse().unwrap();
+            let claims = oracle.aliases.entry(alias.to_string()).or_default();
+            claims.insert((claim.at, claim.customer));
         }
         let mut erased: BTreeMap<CustomerPseudonym, Minute> = BTreeMap::new();
         for (key, _) in kv.ever(&CustomerKey::prefix(&[&id])) {
@@ -136,7 +146,8 @@ impl Story {
                 let what = Identity::Hint(hint);
                 let known = oracle.known.entry(key.customer).or_default();
                 known.push(Kept { since, what, gone, erased });
-                oracle.confirmed.entry(key.customer).or_default().push((since, what));
+                let confirmed = oracle.confirmed.entry(key.customer).or_default();
+                confirmed.push(Kept { since, what, gone, erased });
             }
         }
         for (text, put) in kv.ever(&LedgerKey::prefix(&[&id])) {
@@ -162,6 +173,11 @@ impl Story {
             let Some(Fact::Reviewed(review)) = fact(&key, put) else { continue };
             let (at, digest) = (key.fact.accepted, key.fact.digest);
             if review.milestone.is_none() {
+                if review.approved {
+                    let last = (key.order, key.customer, review.role);
+                    let last = oracle.approvals.entry(last).or_insert(at);
+                    *last = at.max(*last);
+                }
                 let slot = (key.order, key.customer, review.role);
                 let first = oracle.reviews.entry(slot).or_insert((at, digest, review.approved));
                 *first = (*first).min((at, digest, review.approved));
@@ -172,7 +188,8 @@ impl Story {
             self.violate(text);
         }
         let (joined, decided) = self.joined(program);
-        self.check_joined(program, &mut oracle, &joined, &decided);
+        oracle.decisions = decided;
+        self.check_joined(program, &mut oracle, &joined);
         oracle
     }
 

@@ -27,11 +27,20 @@ impl Story {
                 changed.push(format!("{name}: a fulfilled reward is gone"));
                 continue;
             };
-            let same = answers.iter().any(|answer| {
-                answer["value"] == reward["value"] && answer["reference"] == reward["reference"]
+            // Two who handed it over at once are told of each other later.
+            let again = reward["overpaid"].as_array().cloned().unwrap_or_default();
+            let same = answers.iter().all(|answer| {
+                let mut paid = again.iter().chain([&reward]);
+                paid.any(|paid| {
+                    answer["value"] == paid["value"] && answer["reference"] == paid["reference"]
+                })
             });
             let ended = reward["status"] == "expired"
-                && answers.iter().any(|answer| answer["until"] == reward["since"]);
+                && answers.iter().any(|answer| {
+                    // Whoever asked again after the end was told of it.
+                    let name = if answer["status"] == "expired" { "since" } else { "until" };
+                    answer[name] == reward["since"]
+                });
             if !(reward["status"] == "fulfilled" || ended) || !same {
                 changed.push(format!("{name}: fulfilled as {answers:?}, and now {reward}"));
             }

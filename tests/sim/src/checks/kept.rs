@@ -14,8 +14,7 @@ impl Story {
         let is_it = |key: &str, _: &_| {
             let Ok(key) = key.parse::<OrderKey>() else { return false };
             let in_time = accepted.is_none_or(|accepted| key.fact.accepted <= accepted);
-            let digests = [Some(sent.report.digest), sent.unproven];
-            digests.contains(&Some(key.fact.digest)) && in_time
+            sent.readings.contains(&key.fact.digest) && in_time
         };
         let kept = self.machine.kv.borrow().committed(&prefix, self.now(), is_it);
         if !kept {
@@ -44,9 +43,9 @@ impl Story {
     }
 
     /// A claim that was acknowledged is there.
-    pub fn check_kept_claim(&mut self, program: usize, advocate: usize) {
+    pub fn check_kept_claim(&mut self, program: usize, person: usize) {
         let of = &self.programs[program];
-        let customer = of.pseudonym(&of.advocates[advocate]);
+        let customer = of.pseudonym(of.people().nth(person).unwrap());
         let prefix = MissingKey::prefix(&[of.keys.program()]);
         let kept = self.machine.kv.borrow().committed(&prefix, self.now(), |key, _| {
             key.parse::<MissingKey>().unwrap().filed.customer == customer

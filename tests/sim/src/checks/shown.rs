@@ -44,7 +44,7 @@ impl Story {
                     verdict.rewards.iter().find(is_it).is_some_and(|one| one.value.is_some())
                 })
             };
-            if !of.advocates.iter().any(stands) {
+            if !of.people().any(stands) {
                 self.violate(format!("{status} without a verdict: {reward}"));
             }
         }
@@ -64,6 +64,12 @@ impl Story {
             let long_ago = event.acked.is_some_and(|(at, known)| known && at + bound < now);
             event.program == program && event.order == order && whole && long_ago
         });
+        // What may have been restored since is weighed at rest.
+        let restored = self.events.iter().any(|event| {
+            let is_it = event.program == program && event.order == order && event.sent;
+            is_it && event.kind == EventType::Restored
+        });
+        let undone = undone && !restored;
         // What the cron has put into a ledger is followed there by the cron: what is on its list has
         // not come there yet.
         let is_listed = self.reports.iter().any(|sent| {

@@ -17,7 +17,7 @@ impl Story {
         let of = &self.programs[program];
         let id = of.keys.program().clone();
         let advocates: Vec<(String, CustomerPseudonym)> =
-            of.advocates.iter().map(|name| (name.clone(), of.pseudonym(name))).collect();
+            of.people().map(|name| (name.clone(), of.pseudonym(name))).collect();
         let mut wrong = Vec::new();
         let admissions = oracle.admissions();
         let mut holders: BTreeMap<Identity, BTreeSet<CustomerPseudonym>> = BTreeMap::new();
@@ -52,6 +52,9 @@ impl Story {
                     wrong.push(format!("the verdict under {key} cannot be read: {json}"));
                     continue;
                 };
+                if let Some(admitted) = verdict.admitted {
+                    *self.decided.entry(format!("admitted {admitted:?}")).or_default() += 1;
+                }
                 for said in verdict.rewards.iter().flat_map(words) {
                     *self.decided.entry(said).or_default() += 1;
                 }

@@ -68,7 +68,12 @@ impl Story {
                 if is_report && same.next().is_none() {
                     broken.push(format!("half an order: {key}"));
                 }
-                if !is_report {
+                // An order that came here by an approval that does not stand is refused whatever
+                // happens to it.
+                let is_theirs = !oracle.also.iter().any(|report| {
+                    report.order == key.order && report.advocate == Some(key.customer)
+                });
+                if !is_report || !is_theirs {
                     continue;
                 }
                 let happened: BTreeSet<Digest> = oracle

@@ -8,7 +8,7 @@ use passalong_edge::keys::{DueKey, LedgerKey};
 use serde_json::Value;
 
 use super::{LATITUDE, fact};
-use crate::story::{SECOND, Story};
+use crate::story::{Mode, SECOND, Story};
 
 /// Where the pointers to orders are.
 const DUE: &str = "todo.order/";
@@ -62,7 +62,13 @@ impl Story {
                 EventType::Cancelled | EventType::Withdrawn | EventType::Chargeback
             );
             let long_ago = event.acked.is_some_and(|(at, known)| known && at + bound < now);
-            event.program == program && event.order == order && whole && long_ago
+            // Of two that have one id the one accepted first counts.
+            let is_alone = self.events.iter().all(|other| {
+                (other.program, other.event) != (program, event.event)
+                    || other.digest == event.digest
+            });
+            let is_it = event.program == program && event.order == order;
+            is_it && whole && long_ago && is_alone
         });
         // What may have been restored since is weighed at rest.
         let restored = self.events.iter().any(|event| {
@@ -80,13 +86,15 @@ impl Story {
         }
     }
 
-    /// Whether the cron should have looked at an order by now.
+    /// Whether the cron should have looked at an order by now; or, where the store is later than the
+    /// design assumes, whether it ever will: it comes back for an event a day later.
     fn is_on_the_list(&self, order: OrderPseudonym) -> bool {
         let now = self.now();
         let kv = self.machine.kv.borrow();
         let is_due = |key: &str| {
             let key: DueKey = key.parse().unwrap();
-            key.order == order && u64::try_from(key.at.start().seconds()).unwrap() * SECOND <= now
+            let at = u64::try_from(key.at.start().seconds()).unwrap() * SECOND;
+            key.order == order && (at <= now || self.mode == Mode::Beyond)
         };
         kv.standing(DUE, now).any(|(key, _)| is_due(key))
     }

@@ -8,7 +8,7 @@ use passalong_core::seal::Sealed;
 use passalong_edge::keys::{Ledger, LedgerKey, LogKey, PersonKey};
 
 use crate::oracle::Oracle;
-use crate::story::Story;
+use crate::story::{Mode, Story};
 
 impl Story {
     /// Every order that stands does so wholly: in its ledger, under all claims, in the list. And
@@ -64,8 +64,9 @@ impl Story {
                 let key: LedgerKey = key.parse().unwrap();
                 let is_report = key.fact.kind == FactKind::Conversion;
                 let reports = oracle.reports.get(&key.order).into_iter().flatten();
-                let mut same = reports.filter(|report| report.digest == key.fact.digest);
-                if is_report && same.next().is_none() {
+                let same = reports.filter(|report| report.digest == key.fact.digest);
+                let owners: Vec<_> = same.map(|report| report.advocate).collect();
+                if is_report && owners.is_empty() {
                     broken.push(format!("half an order: {key}"));
                 }
                 // An order that came here by an approval that does not stand is refused whatever
@@ -73,6 +74,10 @@ impl Story {
                 let is_theirs = !oracle.also.iter().any(|report| {
                     report.order == key.order && report.advocate == Some(key.customer)
                 });
+                // What two runs gave to two advocates, because the store was too late, is one's: the
+                // other's is followed no more, and somebody was told.
+                let was_told = self.mode == Mode::Beyond && self.breaches() > 0;
+                let is_theirs = is_theirs && (owners.contains(&Some(key.customer)) || !was_told);
                 if !is_report || !is_theirs {
                     continue;
                 }

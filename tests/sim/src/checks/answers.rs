@@ -74,10 +74,13 @@ impl Story {
                         sent.order_id, acked[name], told[name]
                     );
                     // What two locations accepted at once was answered twice, each as it knew who
-                    // else claims the friend and who the advocate is.
+                    // else claims the friend, who the advocate is, and what the person bought before.
                     let seen = |answer: &Value| {
                         let reason = answer["reason"].as_str();
-                        matches!(reason, Some("friend_already_referred" | "self_referral"))
+                        matches!(
+                            reason,
+                            Some("friend_already_referred" | "self_referral" | "existing_customer")
+                        )
                     };
                     // What brought no proof has come to somebody since.
                     let joined = oracle.reports[&sent.order][0].joined.is_some();

@@ -77,13 +77,25 @@ impl Story {
         });
         let undone = undone && !restored;
         // What the cron has put into a ledger is followed there by the cron: what is on its list has
-        // not come there yet.
+        // not come there yet, and what came just now is not seen everywhere.
         let is_listed = self.reports.iter().any(|sent| {
             sent.program == program && sent.order == order && sent.report.advocate.is_none()
-        }) && self.is_on_the_list(order);
+        }) && (self.is_on_the_list(order)
+            || self.came_since(program, order, now - bound));
         if undone && is_alone && !is_listed && matches!(status.as_str(), "pending" | "approved") {
             self.violate(format!("undone, and still {status}: {reward}"));
         }
+    }
+
+    /// Whether something came into a ledger of an order since then.
+    fn came_since(&self, program: usize, order: OrderPseudonym, since: u64) -> bool {
+        let of = &self.programs[program];
+        let kv = self.machine.kv.borrow();
+        let mut people = of.advocates.iter().chain(&of.friends);
+        people.any(|name| {
+            let prefix = LedgerKey::prefix(&[of.keys.program(), &of.pseudonym(name), &order]);
+            kv.ever(&prefix).any(|(key, _)| kv.first_written_at(key) > since)
+        })
     }
 
     /// Whether the cron should have looked at an order by now; or, where the store is later than the

@@ -104,7 +104,9 @@ impl Oracle {
             return None;
         }
         let (mut of_click, mut of_day) = (0, 0);
-        for other in self.reports.keys().filter_map(|order| self.own(*order, advocate)) {
+        // What the merchant declined, or gave to another, is no order of the advocate's.
+        let own = |report: &&Report| report.advocate == Some(advocate);
+        for other in self.reports.values().filter_map(|reports| reports.iter().find(own)) {
             let is_earlier = (other.accepted, other.order) < (report.accepted, report.order);
             if !is_earlier || other.kind != report.kind {
                 continue;

@@ -1,5 +1,5 @@
 //! The cron: looks at orders that are due, delivers webhooks, folds closed days of clicks, repeats
-//! erasures. It does at most [`BUDGET`] operations a run and goes on where it stopped: what is not
+//! erasures. It begins nothing after [`BUDGET`] operations and goes on where it stopped: what is not
 //! done keeps its pointer. Repeated, late and parallel runs write the same bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +38,10 @@ use crate::record_event;
 use crate::remind;
 use crate::store::{Context, Entry, Host, StoreError};
 
-/// Operations a run may do; the platform allows 1,000.
+/// Operations that the platform allows a run.
+pub const ALLOWED: u32 = 1_000;
+/// Operations after which a run begins nothing more. What it has begun may go beyond, where a list comes
+/// in many short pages.
 pub const BUDGET: u32 = 800;
 /// What a single step may still need, so that no step is begun that cannot be finished.
 const RESERVE: u32 = 80;

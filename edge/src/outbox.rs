@@ -56,11 +56,11 @@ const INTERVAL: u64 = 300;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
     #[serde(rename = "type")]
-    kind: WebhookType,
-    at: Instant,
-    data: Value,
+    pub kind: WebhookType,
+    pub at: Instant,
+    pub data: Value,
     /// What is put in when the message is sent, by JSON pointer.
-    locks: BTreeMap<String, Lock>,
+    pub locks: BTreeMap<String, Lock>,
 }
 
 /// The `data` of a message: what the API says of it, with locks.
@@ -70,8 +70,9 @@ pub struct Body {
     locks: BTreeMap<String, Lock>,
 }
 
+/// What a readable id is locked up as.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-enum Lock {
+pub enum Lock {
     /// The pseudonym of a customer.
     #[serde(rename = "customer")]
     Customer(String),

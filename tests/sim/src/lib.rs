@@ -20,6 +20,7 @@ mod coupons;
 mod direction;
 mod errands;
 mod hear;
+mod hooks;
 mod kv;
 mod machine;
 mod many;
@@ -27,6 +28,7 @@ mod oracle;
 mod people;
 mod place;
 mod random;
+mod receivers;
 mod replay;
 mod requests;
 mod script;
@@ -96,7 +98,9 @@ pub fn tape(seed: u64, mode: Mode) -> Script {
     let steps = story.machine.direction.tape.borrow_mut().take().unwrap_or_default();
     let programs = story.programs.iter().map(|program| program.terms.clone()).collect();
     let (what, violation) = Default::default();
-    Script { what, violation, beyond: mode == Mode::Beyond, start, page, programs, steps }
+    let endpoints = story.hooks.made.clone();
+    let beyond = mode == Mode::Beyond;
+    Script { what, violation, beyond, start, page, programs, endpoints, steps }
 }
 
 /// Lives through a history that was written down.

@@ -13,6 +13,7 @@ mod joined;
 mod kept;
 mod shown;
 mod verdicts;
+mod webhooks;
 mod whole;
 
 /// Besides the bound, the clocks' error and the time a request takes.
@@ -30,6 +31,7 @@ impl Story {
             self.check_verdicts(program, &oracle);
             self.check_erasures(program);
             self.check_aliases(program);
+            self.check_webhooks(program);
             self.check_answers(program, &oracle);
             self.check_money(program);
             self.check_clicks(program);

@@ -36,6 +36,10 @@ pub struct Endpoint {
     /// Changes of the secret that were asked for.
     pub rotations: u32,
     pub spans: Vec<Span>,
+    /// Times in which it may be disabled, because it had said that it is gone.
+    pub disabled: Vec<(u64, u64)>,
+    /// From when on everybody knows that it was enabled, each time that was asked for.
+    enabled: Vec<u64>,
     /// The types it was made for last.
     types: Vec<String>,
     pub removed: bool,
@@ -46,10 +50,19 @@ pub struct Endpoint {
 impl Endpoint {
     /// Whether a message of this type that is announced between these instants is surely for it.
     pub fn surely_gets(&self, kind: WebhookType, from: u64, until: u64) -> bool {
-        self.spans.iter().any(|span| {
-            let wants = span.types.is_empty() || span.types.iter().any(|one| one == kind.as_str());
-            wants && span.from <= from && span.until.is_none_or(|end| until < end)
-        })
+        let is_free = |(gone, again): &(u64, u64)| until < *gone || *again <= from;
+        self.disabled.iter().all(is_free)
+            && self.spans.iter().any(|span| {
+                let wants =
+                    span.types.is_empty() || span.types.iter().any(|one| one == kind.as_str());
+                wants && span.from <= from && span.until.is_none_or(|end| until < end)
+            })
+    }
+
+    /// It said that it is gone: it is disabled from now on, until it was enabled later.
+    pub fn is_gone(&mut self, at: u64) {
+        let again = self.enabled.iter().find(|enabled| **enabled > at);
+        self.disabled.push((at, again.copied().unwrap_or(u64::MAX)));
     }
 
     /// What is announced from now on may not be for it.
@@ -91,6 +104,8 @@ impl Hooks {
             secrets: Vec::new(),
             rotations: 0,
             spans: Vec::new(),
+            disabled: Vec::new(),
+            enabled: Vec::new(),
             types: types.to_vec(),
             removed: true,
             changed: 0,
@@ -118,7 +133,8 @@ impl Story {
         for program in 0..self.programs.len() {
             let id = self.programs[program].id.clone();
             let url = format!("https://{id}.example/hooks");
-            let types = if self.hooks.random.permille(150) { self.some_types() } else { Vec::new() };
+            let types =
+                if self.hooks.random.permille(150) { self.some_types() } else { Vec::new() };
             made.push(Receiver { program, url, types });
             if self.hooks.random.permille(250) {
                 let url = format!("https://erp.example/{id}?from=passalong");
@@ -210,9 +226,8 @@ impl Story {
     fn is_at_peace(&self, index: usize) -> bool {
         let endpoint = &self.hooks.endpoints[index];
         let arrived = &self.machine.receivers.borrow().arrived;
-        let is_gone = |one: &&crate::receivers::Arrived| {
-            one.url == endpoint.url && one.answer == Ok(410)
-        };
+        let is_gone =
+            |one: &&crate::receivers::Arrived| one.url == endpoint.url && one.answer == Ok(410);
         let last_gone = arrived.iter().rev().find(is_gone).map_or(0, |one| one.at);
         let bound = self.machine.kv.borrow().staleness.bound;
         !endpoint.busy && self.now() > endpoint.changed.max(last_gone) + bound + LATITUDE
@@ -297,6 +312,11 @@ impl Story {
                 matches!(status, 204 | 404)
             }
             Ask::Rotate => status == 200,
+            Ask::Enable if status == 200 => {
+                endpoint.enabled.push(now + bound + LATITUDE);
+                endpoint.changed = now;
+                true
+            }
             // It may be removed, or disabled, just now.
             Ask::Enable | Ask::Replay => {
                 endpoint.changed = now;

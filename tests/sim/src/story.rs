@@ -493,6 +493,8 @@ impl Story {
             Some(u64::try_from(minute.start().seconds()).unwrap() * 1_000)
         });
         let first = first.chain(self.hooks_due(&kv, now)).min();
+        // Whoever is to be reminded in years is not waited for.
+        let first = first.filter(|first| *first < now + 60 * DAY);
         let erasures = kv.standing("todo.erased/", now).next().is_some();
         let is_due = first.is_some_and(|first| first <= now + 5 * SECOND);
         Work { is_due, pointers: first.is_some(), erasures }

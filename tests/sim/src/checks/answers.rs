@@ -87,6 +87,7 @@ impl Story {
                 }
             }
         }
+        self.check_shown_is_told(program, &answers[0]);
         self.check_fulfilled(program, &orders, &answers[0]);
     }
 }

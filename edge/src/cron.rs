@@ -328,7 +328,7 @@ async fn look_in_ledger<H: Host>(
     let Some(conversion) = facts.conversion.as_ref() else { return Ok(Next::Wait) };
     if let Some(verdict) = &facts.verdict {
         if let Some(first) = reports.first() {
-            news::events(cx, program, (advocate, order, first.key), facts).await?;
+            news::since_decided(cx, program, (advocate, order, first.key), facts).await?;
         }
         let audited = verdict.at.plus(AUDITED);
         if audited.start() > cx.now {

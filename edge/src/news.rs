@@ -60,7 +60,7 @@ pub async fn rewards<H: Host>(
     facts: &Order,
     (key, fact): (FactKey, &Fact),
 ) -> Result<(), StoreError> {
-    if !is_wanted(cx, program, &OF_REWARDS) {
+    if !are_wanted(cx, program) {
         return Ok(());
     }
     let mut after = facts.clone();
@@ -70,20 +70,23 @@ pub async fn rewards<H: Host>(
     tell(cx, program, of, &turns, false).await
 }
 
-/// Tells what events made of the rewards of a decided order, where that was not told: whoever took an
-/// event in may not have seen that the order was decided, or what came before.
-pub async fn events<H: Host>(
+/// Whether anybody wants to hear what becomes of rewards.
+pub fn are_wanted<H: Host>(cx: &Context<'_, H>, program: &Loaded) -> bool {
+    is_wanted(cx, program, &OF_REWARDS)
+}
+
+/// Tells what came after the verdict on an order, where that was not told: whoever took an event or a
+/// decision in may not have seen that the order was decided, or what came before.
+pub async fn since_decided<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     of: (CustomerPseudonym, OrderPseudonym, FactKey),
     facts: &Order,
 ) -> Result<(), StoreError> {
-    let is_later = |(key, _): &(FactKey, Fact)| key.kind.is_event();
-    if !is_wanted(cx, program, &OF_REWARDS) || !facts.since_decided().iter().any(is_later) {
+    if !are_wanted(cx, program) || facts.since_decided().is_empty() {
         return Ok(());
     }
     let mut turns = turns(program, of.0, facts);
-    // What was handed over meanwhile may have been told without them, too.
     turns.retain(|turn| turn.by.kind != FactKind::Verdict);
     tell(cx, program, of, &turns, true).await
 }

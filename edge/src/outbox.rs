@@ -37,6 +37,8 @@ const LIMIT: u32 = 10_000;
 const AT_ONCE: u8 = 2;
 /// A pointer that nobody could follow for so long is given up: the schedule is three days.
 const FOLLOWED: i64 = 8 * DAY;
+/// A pointer whose message is not visible for so long belongs to what was cut off and never announced.
+const UNANNOUNCED: i64 = DAY;
 /// The longest the platform's queue keeps anything back, in seconds.
 const LONGEST_IN_QUEUE: i64 = 12 * 3_600;
 /// Attempts to one endpoint in one run of the cron.
@@ -106,19 +108,24 @@ pub async fn announce<H: Host>(
     let message = Rc::new(message);
     let key = MessageKey { program: program.id().clone(), message: id };
     let metadata = metadata::Message { kind, at: cx.now };
-    cx.put(&Put::listed(&key, &metadata).value(value).until(cx.now.plus(KEPT), cx.now)).await?;
     let enabled = endpoints.iter().filter(|endpoint| endpoint.is_enabled());
+    // The pointers first: whoever sees the message can rely on them.
     let ways = enabled.map(|endpoint| begin(cx, program.id(), endpoint.id, (id, &message)));
-    join_all(ways).await.into_iter().collect()
+    let begun: Result<Vec<Option<Announced>>, StoreError> =
+        join_all(ways).await.into_iter().collect();
+    let begun = begun?;
+    cx.put(&Put::listed(&key, &metadata).value(value).until(cx.now.plus(KEPT), cx.now)).await?;
+    cx.announced.borrow_mut().extend(begun.into_iter().flatten());
+    Ok(())
 }
 
-/// Sets a message on its way to an endpoint.
+/// Sets a message on its way to an endpoint; nothing where the queue has it.
 async fn begin<H: Host>(
     cx: &Context<'_, H>,
     program: &ProgramId,
     endpoint: Digest,
     (id, message): (Digest, &Rc<Message>),
-) -> Result<(), StoreError> {
+) -> Result<Option<Announced>, StoreError> {
     let first = AttemptKey {
         program: program.clone(),
         endpoint,
@@ -127,19 +134,13 @@ async fn begin<H: Host>(
         attempt: 0,
     };
     if let Some(Ok(())) = cx.enqueue(&first.to_string(), 0).await {
-        return Ok(());
+        return Ok(None);
     }
     let waits = (0..=AT_ONCE).filter_map(delay).sum();
     let pointer = AttemptKey { at: first.at.plus(waits), attempt: AT_ONCE, ..first };
     cx.put(&pointer_put(cx, &pointer)).await?;
-    cx.announced.borrow_mut().push(Announced {
-        program: program.clone(),
-        endpoint,
-        id,
-        message: Rc::clone(message),
-        pointer,
-    });
-    Ok(())
+    let (program, message) = (program.clone(), Rc::clone(message));
+    Ok(Some(Announced { program, endpoint, id, message, pointer }))
 }
 
 fn pointer_put<H: Host>(cx: &Context<'_, H>, key: &AttemptKey) -> Put {
@@ -297,7 +298,8 @@ pub async fn again<H: Host>(
     let Some(message) = read(cx, program.id(), &[id]).await?.into_iter().flatten().next() else {
         return Ok(false);
     };
-    begin(cx, program.id(), endpoint.id, (id, &message)).await?;
+    let begun = begin(cx, program.id(), endpoint.id, (id, &message)).await?;
+    cx.announced.borrow_mut().extend(begun);
     Ok(true)
 }
 
@@ -540,8 +542,13 @@ async fn serve<H: Host>(
     let ids: Vec<Digest> = due.iter().map(|key| key.message).collect();
     let messages = if ids.is_empty() { Vec::new() } else { read(cx, &lane.program, &ids).await? };
     // One whose message is not visible yet waits for the next run.
-    let due = due.iter().zip(messages);
-    let due: Vec<_> = due.filter_map(|(key, message)| Some((key, message?))).collect();
+    let (seen, unseen): (Vec<_>, Vec<_>) =
+        due.iter().zip(messages).partition(|(_, message)| message.is_some());
+    let is_abandoned = |key: &&AttemptKey| key.at.start().plus(UNANNOUNCED) < cx.now;
+    for key in unseen.into_iter().map(|(key, _)| key).filter(is_abandoned) {
+        cx.delete(&key.to_string()).await?;
+    }
+    let due: Vec<_> = seen.into_iter().filter_map(|(key, message)| Some((key, message?))).collect();
     for some in due.chunks(SIDE_BY_SIDE) {
         if !room.is_left(cx) {
             return Ok((made, true));

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Accepted, Fact, FactKey, FactKind, Fulfilment, Order, Reviewed};
+use super::{Accepted, Fact, FactKey, Fulfilment, Order, Reviewed};
 use crate::ids::Digest;
 use crate::time::Minute;
 
@@ -69,15 +69,5 @@ impl Order {
 
     fn paid_in_any_way(&self) -> impl Iterator<Item = &Accepted<Fulfilment>> {
         self.fulfilments.values().flat_map(|paid| paid.values())
-    }
-}
-
-impl FactKind {
-    /// Whether it is something that happened to an order, by the word of the shop.
-    pub const fn is_event(self) -> bool {
-        !matches!(
-            self,
-            Self::Conversion | Self::Verdict | Self::Fulfilled | Self::Reviewed | Self::Remembered
-        )
     }
 }

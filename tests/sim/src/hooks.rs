@@ -4,14 +4,14 @@
 use passalong_core::ids::Digest;
 use passalong_core::webhook::{WebhookType, WebhookUrl, endpoint_id};
 use passalong_edge::http::Request;
-use passalong_edge::keys::{About, AttemptKey, EndpointKey};
+use passalong_edge::keys::{About, AttemptKey, EndpointKey, MessageKey};
 use serde_json::{Value, json};
 
 use crate::kv::Kv;
 use crate::random::Random;
 use crate::requests::request;
 use crate::script::{Act, Ask, Receiver};
-use crate::story::{MINUTE, Story, What};
+use crate::story::{DAY, MINUTE, Story, What};
 
 /// Besides the bound: an isolate remembers endpoints for a minute, clocks differ, requests take time.
 const LATITUDE: u64 = 4 * MINUTE;
@@ -40,6 +40,8 @@ pub struct Endpoint {
     pub disabled: Vec<(u64, u64)>,
     /// From when on everybody knows that it was enabled, each time that was asked for.
     enabled: Vec<u64>,
+    /// Times in which it may be removed.
+    gone: Vec<(u64, u64)>,
     /// The types it was made for last.
     types: Vec<String>,
     pub removed: bool,
@@ -63,6 +65,12 @@ impl Endpoint {
     pub fn is_gone(&mut self, at: u64) {
         let again = self.enabled.iter().find(|enabled| **enabled > at);
         self.disabled.push((at, again.copied().unwrap_or(u64::MAX)));
+    }
+
+    /// Whether it was not there for so long after then that what was on its way is given up.
+    pub fn was_away(&self, since: u64) -> bool {
+        let is_long = |(from, to): &(u64, u64)| *to > since && to - from > 7 * DAY;
+        self.disabled.iter().chain(&self.gone).any(is_long)
     }
 
     /// What is announced from now on may not be for it.
@@ -106,6 +114,7 @@ impl Hooks {
             spans: Vec::new(),
             disabled: Vec::new(),
             enabled: Vec::new(),
+            gone: Vec::new(),
             types: types.to_vec(),
             removed: true,
             changed: 0,
@@ -302,6 +311,9 @@ impl Story {
             Ask::Add(types) => {
                 let from = now + bound + LATITUDE;
                 endpoint.spans.push(Span { types: types.clone(), from, until: None });
+                if endpoint.removed {
+                    endpoint.gone.push((endpoint.changed, from));
+                }
                 endpoint.types.clone_from(types);
                 (endpoint.removed, endpoint.changed) = (false, now);
                 matches!(status, 200 | 201)
@@ -335,7 +347,10 @@ impl Story {
         for (key, _) in kv.standing("todo.outbox/", now) {
             let key: AttemptKey = key.parse().unwrap();
             let open = is_open.get_or_insert_with(|| self.open_endpoints(kv, now));
-            if open.contains(&key.endpoint) {
+            // What was cut off before it was announced points to nothing.
+            let (program, message) = (key.program.clone(), key.message);
+            let message = MessageKey { program, message }.to_string();
+            if open.contains(&key.endpoint) && kv.standing(&message, now).next().is_some() {
                 let at = u64::try_from(key.at.start().seconds()).unwrap() * 1_000;
                 first = Some(first.map_or(at, |first| first.min(at)));
             }

@@ -71,7 +71,8 @@ impl Told {
             }
             let is_taken = |one: &&&Stored| {
                 let tries = self.tries(&endpoint, &one.id);
-                tries.len() >= BY_CRON || tries.iter().any(Arrived::is_taken)
+                let is_over = tries.len() >= BY_CRON || endpoint.was_away(one.at);
+                is_over || tries.iter().any(Arrived::is_taken)
             };
             let is_open = self.open.contains(&endpoint.id);
             if is_open && in_time.iter().find(is_taken).is_none() {
@@ -426,7 +427,9 @@ fn check_stubborn(told: &mut Told) {
     let mut wrong = Vec::new();
     for endpoint in told.endpoints.iter().filter(|one| told.open.contains(&one.id)) {
         for ((url, id), all) in &told.arrived {
-            let is_over = all.len() >= BY_CRON || all.iter().any(Arrived::is_taken);
+            let is_over = all.len() >= BY_CRON
+                || all.iter().any(Arrived::is_taken)
+                || endpoint.was_away(all[0].at);
             if *url == endpoint.url && !is_over {
                 wrong.push(format!("{id} was left after {} attempts to {url}", all.len()));
             }

@@ -4,9 +4,10 @@
 //! key's metadata. Both forms are pinned by fixtures, because what is stored stays. Folding takes
 //! facts in any order, as often as they come.
 
+mod decided;
 mod stored;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -413,8 +414,8 @@ pub struct Order {
     /// Of several the one accepted first.
     reviews: BTreeMap<Part, Accepted<Reviewed>>,
     remembered: BTreeMap<(Minute, Digest), Remembered>,
-    /// When the merchant last approved a reward.
-    approvals: BTreeMap<Part, Minute>,
+    /// When the merchant approved a reward.
+    approvals: BTreeMap<Part, BTreeSet<Minute>>,
 }
 
 fn keep_first<T>(slot: &mut Option<Accepted<T>>, new: Accepted<T>) {
@@ -465,8 +466,7 @@ impl Order {
             Fact::Reviewed(fact) => {
                 let part = Part { role: fact.role, milestone: fact.milestone };
                 if fact.approved {
-                    let last = self.approvals.entry(part).or_insert(at);
-                    *last = at.max(*last);
+                    self.approvals.entry(part).or_default().insert(at);
                 }
                 let mut slot = self.reviews.remove(&part);
                 keep_first(&mut slot, Accepted { at, digest, fact });
@@ -592,6 +592,6 @@ impl Order {
 
     /// Whether the merchant approved a reward later than that.
     pub fn is_approved_after(&self, part: Part, minute: Minute) -> bool {
-        self.approvals.get(&part).is_some_and(|last| *last > minute)
+        self.approvals.get(&part).and_then(|all| all.last()).is_some_and(|last| *last > minute)
     }
 }

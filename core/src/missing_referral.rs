@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{CustomerPseudonym, Digest};
+use crate::mutation::{self, Mutation};
 use crate::reward::Reason;
 use crate::time::{DAY, Day, Instant, Minute};
 use crate::words::words;
@@ -78,6 +79,9 @@ pub fn refusal(
     until: Minute,
 ) -> Option<Reason> {
     let own = decision(decisions, customer).map(|decision| decision.outcome);
+    if mutation::is_on(Mutation::DeclinedHolds) {
+        return None;
+    }
     if own != Some(Outcome::Approved) {
         return Some(Reason::Declined);
     }
@@ -100,7 +104,9 @@ fn counted(filed: &[(Minute, Digest)], at: Minute) -> Vec<(Minute, Digest)> {
     }
     let mut reports: Vec<_> = first.into_iter().map(|(digest, at)| (at, digest)).collect();
     reports.sort_unstable();
-    reports.truncate(A_MONTH);
+    if !mutation::is_on(Mutation::EleventhCounts) {
+        reports.truncate(A_MONTH);
+    }
     reports
 }
 
@@ -111,7 +117,7 @@ pub fn counts(filed: &[(Minute, Digest)], (at, digest): (Minute, Digest)) -> boo
 
 /// Whether another report could count that is accepted then.
 pub fn has_room(filed: &[(Minute, Digest)], at: Minute) -> bool {
-    counted(filed, at).len() < A_MONTH
+    counted(filed, at).len() < A_MONTH || mutation::is_on(Mutation::EleventhCounts)
 }
 
 /// When the next month begins: a full month has room again.

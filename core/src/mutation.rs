@@ -21,10 +21,36 @@ pub enum Mutation {
     AliasAtOnce,
     /// Coupons are drawn before everybody who stands in the queue can be seen.
     DrawnAtOnce,
+    /// A later purchase of a friend counts as the first, if the shop says nothing.
+    PaidAgain,
+    /// A coupon proves a referral when somebody chose its word for an alias.
+    AliasAsCoupon,
+    /// Who somebody is is learned from identity tokens only, not from orders.
+    HintsFromTokens,
+    /// Who is a new customer is the shop's word only; earlier purchases are not asked.
+    NewByShopOnly,
+    /// A missing referral that the merchant declined counts as approved.
+    DeclinedHolds,
+    /// An order that was wholly taken back still holds the friend.
+    ReversedBinds,
+    /// An erasure forgets at once who somebody was, whatever that would have decided.
+    ErasureForgets,
+    /// All missing referrals count that a customer reports in a month.
+    EleventhCounts,
+    /// The first proof counts, although a later one is good.
+    FirstProof,
+    /// An order is never restored or amended.
+    NothingRestored,
+    /// A state of an order is compared with what was heard before it, not with what it follows.
+    HeardInTurn,
+    /// A conversion is announced once it is recorded, not before.
+    ToldAfter,
+    /// A message says when it was told, not when what it tells happened.
+    ToldByClock,
 }
 
 impl Mutation {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 21] = [
         Self::Counter,
         Self::ApprovedWithoutVerdict,
         Self::OrderFirst,
@@ -33,6 +59,19 @@ impl Mutation {
         Self::Adding,
         Self::AliasAtOnce,
         Self::DrawnAtOnce,
+        Self::PaidAgain,
+        Self::AliasAsCoupon,
+        Self::HintsFromTokens,
+        Self::NewByShopOnly,
+        Self::DeclinedHolds,
+        Self::ReversedBinds,
+        Self::ErasureForgets,
+        Self::EleventhCounts,
+        Self::FirstProof,
+        Self::NothingRestored,
+        Self::HeardInTurn,
+        Self::ToldAfter,
+        Self::ToldByClock,
     ];
 }
 

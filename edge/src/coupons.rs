@@ -10,6 +10,7 @@ use passalong_core::pool::{self, Draw, Place, Upload};
 use passalong_core::report::EventType;
 use passalong_core::reward::{RewardId, Status};
 use passalong_core::status;
+use passalong_core::time::{Instant, Minute};
 use passalong_core::webhook::WebhookType;
 use passalong_core::wire::CronReport;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ use crate::keys::{DrawnKey, DuePoolKey};
 use crate::metadata::PoolName;
 use crate::news;
 use crate::orders::{self, ledger_put};
-use crate::outbox::{Body, announce};
+use crate::outbox::{Body, News, announce};
 use crate::pools::{due_put, place_put, places, read_uploads, upload_keys};
 use crate::programs::{self, Loaded};
 use crate::remind;
@@ -163,10 +164,18 @@ async fn draw<H: Host>(
         report.drawn += u32::from(handed_over);
         after.count += 1;
     }
-    let left = uploaded.saturating_sub(queue.len());
-    after.low = pool::is_low(left, uploaded);
-    if after.low && !before.low {
-        pool_is_low(cx, &program, (name, left, uploaded), report).await?;
+    // Whoever looks finds the same place with which the pool came to its last codes.
+    let sure = queue.iter().filter(|place| pool::is_certain(place.since, cx.now));
+    let since: Vec<_> = sure.map(|place| place.since).collect();
+    let is_low = |taken: &usize| pool::is_low(uploaded.saturating_sub(*taken), uploaded);
+    let low = (0..=since.len()).find(is_low);
+    after.low = low.is_some();
+    if let Some(taken) = low.filter(|_| !before.low) {
+        let filled = uploads.iter().map(|upload| upload.accepted).max();
+        let at = taken.checked_sub(1).and_then(|last| since.get(last).copied()).or(filled);
+        let at = at.map_or(cx.now, Minute::start);
+        let left = uploaded.saturating_sub(taken);
+        pool_is_low(cx, &program, (name, left), at, report).await?;
     }
     if after != before {
         cx.put(&after.put(&mark)).await?;
@@ -182,14 +191,14 @@ async fn draw<H: Host>(
 async fn pool_is_low<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
-    (name, left, uploaded): (&str, usize, usize),
+    (name, left): (&str, usize),
+    at: Instant,
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
     report.pools_low += 1;
     cx.host.log(&format!("the pool {name} is nearly empty: {left} coupons are left"));
     let body = Body::new(&json!({ "pool": name, "left": left }));
-    let subject = [name.as_bytes(), &uploaded.to_be_bytes()];
-    announce(cx, program, WebhookType::PoolLow, &subject, body).await
+    announce(cx, program, &News { kind: WebhookType::PoolLow, at, body }).await
 }
 
 /// Fulfils a reward with its code, if it is still to be given. A code that was drawn for what has
@@ -217,10 +226,11 @@ async fn hand_over<H: Host>(
     });
     let digest = program.keys.digest(fact.to_json().to_string().as_bytes());
     let key = FactKey { accepted: draw.since, kind: FactKind::Fulfilled, digest };
-    if let Some(first) = orders::reports(cx, program, order).await?.first() {
-        let of = (advocate, order, first.key);
-        news::rewards(cx, program, of, &facts, (key, &fact)).await?;
-    }
+    // Nothing is handed over that cannot be told.
+    let reports = orders::reports(cx, program, order).await?;
+    let first = reports.first().ok_or(StoreError::NotVisible)?;
+    let of = (advocate, order, first.key);
+    news::rewards(cx, program, of, &facts, (key, &fact)).await?;
     let put = ledger_put(program, advocate, order, (key, &fact));
     facts.add(key, fact);
     if let Some(pointer) = remind::put(cx, program, (advocate, order), &facts) {

@@ -328,6 +328,9 @@ async fn look_in_ledger<H: Host>(
     report.healed += heal(cx, (program, advocate, order), &mut reports, facts).await?;
     let Some(conversion) = facts.conversion.as_ref() else { return Ok(Next::Wait) };
     if let Some(verdict) = &facts.verdict {
+        if let Some(first) = reports.first() {
+            news::since_decided(cx, program, (advocate, order, first.key), facts).await?;
+        }
         let audited = verdict.at.plus(AUDITED);
         if audited.start() > cx.now {
             return Ok(Next::LookAt(audited));

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use passalong_core::alias::Alias;
 use passalong_core::fact::{Fact, FactKey, FactKind, Order, Remembered};
 use passalong_core::ids::{CustomerPseudonym, Identity, OrderPseudonym};
+use passalong_core::mutation::{self, Mutation};
 use passalong_core::orders::claims::PURCHASES;
 use passalong_core::seal::Sealed;
 use passalong_core::settlement::Known;
@@ -115,6 +116,9 @@ async fn forget<H: Host>(
     }
     let mut copies = copies_as_advocate(cx, program, key.customer, &known).await?;
     copies.extend(copies_as_friend(cx, program, &purchases).await?);
+    if mutation::is_on(Mutation::ErasureForgets) {
+        copies.clear();
+    }
     // The same may be said under several identities.
     copies.sort_by(|one, other| one.key.cmp(&other.key));
     copies.dedup_by(|one, other| one.key == other.key);

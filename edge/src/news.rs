@@ -2,8 +2,9 @@
 //! before it is written. How it gets there is in [`crate::outbox`].
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use passalong_core::fact::{Fact, FactKey, Order};
+use passalong_core::fact::{Fact, FactKey, FactKind, Order};
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
 use passalong_core::report::ConversionReport;
 use passalong_core::reward::{Part, Reason, Role, Status};
@@ -13,7 +14,7 @@ use passalong_core::webhook::WebhookType;
 
 use crate::customers::Customer;
 use crate::orders::{self, Record};
-use crate::outbox::{Body, announce, is_wanted};
+use crate::outbox::{Body, News, announce, is_wanted, untold};
 use crate::programs::Loaded;
 use crate::rewards::{Told, friend_of};
 use crate::store::{Context, Host, StoreError};
@@ -31,7 +32,7 @@ const OF_REWARDS: [WebhookType; 6] = [
 pub async fn conversion<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
-    (order, key): (OrderPseudonym, FactKey),
+    order: OrderPseudonym,
     report: &ConversionReport,
     (record, advocate): (&Record, Option<CustomerPseudonym>),
 ) -> Result<(), StoreError> {
@@ -44,56 +45,122 @@ pub async fn conversion<H: Host>(
     if let Some(advocate) = advocate {
         body = body.customer("/advocate/customer_id", advocate);
     }
-    announce(cx, program, kind, &[&order.0, &key.digest.0], body).await
+    announce(cx, program, &News { kind, at: report.occurred_at, body }).await
 }
 
 /// What a fact that is about to be written makes of the rewards of an order, once it is decided.
 /// Without an endpoint that wants it nothing is read; with one it takes a read.
+///
+/// A verdict is told as it saw the order, and what came after it one by one: so all who tell say the
+/// same, and say it once.
 pub async fn rewards<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
-    (advocate, order, report): (CustomerPseudonym, OrderPseudonym, FactKey),
+    of: (CustomerPseudonym, OrderPseudonym, FactKey),
     facts: &Order,
     (key, fact): (FactKey, &Fact),
 ) -> Result<(), StoreError> {
-    if !is_wanted(cx, program, &OF_REWARDS) {
+    if !are_wanted(cx, program) {
         return Ok(());
     }
     let mut after = facts.clone();
     after.add(key, fact.clone());
-    if after.verdict.is_none() {
+    let mut turns = turns(program, of.0, &after);
+    turns.retain(|turn| key.kind == FactKind::Verdict || turn.by == key);
+    tell(cx, program, of, &turns, false).await
+}
+
+/// Whether anybody wants to hear what becomes of rewards.
+pub fn are_wanted<H: Host>(cx: &Context<'_, H>, program: &Loaded) -> bool {
+    is_wanted(cx, program, &OF_REWARDS)
+}
+
+/// Tells what came after the verdict on an order, where that was not told: whoever took an event or a
+/// decision in may not have seen that the order was decided, or what came before.
+pub async fn since_decided<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    of: (CustomerPseudonym, OrderPseudonym, FactKey),
+    facts: &Order,
+) -> Result<(), StoreError> {
+    if !are_wanted(cx, program) || facts.since_decided().is_empty() {
         return Ok(());
     }
+    let mut turns = turns(program, of.0, facts);
+    turns.retain(|turn| turn.by.kind != FactKind::Verdict);
+    tell(cx, program, of, &turns, true).await
+}
+
+/// What has become of a reward by a fact.
+struct Turn {
+    by: FactKey,
+    /// When that happened.
+    at: Instant,
+    kind: WebhookType,
+    reward: Reward,
+    /// All that was known then.
+    facts: Rc<Order>,
+}
+
+/// What the verdict and every later fact made of the rewards of an order; nothing before it is decided.
+fn turns(program: &Loaded, advocate: CustomerPseudonym, facts: &Order) -> Vec<Turn> {
+    let Some(verdict) = &facts.verdict else { return Vec::new() };
+    let (accepted, digest) = (verdict.at, verdict.digest);
     // What is decided does not depend on who the advocate is.
     let nobody = Customer::default();
-    let view = nobody.view(advocate, program, cx.now);
+    let mut turns = Vec::new();
+    let mut stood = facts.as_decided();
     // What was shown before the verdict was provisional, and is told for the first time.
-    let before = match facts.verdict {
-        Some(_) => status::rewards(facts, &view),
-        None => Vec::new(),
-    };
-    let told: Vec<(WebhookType, Reward)> = status::rewards(&after, &view)
-        .into_iter()
-        .flat_map(|reward| {
+    let mut before: Vec<Reward> = Vec::new();
+    let mut by = FactKey { accepted, kind: FactKind::Verdict, digest };
+    let mut at = accepted.start();
+    let mut later = facts.since_decided().into_iter();
+    loop {
+        let now = status::rewards(&stood, &nobody.view(advocate, program, by.accepted.start()));
+        let known = Rc::new(stood.clone());
+        for reward in &now {
             let was = before.iter().find(|other| other.part == reward.part);
             let reached = was.is_none() && reward.part.milestone.is_some();
             let reached = reached.then_some(WebhookType::MilestoneReached);
-            let kinds = turn(was, &reward).into_iter().chain(reached);
-            kinds.map(|kind| (kind, reward.clone())).collect::<Vec<_>>()
-        })
-        .collect();
-    if told.is_empty() {
+            for kind in turn(was, reward).into_iter().chain(reached) {
+                let (reward, facts) = (reward.clone(), Rc::clone(&known));
+                turns.push(Turn { by, at, kind, reward, facts });
+            }
+        }
+        before = now;
+        let Some((key, fact)) = later.next() else { return turns };
+        at = match &fact {
+            Fact::Event(_, event) => event.occurred_at,
+            Fact::State(state) => state.at,
+            _ => key.accepted.start(),
+        };
+        by = key;
+        stood.add(key, fact);
+    }
+}
+
+async fn tell<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    (advocate, order, report): (CustomerPseudonym, OrderPseudonym, FactKey),
+    turns: &[Turn],
+    is_repeat: bool,
+) -> Result<(), StoreError> {
+    if turns.is_empty() {
         return Ok(());
     }
-    let record = orders::record(cx, program, order, report).await.ok();
-    for (kind, reward) in told {
-        let told = Told { program, advocate, order, facts: &after };
-        let mut body = body(&told, &reward);
-        if let Some(record) = &record {
-            body = body.order("/order_id", &record.order);
-        }
-        let id = reward.id(order, advocate).to_string();
-        announce(cx, program, kind, &[id.as_bytes(), &key.digest.0], body).await?;
+    let record = orders::record(cx, program, order, report).await?;
+    let news = turns.iter().map(|turn| {
+        let told = Told { program, advocate, order, facts: &turn.facts };
+        let body = body(&told, &turn.reward).order("/order_id", &record.order);
+        News { kind: turn.kind, at: turn.at, body }
+    });
+    let mut news: Vec<News> = news.collect();
+    if is_repeat {
+        news = untold(cx, program, news).await?;
+    }
+    for one in &news {
+        announce(cx, program, one).await?;
     }
     Ok(())
 }
@@ -115,32 +182,29 @@ pub async fn missing_referral<H: Host>(
     let rewards = status::rewards(facts, &nobody.view(customer, program, cx.now));
     let own = rewards.into_iter().find(|reward| reward.part == Part::from(Role::Advocate));
     let Some(own) = own.filter(|own| own.status == Status::Pending) else { return Ok(()) };
-    let (status, reason) = (Status::Review, Some(Reason::ClaimedByHand));
+    let (status, reason, at) = (Status::Review, Some(Reason::ClaimedByHand), own.since);
     let reward = Reward { status, reason, until: None, ..own };
     let told = Told { program, advocate: customer, order, facts };
     let body = body(&told, &reward).order("/order_id", sealed);
-    let id = reward.id(order, customer).to_string();
-    announce(cx, program, kind, &[id.as_bytes(), &customer.0], body).await
+    announce(cx, program, &News { kind, at, body }).await
 }
 
-/// Tells of one reward as it stands, once for each time it does.
-pub async fn one<H: Host>(
+/// Tells that a reward ends soon, as of then.
+pub async fn expiring<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     (advocate, order, report): (CustomerPseudonym, OrderPseudonym, FactKey),
     facts: &Order,
-    (kind, reward): (WebhookType, &Reward),
+    (at, reward): (Instant, &Reward),
 ) -> Result<(), StoreError> {
+    let kind = WebhookType::RewardExpiring;
     if !is_wanted(cx, program, &[kind]) {
         return Ok(());
     }
-    let mut body = body(&Told { program, advocate, order, facts }, reward);
-    if let Ok(record) = orders::record(cx, program, order, report).await {
-        body = body.order("/order_id", &record.order);
-    }
-    let id = reward.id(order, advocate).to_string();
-    let until = reward.until.map_or(0, Instant::seconds).to_be_bytes();
-    announce(cx, program, kind, &[id.as_bytes(), &until], body).await
+    let record = orders::record(cx, program, order, report).await?;
+    let told = Told { program, advocate, order, facts };
+    let body = body(&told, reward).order("/order_id", &record.order);
+    announce(cx, program, &News { kind, at, body }).await
 }
 
 /// A reward as the API would show it, with a lock for all that is readable.
@@ -153,12 +217,22 @@ fn body(told: &Told<'_>, reward: &Reward) -> Body {
     if let Some(owner) = owner {
         body = body.customer("/customer_id", owner);
     }
-    for (place, paid) in told.facts.fulfilments(reward.part).iter().enumerate() {
+    // As the API shows it: how it was handed over, only while it is.
+    let is_handed_over = reward.status.is_handed_over();
+    let paid = told.facts.fulfilments(reward.part).into_iter().filter(|_| is_handed_over);
+    for (place, paid) in paid.enumerate() {
         let pointer = match place.checked_sub(1) {
             None => "/reference".to_owned(),
             Some(more) => format!("/overpaid/{more}/reference"),
         };
-        body = body.reference(&pointer, &paid.fact.sealed);
+        body = if paid.fact.coupon {
+            body.coupon(&pointer, &paid.fact.sealed)
+        } else {
+            body.reference(&pointer, &paid.fact.sealed)
+        };
+    }
+    if let Some(coupon) = &reward.coupon {
+        body = body.coupon("/coupon", coupon);
     }
     for (place, entry) in reward.entries.iter().enumerate() {
         if let Some(settled) = told.facts.settlement(reward.part, entry.event) {

@@ -207,12 +207,12 @@ pub async fn record<H: Host>(
     program: &Loaded,
     order: OrderPseudonym,
     key: FactKey,
-) -> Result<Record, Problem> {
+) -> Result<Record, StoreError> {
     let key = OrderKey { program: program.id().clone(), order, fact: key };
     let value = cx.get(&key.to_string()).await?;
     let record = value.and_then(|value| serde_json::from_str(&value).ok());
     // It is listed, so it is there: this location still remembers that it was not.
-    record.ok_or_else(|| StoreError::NotVisible.into())
+    record.ok_or(StoreError::NotVisible)
 }
 
 /// What is said of an order that is not there, or not yet.

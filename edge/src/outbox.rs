@@ -10,26 +10,26 @@
 //! A message at rest holds no readable id: pseudonyms and sealed texts, opened when it is sent. So a
 //! customer who was erased meanwhile is `null`.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod message;
+
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use futures_util::future::join_all;
-use passalong_core::ids::{CustomerPseudonym, Digest, ProgramId};
-use passalong_core::seal::Sealed;
+use passalong_core::ids::{Digest, ProgramId};
+use passalong_core::mutation::{self, Mutation};
 use passalong_core::time::{DAY, Instant};
-use passalong_core::webhook::{
-    Delivery, SendProblem, WebhookMessage, WebhookType, delay, message_id,
-};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use passalong_core::webhook::{Delivery, SendProblem, WebhookType, delay, message_id};
+use serde_json::json;
 
 use crate::cron::has_room;
-use crate::customers;
 use crate::keys::{AttemptKey, DeliveryKey, Latest, MessageKey};
 use crate::metadata::{self, Answered, Delivered};
 use crate::programs::{self, Loaded};
 use crate::store::{Context, Entry, Host, Outgoing, Put, StoreError};
 use crate::webhooks::{self, Endpoint, KEPT};
+
+pub use message::{Body, Lock, Message, News};
 
 /// How long a receiver may take, in milliseconds.
 const LIMIT: u32 = 10_000;
@@ -37,6 +37,8 @@ const LIMIT: u32 = 10_000;
 const AT_ONCE: u8 = 2;
 /// A pointer that nobody could follow for so long is given up: the schedule is three days.
 const FOLLOWED: i64 = 8 * DAY;
+/// A pointer whose message is not visible for so long belongs to what was cut off and never announced.
+const UNANNOUNCED: i64 = DAY;
 /// The longest the platform's queue keeps anything back, in seconds.
 const LONGEST_IN_QUEUE: i64 = 12 * 3_600;
 /// Attempts to one endpoint in one run of the cron.
@@ -51,104 +53,6 @@ const OPERATIONS: u32 = 300;
 const LASTS: u64 = 20_000;
 /// Seconds between two runs of the cron.
 const INTERVAL: u64 = 300;
-
-/// A message with locks where readable ids belong.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Message {
-    #[serde(rename = "type")]
-    kind: WebhookType,
-    at: Instant,
-    data: Value,
-    /// What is put in when the message is sent, by JSON pointer.
-    locks: BTreeMap<String, Lock>,
-}
-
-/// The `data` of a message: what the API says of it, with locks.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Body {
-    data: Value,
-    locks: BTreeMap<String, Lock>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-enum Lock {
-    /// The pseudonym of a customer.
-    #[serde(rename = "customer")]
-    Customer(String),
-    #[serde(rename = "order")]
-    Order(String),
-    #[serde(rename = "reference")]
-    Reference(String),
-}
-
-impl Body {
-    /// What of `message` is a readable id is to be named next, place by place.
-    pub fn new(message: &impl Serialize) -> Self {
-        Self { data: serde_json::to_value(message).unwrap_or_default(), locks: BTreeMap::new() }
-    }
-
-    /// The merchant's id of a customer belongs there, as long as we know it.
-    #[must_use]
-    pub fn customer(self, pointer: &str, customer: CustomerPseudonym) -> Self {
-        self.lock(pointer, Lock::Customer(customer.to_string()))
-    }
-
-    /// A sealed order id belongs there.
-    #[must_use]
-    pub fn order(self, pointer: &str, sealed: &str) -> Self {
-        self.lock(pointer, Lock::Order(sealed.to_owned()))
-    }
-
-    /// A sealed reference belongs there.
-    #[must_use]
-    pub fn reference(self, pointer: &str, sealed: &str) -> Self {
-        self.lock(pointer, Lock::Reference(sealed.to_owned()))
-    }
-
-    fn lock(mut self, pointer: &str, lock: Lock) -> Self {
-        if let Some(place) = self.data.pointer_mut(pointer) {
-            *place = Value::Null;
-            self.locks.insert(pointer.to_owned(), lock);
-        }
-        self
-    }
-}
-
-impl Message {
-    fn new(kind: WebhookType, at: Instant, body: Body) -> Self {
-        Self { kind, at, data: body.data, locks: body.locks }
-    }
-
-    /// The body as it is sent.
-    async fn open<H: Host>(
-        &self,
-        cx: &Context<'_, H>,
-        program: &Loaded,
-    ) -> Result<String, StoreError> {
-        let customer = |lock: &Lock| match lock {
-            Lock::Customer(text) => text.parse().ok(),
-            _ => None,
-        };
-        let people: Vec<CustomerPseudonym> = self.locks.values().filter_map(customer).collect();
-        let ids = customers::open_all(cx, program, &people).await?;
-        let known: BTreeMap<_, _> = people.into_iter().zip(ids).collect();
-        let mut data = self.data.clone();
-        for (pointer, lock) in &self.locks {
-            let text = match lock {
-                Lock::Customer(_) => {
-                    customer(lock).and_then(|customer| known.get(&customer)?.clone())
-                }
-                Lock::Order(sealed) => program.keys.open(Sealed::Order, sealed),
-                Lock::Reference(sealed) => program.keys.open(Sealed::Reference, sealed),
-            };
-            if let Some(place) = data.pointer_mut(pointer) {
-                *place = text.map_or(Value::Null, Value::String);
-            }
-        }
-        let message = WebhookMessage { r#type: self.kind, timestamp: self.at, data };
-        Ok(serde_json::to_string(&message).unwrap_or_default())
-    }
-}
 
 /// A message on its way to one endpoint, for its first attempts.
 #[derive(Debug, Clone)]
@@ -167,40 +71,61 @@ pub fn is_wanted<H: Host>(cx: &Context<'_, H>, program: &Loaded, kinds: &[Webhoo
     endpoints.iter().any(|endpoint| kinds.iter().any(|kind| endpoint.wants(*kind)))
 }
 
-/// Tells the merchant: to be called before what is told is written or acknowledged. `subject` names
-/// it among all of its type; the same subject is the same message. Without an endpoint that wants
-/// it nothing happens and nothing is spent; with one it takes two writes, and one for each further
-/// endpoint.
+/// Of these news those that are not visible in the outbox.
+pub async fn untold<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    news: Vec<News>,
+) -> Result<Vec<News>, StoreError> {
+    if news.is_empty() {
+        return Ok(news);
+    }
+    let ids: Vec<Digest> = news.iter().map(|one| one.message(program).0).collect();
+    let told = read(cx, program.id(), &ids).await?;
+    let untold = news.into_iter().zip(told).filter(|(_, told)| told.is_none());
+    Ok(untold.map(|(one, _)| one).collect())
+}
+
+/// Tells the merchant: to be called before what is told is written or acknowledged. Without an endpoint
+/// that wants it nothing happens and nothing is spent; with one it takes two writes, and one for each
+/// further endpoint.
 pub async fn announce<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
-    kind: WebhookType,
-    subject: &[&[u8]],
-    body: Body,
+    news: &News,
 ) -> Result<(), StoreError> {
+    let kind = news.kind;
     let mut endpoints = webhooks::of(cx, program.id());
     endpoints.retain(|endpoint| endpoint.wants(kind));
     if endpoints.is_empty() {
         return Ok(());
     }
-    let id = message_id(&program.keys, kind, subject);
-    let message = Rc::new(Message::new(kind, cx.now, body));
+    let mut news = news.clone();
+    if mutation::is_on(Mutation::ToldByClock) {
+        news.at = cx.now;
+    }
+    let (id, message, value) = news.message(program);
+    let message = Rc::new(message);
     let key = MessageKey { program: program.id().clone(), message: id };
     let metadata = metadata::Message { kind, at: cx.now };
-    let value = serde_json::to_string(&*message).unwrap_or_default();
-    cx.put(&Put::listed(&key, &metadata).value(value).until(cx.now.plus(KEPT), cx.now)).await?;
     let enabled = endpoints.iter().filter(|endpoint| endpoint.is_enabled());
+    // The pointers first: whoever sees the message can rely on them.
     let ways = enabled.map(|endpoint| begin(cx, program.id(), endpoint.id, (id, &message)));
-    join_all(ways).await.into_iter().collect()
+    let begun: Result<Vec<Option<Announced>>, StoreError> =
+        join_all(ways).await.into_iter().collect();
+    let begun = begun?;
+    cx.put(&Put::listed(&key, &metadata).value(value).until(cx.now.plus(KEPT), cx.now)).await?;
+    cx.announced.borrow_mut().extend(begun.into_iter().flatten());
+    Ok(())
 }
 
-/// Sets a message on its way to an endpoint.
+/// Sets a message on its way to an endpoint; nothing where the queue has it.
 async fn begin<H: Host>(
     cx: &Context<'_, H>,
     program: &ProgramId,
     endpoint: Digest,
     (id, message): (Digest, &Rc<Message>),
-) -> Result<(), StoreError> {
+) -> Result<Option<Announced>, StoreError> {
     let first = AttemptKey {
         program: program.clone(),
         endpoint,
@@ -209,19 +134,13 @@ async fn begin<H: Host>(
         attempt: 0,
     };
     if let Some(Ok(())) = cx.enqueue(&first.to_string(), 0).await {
-        return Ok(());
+        return Ok(None);
     }
     let waits = (0..=AT_ONCE).filter_map(delay).sum();
     let pointer = AttemptKey { at: first.at.plus(waits), attempt: AT_ONCE, ..first };
     cx.put(&pointer_put(cx, &pointer)).await?;
-    cx.announced.borrow_mut().push(Announced {
-        program: program.clone(),
-        endpoint,
-        id,
-        message: Rc::clone(message),
-        pointer,
-    });
-    Ok(())
+    let (program, message) = (program.clone(), Rc::clone(message));
+    Ok(Some(Announced { program, endpoint, id, message, pointer }))
 }
 
 fn pointer_put<H: Host>(cx: &Context<'_, H>, key: &AttemptKey) -> Put {
@@ -379,7 +298,8 @@ pub async fn again<H: Host>(
     let Some(message) = read(cx, program.id(), &[id]).await?.into_iter().flatten().next() else {
         return Ok(false);
     };
-    begin(cx, program.id(), endpoint.id, (id, &message)).await?;
+    let begun = begin(cx, program.id(), endpoint.id, (id, &message)).await?;
+    cx.announced.borrow_mut().extend(begun);
     Ok(true)
 }
 
@@ -622,8 +542,13 @@ async fn serve<H: Host>(
     let ids: Vec<Digest> = due.iter().map(|key| key.message).collect();
     let messages = if ids.is_empty() { Vec::new() } else { read(cx, &lane.program, &ids).await? };
     // One whose message is not visible yet waits for the next run.
-    let due = due.iter().zip(messages);
-    let due: Vec<_> = due.filter_map(|(key, message)| Some((key, message?))).collect();
+    let (seen, unseen): (Vec<_>, Vec<_>) =
+        due.iter().zip(messages).partition(|(_, message)| message.is_some());
+    let is_abandoned = |key: &&AttemptKey| key.at.start().plus(UNANNOUNCED) < cx.now;
+    for key in unseen.into_iter().map(|(key, _)| key).filter(is_abandoned) {
+        cx.delete(&key.to_string()).await?;
+    }
+    let due: Vec<_> = seen.into_iter().filter_map(|(key, message)| Some((key, message?))).collect();
     for some in due.chunks(SIDE_BY_SIDE) {
         if !room.is_left(cx) {
             return Ok((made, true));

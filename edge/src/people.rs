@@ -118,7 +118,10 @@ pub async fn known<H: Host>(
     let listed = listed(cx, program, Identity::Customer(customer));
     let (record, listed) = join(record, listed).await;
     let mut record = record?;
-    record.known.identities.extend(listed?.0.iter().flat_map(ties));
+    let listed = listed?.0;
+    if !mutation::is_on(Mutation::HintsFromTokens) {
+        record.known.identities.extend(listed.iter().flat_map(ties));
+    }
     Ok(record)
 }
 

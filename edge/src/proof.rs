@@ -6,6 +6,7 @@ use passalong_core::click_token;
 use passalong_core::code;
 use passalong_core::fact::Via;
 use passalong_core::ids::CustomerPseudonym;
+use passalong_core::mutation::{self, Mutation};
 use passalong_core::program::{Meaning, StandsFor};
 use passalong_core::report::{Counted, Proof, ProofKind};
 use passalong_core::reward::Reason;
@@ -69,6 +70,9 @@ pub async fn prove<H: Host>(
         lacked.push(Lacked::new(proof.kind, reason));
         if why == Reason::NoReferral {
             why = reason;
+        }
+        if mutation::is_on(Mutation::FirstProof) {
+            break;
         }
     }
     let version = program.versions.at(occurred_at);
@@ -140,7 +144,8 @@ async fn by_alias<H: Host>(
     let owner = owner_of(cx, program.id(), alias, asked.minute).await?;
     let is_reserved = |at: Instant| program.versions.reserves(alias.as_str(), at);
     let was_reserved = owner.is_none_or(|(_, since)| is_reserved(since.start()));
-    if was_reserved && is_reserved(asked.words_at) {
+    let is_checked = !mutation::is_on(Mutation::AliasAsCoupon);
+    if is_checked && was_reserved && is_reserved(asked.words_at) {
         return Ok(Err(Reason::ReservedCode));
     }
     Ok(owner.map(|(customer, _)| customer).ok_or(Reason::UnknownAlias))
@@ -154,6 +159,12 @@ async fn by_coupon<H: Host>(
     text: &str,
     asked: Asked,
 ) -> Result<Result<CustomerPseudonym, Reason>, StoreError> {
+    if mutation::is_on(Mutation::AliasAsCoupon) {
+        let owner = by_alias(cx, program, text, asked).await?;
+        if owner.is_ok() {
+            return Ok(owner);
+        }
+    }
     match program.versions.meaning(text, asked.words_at) {
         Meaning::Listed(StandsFor::Customer(customer)) => Ok(Ok(customer)),
         Meaning::Listed(StandsFor::Id(id)) => Ok(Ok(program.keys.customer(&id))),

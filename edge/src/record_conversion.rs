@@ -92,8 +92,13 @@ pub async fn take<H: Host>(
     let digest = digest(program, report, decision.counted);
     let key = FactKey { accepted: cx.accepted(), kind: FactKind::Conversion, digest };
     let told = (&decision.record, advocate);
-    news::conversion(cx, program, (order, key), report, told).await?;
+    if !mutation::is_on(Mutation::ToldAfter) {
+        news::conversion(cx, program, order, report, told).await?;
+    }
     save(cx, program, order, key, report, &decision).await?;
+    if mutation::is_on(Mutation::ToldAfter) {
+        news::conversion(cx, program, order, report, told).await?;
+    }
     // 6
     Ok((201, decision.record.answer(&report.order, order, decision.advocate_id)))
 }

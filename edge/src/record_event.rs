@@ -199,7 +199,8 @@ async fn tell<H: Host>(
     (order, first, advocates): (OrderPseudonym, Option<&Report>, &BTreeSet<CustomerPseudonym>),
     (key, fact): (FactKey, &Fact),
 ) -> Result<(), StoreError> {
-    let wanted = is_wanted(cx, program, &[WebhookType::RewardReversed]);
+    use WebhookType::{ReviewRequested, RewardApproved, RewardReversed};
+    let wanted = is_wanted(cx, program, &[RewardReversed, RewardApproved, ReviewRequested]);
     let Some(first) = first.filter(|_| wanted) else { return Ok(()) };
     for advocate in advocates {
         let facts = orders::in_ledger(cx, program, *advocate, order).await?;

@@ -87,7 +87,9 @@ pub async fn remind<H: Host>(
     let soon = cx.now.plus(AHEAD + MINUTE);
     for reward in rewards.iter().filter(|reward| end(reward).is_some_and(|end| end <= soon)) {
         let of = (advocate, order, report.key);
-        news::one(cx, program, of, &facts, (WebhookType::RewardExpiring, reward)).await?;
+        // It may be told later than that, where it was handed over later.
+        let at = end(reward).map_or(reward.since, |end| end.plus(-AHEAD).max(reward.since));
+        news::expiring(cx, program, of, &facts, (at, reward)).await?;
     }
     match next(cx, &rewards, soon) {
         Some(at) => cx.put(&pointer(program, at, (advocate, order))).await,

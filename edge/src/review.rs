@@ -15,6 +15,7 @@ use crate::coupons;
 use crate::http::{Request, Response};
 use crate::keys::Ledger;
 use crate::missing_referral::decide;
+use crate::news;
 use crate::orders::{due_put, ledger_put};
 use crate::problem::{Code, Problem};
 use crate::programs::Loaded;
@@ -120,8 +121,10 @@ pub async fn review<H: Host>(
         });
         let digest = program.keys.digest(fact.to_json().to_string().as_bytes());
         let key = FactKey { accepted: cx.accepted(), kind: FactKind::Reviewed, digest };
-        // The cron looks at what can take a coupon now.
-        if decision.approved && coupons::has_pools(&program) {
+        // The cron looks at what can take a coupon now, and tells what became of a verdict that is not
+        // visible here yet.
+        let is_unseen = found.facts.verdict.is_none() && news::are_wanted(cx, &program);
+        if is_unseen || (decision.approved && coupons::has_pools(&program)) {
             let at = cx.accepted().plus(SETTLE);
             let ledger = Ledger(Some(found.advocate));
             cx.put(&due_put(&program, at, ledger, found.order)).await?;

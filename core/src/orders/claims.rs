@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fact::{Accepted, Conversion, Order, Via};
 use crate::ids::{CustomerPseudonym, Digest, HintPseudonym, Identity, OrderPseudonym};
+use crate::mutation::{self, Mutation};
 use crate::program::{Unknown, Versions};
 use crate::reward::{ConversionKind, Reason};
 use crate::settlement::{Known, remaining, settling};
@@ -166,7 +167,8 @@ pub fn friendship(weighed: &Weighed<'_>, claims: &[Claim]) -> Friendship {
         let Some(other) = claim.standing() else { continue };
         let is_earlier = claim.rank() < weighed.rank();
         let came_before = is_earlier || admission == Some(Admission::First);
-        found.again |= other.fact.kind == fact.kind && came_before;
+        found.again |=
+            other.fact.kind == fact.kind && came_before && !mutation::is_on(Mutation::PaidAgain);
         if claim.advocate != weighed.advocate || other.fact.kind != ConversionKind::Purchase {
             continue;
         }
@@ -228,7 +230,8 @@ fn stands(
     let is_waived = by_itself == Err(Reason::ExistingCustomer) && held.contains(&claim.advocate);
     standing.fact.via != Via::Bound
         && (by_itself.is_ok() || is_waived)
-        && remaining(&claim.facts, standing, Some(until)).reversed.is_none()
+        && (remaining(&claim.facts, standing, Some(until)).reversed.is_none()
+            || mutation::is_on(Mutation::ReversedBinds))
 }
 
 /// Whether a purchase with a proof of its own binds later orders of the same friend: those of the same
@@ -330,7 +333,8 @@ pub fn admit(
     }
     let new_only = weighed.versions.at(fact.occurred_at);
     let new_only = new_only.is_some_and(|version| version.terms.attribution.new_customers_only);
-    let is_known = fact.first_order.is_none() && standing.known;
+    let is_known =
+        fact.first_order.is_none() && standing.known && !mutation::is_on(Mutation::NewByShopOnly);
     if taken {
         return Err(Reason::FriendAlreadyReferred);
     }

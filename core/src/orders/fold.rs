@@ -7,6 +7,7 @@ use super::events::{Remaining, Reported, Step};
 use super::state::{Standing, State};
 use crate::fact::{Event, FactKey, FactKind, Order};
 use crate::ids::Digest;
+use crate::mutation::{self, Mutation};
 use crate::report::EventType;
 use crate::reward::{ConversionKind, Reason};
 use crate::time::{Instant, Minute};
@@ -109,7 +110,11 @@ pub(super) fn happenings<'a>(
         all.push(((event.at, fact.occurred_at, key.kind, event.at, event.digest), happening));
     }
     let mut before: Option<(Minute, &State)> = None;
-    for heard in order.states().into_iter().filter(|state| counts(state.at)) {
+    let mut states = order.states();
+    if mutation::is_on(Mutation::HeardInTurn) {
+        states.sort_by_key(|state| (state.at, state.digest));
+    }
+    for heard in states.into_iter().filter(|state| counts(state.at)) {
         let (accepted, digest, state) = (heard.at, heard.digest, &heard.fact);
         let key = FactKey { accepted, kind: FactKind::State, digest };
         let at = before.map_or(accepted, |(at, _)| accepted.max(at));
@@ -217,6 +222,10 @@ impl Fold {
     }
 
     pub fn apply(&mut self, by: usize, happening: &Happening<'_>) {
+        let is_mended = matches!(happening.key.kind, FactKind::Restored | FactKind::Amended);
+        if is_mended && mutation::is_on(Mutation::NothingRestored) {
+            return;
+        }
         self.amend(happening);
         match happening.what {
             What::Event(EventType::Restored, event) => self.restore(event.undoes),

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use passalong_core::fact::{Fact, FactKey, FactKind, Order, Reviewed};
 use passalong_core::ids::{CustomerId, CustomerPseudonym, OrderPseudonym};
 use passalong_core::missing_referral::{Decision, Outcome, decision};
+use passalong_core::mutation::{self, Mutation};
 use passalong_core::reward::{Part, Role};
 use passalong_core::seal::Sealed;
 use passalong_core::status;
@@ -87,6 +88,11 @@ pub async fn decide<H: Host>(
     tell(cx, program, order, &own, decision).await?;
     let facts = match asked.outcome {
         Outcome::Approved => complete(cx, &reported, decision, note).await?.0,
+        Outcome::Declined if mutation::is_on(Mutation::DeclinedHolds) => {
+            let ledger = Ledger(Some(customer));
+            cx.put(&due_put(program, at.plus(SETTLE), ledger, order)).await?;
+            complete(cx, &reported, decision, note).await?.0
+        }
         Outcome::Declined => declined(&reported, note),
     };
     Ok(Some(message(cx, &reported, customer, &facts, own.first().copied()).await?))

@@ -19,6 +19,7 @@ mod proofs;
 mod shown;
 mod standing;
 mod verdicts;
+mod webhooks;
 mod whole;
 
 /// Besides the bound, the clocks' error and the time a request takes.
@@ -48,6 +49,7 @@ impl Story {
             self.check_verdicts(program, &oracle);
             self.check_erasures(program);
             self.check_proofs(program, &oracle);
+            self.check_webhooks(program);
             self.check_answers(program, &oracle);
             self.check_aliases(program);
             self.check_money(program);

@@ -220,7 +220,7 @@ impl Story {
         given
     }
 
-    fn ledger_facts(&self, program: usize) -> Vec<(LedgerKey, Fact)> {
+    pub(crate) fn ledger_facts(&self, program: usize) -> Vec<(LedgerKey, Fact)> {
         let prefix = LedgerKey::prefix(&[self.programs[program].keys.program()]);
         let kv = self.machine.kv.borrow();
         let fact = |(key, put): (&str, &passalong_edge::store::Put)| {

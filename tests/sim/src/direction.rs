@@ -3,6 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
+use passalong_core::webhook::SendProblem;
+
 use crate::kv::{By, Late};
 use crate::machine::TaskId;
 use crate::script::{Effect, Op, Rule, Step};
@@ -182,6 +184,21 @@ impl Direction {
         if self.is(named, Effect::Cut) {
             self.cuts.borrow_mut().insert(named.task, until);
         }
+    }
+
+    /// What the receiver of a webhook answers.
+    pub fn answer(&self, named: Option<&Named>) -> Option<Result<u16, SendProblem>> {
+        let mut answers = self.effects(named).filter_map(|effect| match effect {
+            Effect::Answers(status) => Some(Ok(status)),
+            Effect::NoAnswer(problem) => Some(Err(problem)),
+            _ => None,
+        });
+        answers.next()
+    }
+
+    /// This task ends then, by chance.
+    pub fn cut_at(&self, task: TaskId, at: u64) {
+        self.cuts.borrow_mut().insert(task, at);
     }
 
     /// Whether the script ends this task now.

@@ -27,6 +27,7 @@ impl Story {
             What::Event(event) => self.events[*event].sent = true,
             What::ByAlias(order) => self.aliases.begin(*order, self.machine.now.get()),
             What::Upload(upload) => self.uploads[*upload].sent = true,
+            What::Webhook(asked) => self.hooks.begin(*asked, self.machine.now.get()),
             _ => {}
         }
         let task = self.send(isolate, sent);
@@ -108,6 +109,7 @@ impl Story {
             what @ (What::ChooseAlias { .. } | What::ByAlias(_)) => {
                 self.alias_request(what, errand.body.as_ref(), now)
             }
+            What::Webhook(asked) => self.webhook_request(*asked),
             What::Codes { program } => {
                 let ids = &of(*program).advocates;
                 post(*program, "/v1/codes", &json!({ "customer_ids": ids }))
@@ -132,6 +134,7 @@ impl Story {
                 | What::Erase { .. }
                 | What::ChooseAlias { .. }
                 | What::ByAlias(_)
+                | What::Webhook(_)
         );
         if !patient || tries > 4 || self.random.permille(250) {
             self.errands[index].done = true;

@@ -134,6 +134,7 @@ impl Story {
             what @ (What::ChooseAlias { .. } | What::ByAlias(_)) => {
                 self.hear_of_alias(&what, answer);
             }
+            What::Webhook(asked) => self.hear_webhook(asked, status, &answer.body),
             What::Pool { .. } | What::Terms { .. } | What::Codes { .. } | What::Share { .. } => {}
         }
     }

@@ -21,6 +21,7 @@ mod direction;
 mod errands;
 mod happenings;
 mod hear;
+mod hooks;
 mod kv;
 mod machine;
 mod many;
@@ -30,6 +31,7 @@ mod people;
 mod place;
 mod proofs;
 mod random;
+mod receivers;
 mod replay;
 mod requests;
 mod schemes;
@@ -101,7 +103,9 @@ pub fn tape(seed: u64, mode: Mode) -> Script {
     let steps = story.machine.direction.tape.borrow_mut().take().unwrap_or_default();
     let programs = story.programs.iter().map(|program| program.terms.clone()).collect();
     let (what, violation) = Default::default();
-    Script { what, violation, beyond: mode == Mode::Beyond, start, page, programs, steps }
+    let endpoints = story.hooks.made.clone();
+    let beyond = mode == Mode::Beyond;
+    Script { what, violation, beyond, start, page, programs, endpoints, steps }
 }
 
 /// Lives through a history that was written down.

@@ -16,6 +16,7 @@ use passalong_edge::store::{Put, StoreError};
 use crate::direction::{Direction, Named};
 use crate::kv::{Kv, Late};
 use crate::random::Random;
+use crate::receivers::Receivers;
 use crate::script::{Act, Effect, Moment, Op, Step};
 
 /// How much goes wrong in this history, each in so many of a thousand cases.
@@ -72,6 +73,7 @@ pub struct Machine {
     pub faults: RefCell<Faults>,
     pub config: Config,
     pub direction: Direction,
+    pub receivers: RefCell<Receivers>,
     isolates: RefCell<Vec<Rc<Isolate>>>,
     queue: RefCell<BinaryHeap<Reverse<(u64, u64, Next)>>>,
     order: Cell<u64>,
@@ -107,6 +109,7 @@ impl Machine {
             faults: RefCell::default(),
             config,
             direction: Direction::default(),
+            receivers: RefCell::new(Receivers::new(seed)),
             isolates: RefCell::new((0..isolates).map(|_| Rc::default()).collect()),
             queue: RefCell::default(),
             order: Cell::new(0),

@@ -7,11 +7,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use passalong_sim::{Mode, Outcome, Script, many, replay, run, shrink, tape};
+use passalong_sim::{Mode, Mutation, Outcome, Script, many, replay, run, shrink, tape};
 
 const USAGE: &str =
     "cargo xtask sim [--histories N] [--from N] [--fresh N] [--seed N] [--beyond] [--decided]
                 [--seed N --record FILE --expect TEXT] [--replay FILE]
+                [--broken NAME]
 
   --histories N   lives through so many histories (default 1000)
   --from N        the first seed (default 1)
@@ -21,6 +22,7 @@ const USAGE: &str =
   --record FILE   writes that history down, as short as it gets while TEXT goes wrong
   --replay FILE   lives through a history that was written down
   --decided       says in the end what was decided, and how often
+  --broken NAME   with a deliberate fault, up to the first history that goes wrong
   --beyond        with a store that is later than the design assumes";
 
 /// What is asked for.
@@ -33,6 +35,7 @@ struct Options {
     expect: String,
     replay: Option<String>,
     decided: bool,
+    broken: Option<Mutation>,
 }
 
 /// None where the arguments cannot be read.
@@ -46,6 +49,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Option<Options> {
         expect: String::new(),
         replay: None,
         decided: false,
+        broken: None,
     };
     while let Some(argument) = arguments.next() {
         if argument == "--beyond" {
@@ -58,6 +62,10 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Option<Options> {
         }
         let value = arguments.next()?;
         match argument.as_str() {
+            "--broken" => {
+                let is_it = |one: &Mutation| format!("{one:?}") == value;
+                options.broken = Some(Mutation::ALL.into_iter().find(is_it)?);
+            }
             "--record" => options.record = Some(value),
             "--expect" => options.expect = value,
             "--replay" => options.replay = Some(value),
@@ -152,7 +160,7 @@ fn tell(name: &str, outcome: &Outcome) -> ExitCode {
 
 /// Says now and then how far it has come, and of every history that went wrong what did first.
 fn all(options: &Options) -> ExitCode {
-    let Options { from, histories, mode, .. } = *options;
+    let Options { from, histories, mode, broken, .. } = *options;
     let decided: Mutex<BTreeMap<String, u32>> = Mutex::default();
     let zero = || AtomicU64::new(0);
     let (lived, failed, steps, breached) = (zero(), zero(), zero(), zero());
@@ -160,7 +168,7 @@ fn all(options: &Options) -> ExitCode {
     let failures = Mutex::new(Vec::new());
     let began = Instant::now();
     println!("seeds {from} to {}", from + histories - 1);
-    many(from..=from + histories - 1, mode, None, |outcome| {
+    many(from..=from + histories - 1, mode, broken, |outcome| {
         steps.fetch_add(outcome.steps.into(), Ordering::Relaxed);
         digest.fetch_xor(outcome.digest, Ordering::Relaxed);
         breached.fetch_add(u64::from(outcome.breaches > 0), Ordering::Relaxed);
@@ -179,6 +187,9 @@ fn all(options: &Options) -> ExitCode {
         let so_far = lived.fetch_add(1, Ordering::Relaxed) + 1;
         if so_far % 1_000 == 0 {
             eprintln!("  {so_far} of {histories}, {} s", began.elapsed().as_secs());
+        }
+        if broken.is_some() && !outcome.violations.is_empty() {
+            return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
     });

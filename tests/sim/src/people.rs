@@ -25,6 +25,7 @@ impl Story {
     pub(crate) fn act(&mut self) {
         if self.actions_left == 0 {
             self.fill_at_the_end();
+            self.mend_hooks();
             self.draining = true;
             *self.machine.faults.borrow_mut() = Faults::default();
             self.folded_day = self.now() / DAY;
@@ -34,6 +35,7 @@ impl Story {
         let program = self.random.index(self.programs.len());
         self.meet_aliases(program);
         self.tend_pools(program);
+        self.tend_hooks(program);
         match self.random.below(1_000) {
             0..215 => self.report(program),
             215..240 => self.scheme(program),

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use passalong_edge::store::{Host, Page, Put, Store, StoreError};
+use passalong_core::webhook::SendProblem;
+use passalong_edge::store::{Host, Outgoing, Page, Put, Store, StoreError};
 
 use crate::direction::Named;
 use crate::machine::{ISOLATES, Machine};
@@ -86,6 +87,10 @@ impl Host for Place {
 
     fn millis(&self) -> u64 {
         self.machine.clock(self.isolate)
+    }
+
+    async fn post(&self, outgoing: &Outgoing<'_>) -> Result<u16, SendProblem> {
+        self.machine.post(outgoing).await
     }
 
     fn log(&self, line: &str) {

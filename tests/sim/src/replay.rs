@@ -35,6 +35,7 @@ impl Story {
         machine.direction = Direction::scripted(script.steps.clone());
         let mut story = Self::begin(programs, machine, mode, crate::random::Random::new(0));
         story.create_programs(&operator_key());
+        story.make_endpoints(script.endpoints.clone());
         story
     }
 

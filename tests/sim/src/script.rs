@@ -5,6 +5,7 @@
 //! still fits when steps do more or fewer operations, or their keys go on differently.
 
 use passalong_core::time::Instant;
+use passalong_core::webhook::SendProblem;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
@@ -28,6 +29,9 @@ pub struct Script {
     pub page: usize,
     /// The terms each program begins with.
     pub programs: Vec<Value>,
+    /// Where webhooks go from the beginning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<Receiver>,
     pub steps: Vec<Step>,
 }
 
@@ -37,7 +41,8 @@ impl Script {
         let head = serde_json::to_value(self).unwrap_or_default();
         let plain = ["what", "violation", "beyond", "start", "page"].into_iter();
         let plain = plain.filter_map(|name| Some(format!("  \"{name}\": {}", head.get(name)?)));
-        let lists = ["programs", "steps"].into_iter().map(|name| {
+        let lists = ["programs", "endpoints", "steps"].into_iter();
+        let lists = lists.filter(|name| head.get(name).is_some()).map(|name| {
             let lines = head[name].as_array().into_iter().flatten();
             let lines: Vec<String> = lines.map(|line| format!("    {}", spaced(line))).collect();
             format!("  \"{name}\": [\n{}\n  ]", lines.join(",\n"))
@@ -92,6 +97,29 @@ pub struct Step {
     pub act: Act,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
+}
+
+/// An endpoint that takes messages of these types; of all where there are none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receiver {
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub program: usize,
+    pub url: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<String>,
+}
+
+/// What a merchant asks of an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ask {
+    /// To be there, for these types; for all where there are none.
+    Add(Vec<String>),
+    Remove,
+    Enable,
+    Rotate,
+    Replay,
 }
 
 /// What is done.
@@ -166,6 +194,10 @@ pub enum Act {
         advocate: usize,
         alias: Option<String>,
     },
+    Webhook {
+        url: String,
+        ask: Ask,
+    },
 }
 
 /// What a report proves its advocate with: a code, or a click at that instant.
@@ -201,6 +233,8 @@ pub enum Op {
     Delete,
     Sleep,
     Random,
+    /// A webhook; its key is the URL.
+    Post,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -218,6 +252,10 @@ pub enum Effect {
     Back(u64),
     /// What is drawn.
     Number(u64),
+    /// The receiver of a webhook answers with this status.
+    Answers(u16),
+    /// The receiver of a webhook does not answer.
+    NoAnswer(SendProblem),
     /// The page is empty, and more follows.
     EmptyPage,
     /// The task ends when it is done.

@@ -23,7 +23,8 @@ pub fn shrink(mut script: Script) -> Option<Script> {
     }
     // A history that lost too much may end in a panic.
     std::panic::set_hook(Box::new(|_| {}));
-    let kinds: [fn(&Effect) -> bool; 7] = [
+    let kinds: [fn(&Effect) -> bool; 8] = [
+        |effect| matches!(effect, Effect::Answers(_) | Effect::NoAnswer(_)),
         |effect| matches!(effect, Effect::Number(_)),
         |effect| matches!(effect, Effect::Takes(_)),
         |effect| matches!(effect, Effect::CommittedAfter(_)),
@@ -40,6 +41,9 @@ pub fn shrink(mut script: Script) -> Option<Script> {
         });
     }
     attempt(&mut script, |script| script.page = 1_000);
+    while attempt(&mut script, |script| {
+        script.endpoints.pop();
+    }) {}
     loop {
         let before = script.clone();
         drop_steps(&mut script);

@@ -16,12 +16,13 @@ use passalong_edge::cron::{self, ALLOWED};
 use passalong_edge::http::Request;
 use passalong_edge::isolate::Config;
 use passalong_edge::store::Context;
-use passalong_edge::{clicks, respond};
+use passalong_edge::{clicks, outbox, respond};
 use serde_json::Value;
 
 use crate::accountant::Ledgerbook;
 use crate::aliases::Aliases;
 use crate::coupons;
+use crate::hooks::Hooks;
 use crate::kv::{Kv, Staleness};
 use crate::machine::{Faults, ISOLATES, LOCATIONS, Machine, Next, TaskId};
 use crate::oracle;
@@ -155,6 +156,7 @@ pub(crate) enum What {
     Claims { program: usize },
     ChooseAlias { program: usize, advocate: usize, alias: Option<&'static str> },
     ByAlias(usize),
+    Webhook(usize),
 }
 
 pub(crate) struct Errand {
@@ -216,6 +218,7 @@ pub struct Story {
     pub seen: Vec<(usize, String)>,
     pub(crate) ledgerbook: Rc<RefCell<Ledgerbook>>,
     pub(crate) aliases: Aliases,
+    pub(crate) hooks: Hooks,
     pub uploads: Vec<coupons::Upload>,
     /// Different codes so far.
     pub codes: u32,
@@ -340,6 +343,7 @@ impl Story {
         let machine = Machine::new(start, random.next(), kv, config);
         let mut story = Self::begin(programs, machine, mode, random);
         story.create_programs(&operator_key());
+        story.begin_hooks(seed);
         story
     }
 
@@ -363,6 +367,7 @@ impl Story {
             seen: Vec::new(),
             ledgerbook: Rc::default(),
             aliases: Aliases::default(),
+            hooks: Hooks::default(),
             uploads: Vec::new(),
             codes: 0,
             shown: BTreeMap::new(),
@@ -468,7 +473,7 @@ impl Story {
 
     pub(crate) fn send(&self, isolate: usize, request: Request) -> TaskId {
         let machine = Rc::clone(&self.machine);
-        let outbox = Rc::clone(&self.outbox);
+        let heard = Rc::clone(&self.outbox);
         let memory = machine.isolate(isolate);
         let now = machine.instant(isolate);
         let inner = Rc::clone(&machine);
@@ -482,7 +487,7 @@ impl Story {
             ledgerbook.borrow_mut().hear(slip, response.status, Rc::clone(&body));
             let location = response.headers.iter().find(|(name, _)| *name == "location");
             let task = inner.current();
-            outbox.borrow_mut().answers.push(Answer {
+            heard.borrow_mut().answers.push(Answer {
                 task,
                 status: response.status,
                 has_pa: location.is_some_and(|(_, url)| url.contains("pa=")),
@@ -491,10 +496,17 @@ impl Story {
                 minute: now.minute_up(),
                 day: now.day(),
             });
+            let announced = cx.announced.take();
+            if after.is_none() && announced.is_empty() {
+                return;
+            }
+            let cx = Context::new(&place, &memory, &inner.config, now);
+            if response.status < 400 {
+                outbox::deliver(&cx, &announced).await;
+            }
             if let Some(target) = after {
-                let cx = Context::new(&place, &memory, &inner.config, now);
                 if clicks::flush(&cx, &target).await.is_err() {
-                    outbox.borrow_mut().lost_batches.push((task, target));
+                    heard.borrow_mut().lost_batches.push((task, target));
                 }
             }
         })
@@ -560,7 +572,9 @@ impl Story {
             let minute: Minute = key.split('/').nth(1).unwrap().parse().unwrap();
             Some(u64::try_from(minute.start().seconds()).unwrap() * 1_000)
         });
-        let first = first.min();
+        let first = first.chain(self.hooks_due(&kv, now)).min();
+        // Whoever is to be reminded in years is not waited for.
+        let first = first.filter(|first| *first < now + 60 * DAY);
         let erasures = kv.standing("todo.erased/", now).next().is_some();
         drop(kv);
         self.todo = Todo { first, erasures, written: writes, is_whole: is_known };

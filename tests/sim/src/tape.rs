@@ -58,6 +58,7 @@ impl Story {
             What::Erase { program, customer } => (program, Act::Erase { customer }),
             What::Terms { program, terms } => (program, Act::Terms { terms }),
             What::Codes { program } => (program, Act::Codes),
+            What::Webhook(asked) => self.act_of_webhook(asked),
             What::Share { program, advocate } => (program, Act::Share { advocate }),
             What::Claim { program, person } => {
                 (program, Act::Claim { advocate: person, body: body() })
@@ -109,6 +110,7 @@ impl Story {
             Act::Erase { customer } => What::Erase { program, customer },
             Act::Terms { terms } => What::Terms { program, terms },
             Act::Codes => What::Codes { program },
+            Act::Webhook { url, ask } => self.ask_webhook(program, &url, ask),
             Act::Share { advocate } => What::Share { program, advocate },
             Act::ChooseAlias { advocate, alias } => {
                 let mut words = WORDS.into_iter().chain(CAMPAIGNS);

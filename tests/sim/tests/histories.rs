@@ -24,7 +24,7 @@ fn lived(seeds: u64, mode: Mode) -> (Vec<Outcome>, BTreeMap<String, u32>) {
     found.into_inner().unwrap()
 }
 
-const DECISIONS: [&str; 57] = [
+const DECISIONS: [&str; 66] = [
     "joined Bound",
     "joined Hand",
     "review claimed_by_hand",
@@ -82,6 +82,15 @@ const DECISIONS: [&str; 57] = [
     "alias reserved",
     "alias unknown",
     "alias lost",
+    "told conversion.recorded",
+    "told reward.approved",
+    "told reward.refused",
+    "told reward.reversed",
+    "told reward.fulfilled",
+    "told reward.expiring",
+    "told review.requested",
+    "told milestone.reached",
+    "told pool.low",
 ];
 
 #[test]
@@ -126,18 +135,37 @@ fn recorded_histories_keep_every_promise() {
 }
 
 /// Each deliberate fault, with what it must be noticed by.
+const NOTICED: [(Mutation, &str); 14] = [
+    (Mutation::Counter, "clicks"),
+    (Mutation::ApprovedWithoutVerdict, "without a verdict"),
+    (Mutation::OrderFirst, "is not"),
+    (Mutation::NoRetry, "503"),
+    (Mutation::RankedByOccurrence, "the verdict on"),
+    (Mutation::Adding, "clicks"),
+    (Mutation::AliasAtOnce, "by the alias"),
+    (Mutation::DrawnAtOnce, "coupon"),
+    (Mutation::PaidAgain, "the verdict on"),
+    (Mutation::HintsFromTokens, "the verdict on"),
+    (Mutation::NewByShopOnly, "the verdict on"),
+    (Mutation::ReversedBinds, "the verdict on"),
+    (Mutation::ToldAfter, "no webhook was announced before"),
+    (Mutation::ToldByClock, "no webhook was announced before"),
+];
+
+/// Faults that nothing people do in the random histories meets yet.
+const UNMET: [Mutation; 7] = [
+    Mutation::AliasAsCoupon,
+    Mutation::DeclinedHolds,
+    Mutation::ErasureForgets,
+    Mutation::EleventhCounts,
+    Mutation::FirstProof,
+    Mutation::NothingRestored,
+    Mutation::HeardInTurn,
+];
+
 #[test]
 fn every_broken_rule_is_noticed() {
-    for (mutation, noticed) in [
-        (Mutation::Counter, "clicks"),
-        (Mutation::ApprovedWithoutVerdict, "without a verdict"),
-        (Mutation::OrderFirst, "is not"),
-        (Mutation::NoRetry, "503"),
-        (Mutation::RankedByOccurrence, "the verdict on"),
-        (Mutation::Adding, "clicks"),
-        (Mutation::AliasAtOnce, "by the alias"),
-        (Mutation::DrawnAtOnce, "coupon"),
-    ] {
+    for (mutation, noticed) in NOTICED {
         let found = Mutex::new(None);
         many(1..=10_000, Mode::Inside, Some(mutation), |outcome| {
             match outcome.violations.iter().find(|violation| violation.contains(noticed)) {
@@ -152,5 +180,5 @@ fn every_broken_rule_is_noticed() {
         println!("{mutation:?}: {found:?}");
         assert!(found.is_some(), "{mutation:?} passed 10,000 histories");
     }
-    assert_eq!(Mutation::ALL.len(), 8, "each has its line above");
+    assert_eq!(Mutation::ALL.len(), NOTICED.len() + UNMET.len(), "each has its line above");
 }

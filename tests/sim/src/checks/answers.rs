@@ -90,6 +90,7 @@ impl Story {
                 }
             }
         }
+        self.check_shown_is_told(program, &heard);
         self.check_fulfilled(program, &orders, &heard);
         self.check_standing(oracle, &orders, &heard);
     }

@@ -98,7 +98,7 @@ pub struct Event {
 }
 
 /// Everything about one program.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Oracle {
     /// Terms with the instant from which they hold, oldest first.
     pub terms: Vec<(Instant, Program)>,
@@ -137,6 +137,15 @@ pub type Settled = (Minute, Verdict);
 pub type Admissions = BTreeMap<(OrderPseudonym, CustomerPseudonym), (Minute, Option<Admission>)>;
 
 impl Oracle {
+    /// What is left to decide on once erasures have taken what they take.
+    pub fn forgetful(&self) -> Self {
+        let mut forgetful = self.clone();
+        for known in forgetful.known.values_mut() {
+            known.retain(|kept| kept.gone.is_none());
+        }
+        forgetful
+    }
+
     fn terms_at(&self, at: Instant) -> Option<&Program> {
         self.terms.iter().rev().find(|(from, _)| *from <= at).map(|(_, terms)| terms)
     }

@@ -56,6 +56,7 @@ impl Story {
             oracle.also.extend(also);
         }
         let admissions = oracle.admissions();
+        let forgetful = oracle.forgetful();
         for (order, reports) in &reported {
             for (place, report) in reports.iter().enumerate() {
                 let by_hand = oracle.first_approved(*order);
@@ -68,7 +69,7 @@ impl Story {
                 }) {
                     wrong.push(format!("{order} was joined twice: {joins:?}"));
                 }
-                let bound = [false, true].map(|forgotten| {
+                let bound = [(&*oracle, false), (&forgetful, true)].map(|(oracle, forgotten)| {
                     let bound = oracle.bound_to(report, &admissions, forgotten);
                     bound.map(|(advocate, by)| (advocate, Via::Bound, Some(by)))
                 });

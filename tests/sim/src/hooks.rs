@@ -14,7 +14,7 @@ use crate::script::{Act, Ask, Receiver};
 use crate::story::{DAY, MINUTE, Story, What};
 
 /// Besides the bound: an isolate remembers endpoints for a minute, clocks differ, requests take time.
-const LATITUDE: u64 = 4 * MINUTE;
+pub(crate) const LATITUDE: u64 = 4 * MINUTE;
 
 /// A time in which an endpoint surely gets what is announced.
 #[derive(Debug, Clone)]
@@ -38,10 +38,12 @@ pub struct Endpoint {
     pub spans: Vec<Span>,
     /// Times in which it may be disabled, because it had said that it is gone.
     pub disabled: Vec<(u64, u64)>,
-    /// From when on everybody knows that it was enabled, each time that was asked for.
+    /// When it was enabled, as far as that was seen.
     enabled: Vec<u64>,
     /// Times in which it may be removed.
     gone: Vec<(u64, u64)>,
+    /// Since when it may be removed.
+    gone_since: Option<u64>,
     /// The types it was made for last.
     types: Vec<String>,
     pub removed: bool,
@@ -61,10 +63,11 @@ impl Endpoint {
             })
     }
 
-    /// It said that it is gone: it is disabled from now on, until it was enabled later.
-    pub fn is_gone(&mut self, at: u64) {
-        let again = self.enabled.iter().find(|enabled| **enabled > at);
-        self.disabled.push((at, again.copied().unwrap_or(u64::MAX)));
+    /// It said that it is gone: it is disabled from now on, until it was enabled by somebody who could
+    /// see that, and `quiet` later everybody knows it.
+    pub fn is_gone(&mut self, at: u64, quiet: u64) {
+        let again = self.enabled.iter().find(|enabled| **enabled > at + quiet);
+        self.disabled.push((at, again.map_or(u64::MAX, |enabled| enabled + quiet)));
     }
 
     /// Whether it was not there for so long after then that what was on its way is given up.
@@ -115,6 +118,7 @@ impl Hooks {
             disabled: Vec::new(),
             enabled: Vec::new(),
             gone: Vec::new(),
+            gone_since: None,
             types: types.to_vec(),
             removed: true,
             changed: 0,
@@ -130,6 +134,9 @@ impl Hooks {
         endpoint.rotations += u32::from(ask == Ask::Rotate);
         if matches!(ask, Ask::Add(_) | Ask::Remove) {
             endpoint.unsure(now);
+        }
+        if ask == Ask::Remove {
+            endpoint.gone_since.get_or_insert(now);
         }
     }
 }
@@ -302,18 +309,13 @@ impl Story {
         let Asked { endpoint: index, ask } = self.hooks.asked[asked].clone();
         let endpoint = &mut self.hooks.endpoints[index];
         endpoint.busy = false;
-        if let Some(secret) = body["secret"].as_str().map(str::to_owned) {
-            if !endpoint.secrets.contains(&secret) {
-                endpoint.secrets.push(secret);
-            }
-        }
+        let secret = body["secret"].as_str().map(str::to_owned);
+        endpoint.secrets.extend(secret.filter(|secret| !endpoint.secrets.contains(secret)));
         let is_right = match &ask {
             Ask::Add(types) => {
                 let from = now + bound + LATITUDE;
                 endpoint.spans.push(Span { types: types.clone(), from, until: None });
-                if endpoint.removed {
-                    endpoint.gone.push((endpoint.changed, from));
-                }
+                endpoint.gone.extend(endpoint.gone_since.take().map(|since| (since, from)));
                 endpoint.types.clone_from(types);
                 (endpoint.removed, endpoint.changed) = (false, now);
                 matches!(status, 200 | 201)
@@ -325,7 +327,7 @@ impl Story {
             }
             Ask::Rotate => status == 200,
             Ask::Enable if status == 200 => {
-                endpoint.enabled.push(now + bound + LATITUDE);
+                endpoint.enabled.push(now);
                 endpoint.changed = now;
                 true
             }

@@ -504,10 +504,10 @@ impl Story {
             if response.status < 400 {
                 outbox::deliver(&cx, &announced).await;
             }
-            if let Some(target) = after {
-                if clicks::flush(&cx, &target).await.is_err() {
-                    heard.borrow_mut().lost_batches.push((task, target));
-                }
+            if let Some(target) = after
+                && clicks::flush(&cx, &target).await.is_err()
+            {
+                heard.borrow_mut().lost_batches.push((task, target));
             }
         })
     }

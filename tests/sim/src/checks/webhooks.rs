@@ -10,13 +10,16 @@ use passalong_core::ids::{Digest, OrderPseudonym};
 use passalong_core::reward::{Part, RewardId, Role};
 use passalong_core::seal::Sealed;
 use passalong_core::time::{Instant, Minute};
-use passalong_core::webhook::WebhookType;
+use passalong_core::webhook::WebhookType::{
+    self, MilestoneReached, ReviewRequested, RewardApproved, RewardFulfilled, RewardRefused,
+    RewardReversed,
+};
 use passalong_edge::keys::{LedgerKey, MessageKey, OrderKey};
 use passalong_edge::outbox::{Lock, Message};
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::hooks::Endpoint;
+use crate::hooks::{Endpoint, LATITUDE};
 use crate::receivers::Arrived;
 use crate::story::{Answered, DAY, MINUTE, Mode, SECOND, Story};
 
@@ -135,7 +138,7 @@ impl Story {
         for one in &self.machine.receivers.borrow().arrived {
             let to = endpoints.iter_mut().find(|endpoint| endpoint.url == one.url);
             if let Some(endpoint) = to.filter(|_| one.answer == Ok(410)) {
-                endpoint.is_gone(one.at);
+                endpoint.is_gone(one.at, kv.staleness.bound + LATITUDE);
             }
             let slot = (one.url.clone(), one.header("webhook-id").to_owned());
             arrived.entry(slot).or_default().push(one.clone());
@@ -267,7 +270,8 @@ impl Story {
             let name = self.name(program, order);
             let sent = &self.reports[*index];
             let kind = WebhookType::ConversionRecorded;
-            let acked = sent.acked.as_ref();
+            // Beyond the bound, two tries of one report may have been answered from two views.
+            let acked = sent.acked.as_ref().filter(|_| self.mode == Mode::Inside);
             let found = told.find(|one| {
                 let is_it = one.message.kind == kind && one.order.as_ref() == Some(&sent.order_id);
                 is_it && acked.is_none_or(|acked| is_answer(acked, &one.message.data))
@@ -297,10 +301,6 @@ impl Story {
                         let (advocate, trigger) = (key.customer, decided.trigger);
                         RewardId::Milestone { advocate, trigger, at }
                     }
-                };
-                use WebhookType::{
-                    MilestoneReached, ReviewRequested, RewardApproved, RewardRefused,
-                    RewardReversed,
                 };
                 let kinds = match decided.value {
                     Some(_) => [RewardApproved, ReviewRequested],
@@ -372,7 +372,7 @@ impl Story {
             *slot = at.min(*slot);
         }
         for ((order, reward), at) in first {
-            let kind = WebhookType::RewardFulfilled;
+            let kind = RewardFulfilled;
             let found = told.find(|one| one.is_about(reward) && one.message.kind == kind);
             let what = format!("{reward} by {order} was handed over");
             told.must(&what, (at.saturating_sub(RUN), at), &[kind], &found);
@@ -385,12 +385,9 @@ impl Story {
             return;
         }
         let mut told = self.told_of(program);
-        use WebhookType::{
-            ReviewRequested, RewardApproved, RewardFulfilled, RewardRefused, RewardReversed,
-        };
         let kinds =
             [ReviewRequested, RewardApproved, RewardFulfilled, RewardRefused, RewardReversed];
-        let rewards = orders.iter().flat_map(|(_, order)| order["rewards"].as_array());
+        let rewards = orders.iter().filter_map(|(_, order)| order["rewards"].as_array());
         for shown in rewards.flatten() {
             let (Some(status), Some(since)) = (shown["status"].as_str(), shown["since"].as_str())
             else {

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::story::{MINUTE, Story};
 
 mod answers;
+mod claimed;
 mod clicks;
 mod erased;
 mod evidence;
@@ -49,6 +50,7 @@ impl Story {
             self.check_verdicts(program, &oracle);
             self.check_erasures(program);
             self.check_proofs(program, &oracle);
+            self.check_claimed(program);
             self.check_webhooks(program);
             self.check_answers(program, &oracle);
             self.check_aliases(program);

@@ -43,7 +43,7 @@ mod terms;
 mod told;
 
 pub use many::many;
-pub use passalong_core::mutation::Mutation;
+pub use passalong_core::mutation::{Mutation, set as break_rule};
 pub use passalong_core::orders::state::Standing;
 pub use script::Script;
 pub use shrink::shrink;

@@ -13,6 +13,9 @@ const TAKES: [u64; 6] = [0, 12 * MINUTE, 15 * MINUTE, 75 * MINUTE, 6 * HOUR, 3 *
 impl Story {
     /// A customer misses an order; some name one that brought another proof, or the wrong day.
     pub(crate) fn claim(&mut self, program: usize) {
+        if self.random.permille(60) {
+            return self.claim_everything(program);
+        }
         // Now and then two customers miss the same order.
         let people = if self.random.permille(200) { 2 } else { 1 };
         let Some(order_id) = self.missed_order(program) else { return };
@@ -31,6 +34,21 @@ impl Story {
                 body = json!({ "order_number": number, "ordered_on": day });
             }
             let wait = self.random.pick(&[0, SECOND, 3 * MINUTE]);
+            self.errand(What::Claim { program, person }, Some(body), wait);
+        }
+    }
+
+    /// Somebody files more than a month has room for: ten on nothing, then on whatever was ordered.
+    fn claim_everything(&mut self, program: usize) {
+        let person = self.random.index(3);
+        let day = Instant::from_seconds(i64::try_from(self.now() / SECOND).unwrap()).day().dashed();
+        let nothing = (0..10).map(|number| format!("Y-{number}"));
+        let mut filed: Vec<(String, u64)> = nothing.map(|order| (order, SECOND)).collect();
+        for _ in 0..3 {
+            filed.extend(self.missed_order(program).map(|order| (order, 12 * MINUTE)));
+        }
+        for (order_id, wait) in filed {
+            let body = json!({ "order_id": order_id, "ordered_on": day });
             self.errand(What::Claim { program, person }, Some(body), wait);
         }
     }

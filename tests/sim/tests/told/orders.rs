@@ -119,6 +119,16 @@ fn a_disputed_order_waits_and_is_owed_once_it_is_restored() {
 /// One location hears that the order was cancelled before it hears that it was opened again, and the
 /// other way round; neither sees what the other heard until later.
 #[test]
+fn a_state_that_counts_by_when_it_was_heard_is_noticed() {
+    passalong_sim::break_rule(Some(passalong_sim::Mutation::HeardInTurn));
+    let broken = std::panic::catch_unwind(
+        a_state_heard_at_one_location_before_the_one_it_follows_is_the_last_all_the_same,
+    );
+    passalong_sim::break_rule(None);
+    assert!(broken.is_err());
+}
+
+#[test]
 fn a_state_heard_at_one_location_before_the_one_it_follows_is_the_last_all_the_same() {
     let states = [
         (Standing::Cancelled, "2026-11-03T10:20", 0),

@@ -1,0 +1,75 @@
+//! Ten missing referrals a month and customer count, whatever was filed besides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use passalong_core::fact::{Fact, Via};
+use passalong_core::ids::{CustomerPseudonym, Digest, OrderPseudonym};
+use passalong_core::time::Minute;
+use passalong_edge::keys::{FiledKey, LedgerKey, MissingKey, NumberKey, Posted};
+
+use super::fact;
+use crate::story::Story;
+
+/// So many count.
+const A_MONTH: usize = 10;
+
+type Filed = BTreeMap<CustomerPseudonym, BTreeSet<(Minute, Digest)>>;
+
+/// Whether one that was filed in that minute can be among the first of its month.
+fn counts(filed: &Filed, customer: CustomerPseudonym, at: Minute) -> bool {
+    let month = |minute: Minute| minute.to_string()[..6].to_owned();
+    let of_month = filed.get(&customer).into_iter().flatten();
+    let of_month = of_month.filter(|(minute, _)| month(*minute) == month(at));
+    // What was sent twice counts once.
+    let mut first: BTreeMap<Digest, Minute> = BTreeMap::new();
+    for (minute, digest) in of_month {
+        let slot = first.entry(*digest).or_insert(*minute);
+        *slot = (*slot).min(*minute);
+    }
+    let mut minutes: Vec<Minute> = first.into_values().collect();
+    minutes.sort_unstable();
+    minutes.get(A_MONTH - 1).is_none_or(|last| at <= *last)
+}
+
+impl Story {
+    /// No order came into a ledger by a report that does not count.
+    pub(super) fn check_claimed(&mut self, program: usize) {
+        let mut wrong = Vec::new();
+        {
+            let id = self.programs[program].keys.program();
+            let kv = self.machine.kv.borrow();
+            let mut filed = Filed::new();
+            for (key, _) in kv.ever(&FiledKey::prefix(&[id])) {
+                let FiledKey { customer, filed: Posted(at, digest), .. } = key.parse().unwrap();
+                filed.entry(customer).or_default().insert((at, digest));
+            }
+            let numbers = NumberKey::prefix(&[id]);
+            let numbers: BTreeMap<OrderPseudonym, OrderPseudonym> = kv
+                .ever(&numbers)
+                .map(|(key, _)| key.parse::<NumberKey>().unwrap())
+                .map(|key| (key.number, key.order))
+                .collect();
+            let missing: Vec<MissingKey> =
+                kv.ever(&MissingKey::prefix(&[id])).map(|(key, _)| key.parse().unwrap()).collect();
+            for (key, put) in kv.ever(&LedgerKey::prefix(&[id])) {
+                let key: LedgerKey = key.parse().unwrap();
+                let Some(Fact::Conversion(conversion)) = fact(&key, put) else { continue };
+                if conversion.via != Via::Hand {
+                    continue;
+                }
+                let is_it = |one: &&MissingKey| {
+                    let order = numbers.get(&one.number).copied().unwrap_or(one.number);
+                    order == key.order && one.filed.customer == key.customer
+                };
+                let mut own = missing.iter().filter(is_it);
+                if !own.any(|one| counts(&filed, key.customer, one.filed.at)) {
+                    wrong.push(key.order);
+                }
+            }
+        }
+        for order in wrong {
+            let name = self.name(program, order);
+            self.violate(format!("{name} came by a report beyond ten a month"));
+        }
+    }
+}

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use passalong_core::fact::{Fact, Via};
-use passalong_core::ids::{CustomerPseudonym, Digest, OrderPseudonym};
+use passalong_core::ids::{CustomerPseudonym, Digest};
 use passalong_core::time::Minute;
-use passalong_edge::keys::{FiledKey, LedgerKey, MissingKey, NumberKey, Posted};
+use passalong_edge::keys::{FiledKey, FoundKey, LedgerKey, Posted};
 
 use super::fact;
 use crate::story::Story;
@@ -43,25 +43,17 @@ impl Story {
                 let FiledKey { customer, filed: Posted(at, digest), .. } = key.parse().unwrap();
                 filed.entry(customer).or_default().insert((at, digest));
             }
-            let numbers = NumberKey::prefix(&[id]);
-            let numbers: BTreeMap<OrderPseudonym, OrderPseudonym> = kv
-                .ever(&numbers)
-                .map(|(key, _)| key.parse::<NumberKey>().unwrap())
-                .map(|key| (key.number, key.order))
-                .collect();
-            let missing: Vec<MissingKey> =
-                kv.ever(&MissingKey::prefix(&[id])).map(|(key, _)| key.parse().unwrap()).collect();
+            let found: Vec<FoundKey> =
+                kv.ever(&FoundKey::prefix(&[id])).map(|(key, _)| key.parse().unwrap()).collect();
             for (key, put) in kv.ever(&LedgerKey::prefix(&[id])) {
                 let key: LedgerKey = key.parse().unwrap();
                 let Some(Fact::Conversion(conversion)) = fact(&key, put) else { continue };
                 if conversion.via != Via::Hand {
                     continue;
                 }
-                let is_it = |one: &&MissingKey| {
-                    let order = numbers.get(&one.number).copied().unwrap_or(one.number);
-                    order == key.order && one.filed.customer == key.customer
-                };
-                let mut own = missing.iter().filter(is_it);
+                let is_it =
+                    |one: &&FoundKey| one.order == key.order && one.filed.customer == key.customer;
+                let mut own = found.iter().filter(is_it);
                 if !own.any(|one| counts(&filed, key.customer, one.filed.at)) {
                     wrong.push(key.order);
                 }

@@ -174,8 +174,9 @@ pub struct Books {
     pub aliases: BTreeMap<String, BTreeSet<String>>,
     /// By order, or the number that people see: who says that it was theirs to refer.
     pub missing: BTreeMap<String, BTreeSet<String>>,
-    /// Rewards of which the merchant may have said `approve`, and how often anything was decided.
-    pub approved: BTreeSet<String>,
+    /// Rewards of which the merchant may have said `approve`, by whom it was said of, and how often
+    /// anything was decided.
+    pub approved: BTreeMap<String, BTreeMap<Option<String>, Tries>>,
     pub reviewed: u32,
     /// By customer: when an erasure was sent, each time.
     pub erased: BTreeMap<String, Vec<i64>>,
@@ -225,7 +226,8 @@ impl Books {
             ("POST", ["v1", "rewards", id, "review"]) => {
                 self.reviewed += 1;
                 if asked.may_stand() && asked.body["decision"] == "approve" {
-                    self.approved.insert((*id).to_owned());
+                    let all = self.approved.entry((*id).to_owned()).or_default();
+                    all.entry(text(&asked.body, "customer_id")).or_default().add(asked);
                 }
             }
             ("POST", ["v1", "customers", "erase"]) if asked.may_stand() => {

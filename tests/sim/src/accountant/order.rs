@@ -39,12 +39,14 @@ impl<'b> Order<'b> {
         hold.max(self.report.tries.earliest + HOUR)
     }
 
-    /// It settles at this instant or before, if what proves it came with its report.
+    /// It settles at this instant or before.
     pub fn settles_latest(&self) -> i64 {
         let alone = self.books.reports_of(self.id).len() == 1;
-        if !alone || self.report.proofs.is_empty() || !self.report.tries.stands {
+        if !alone || !self.report.tries.stands {
             return NEVER;
         }
+        // What comes to its advocate after its report counts as accepted then.
+        let comes = self.comes_latest();
         let end = |terms: &&Terms| {
             let at_once = terms.from_order || self.report.kind != "purchase";
             let days = if at_once { terms.hold_days } else { terms.fallback_days };
@@ -52,8 +54,7 @@ impl<'b> Order<'b> {
             // When something was delivered is not later than when it was said, by much.
             let delivered = delivered
                 .map(|event| (event.tries.latest + 5 * MINUTE).saturating_add(days * DAY + HOUR));
-            let plain = (self.report.occurred_at + days * DAY + MINUTE)
-                .max(self.report.tries.latest + HOUR);
+            let plain = (self.report.occurred_at + days * DAY + MINUTE).max(comes + HOUR);
             delivered.max().unwrap_or(0).max(plain)
         };
         self.terms().iter().map(end).max().unwrap_or(NEVER).min(NEVER)

@@ -98,6 +98,21 @@ impl Shop {
         self
     }
 
+    /// Says that an order was the customer's to refer.
+    fn misses(&mut self, customer: &str, order: &str) -> &mut Self {
+        let now = passalong_core::time::Instant::from_seconds(0);
+        let token = identity_token("secret", "teehaus", customer, &[], None, now);
+        let claim = json!({ "order_id": order, "ordered_on": "2026-11-03" });
+        self.by(&token, "POST", "/v1/me/claims", &claim, &Value::Null);
+        self
+    }
+
+    fn approve(&mut self, order: &str) -> &mut Self {
+        let review = json!({ "decision": "approve" });
+        self.ask("POST", &format!("/v1/rewards/rw_{order}/review"), &review, &Value::Null);
+        self
+    }
+
     /// Looks at the own page with these hints.
     fn visit(&mut self, customer: &str, hints: &[String]) -> &mut Self {
         let seconds = i64::try_from(self.now() / 1_000).unwrap();
@@ -223,6 +238,38 @@ fn after_its_settlement_an_order_is_worth_the_least_it_has_been() {
     shop.shown("1", "anna", 500).is_fine();
     shop.rewards[0]["value"]["amount"] = json!(800);
     shop.complains("800 of");
+}
+
+#[test]
+fn what_comes_to_its_advocate_after_its_report_settles_later_and_no_other() {
+    let every = json!([{ "for": "advocate", "trigger": "every_purchase", "when": "earned",
+        "value": { "kind": "percent_of_order", "basis_points": 1_000 } }]);
+    let with = |bound_days: u32, proof: Value| {
+        let mut shop = Shop::new(&json!({ "rewards": every,
+            "attribution": { "new_customers_only": false, "bound_days": bound_days } }));
+        shop.order("1", &json!({}));
+        shop.order("2", &proof).event("2", &json!({ "event_id": "e", "type": "cancelled" }));
+        shop
+    };
+    let back = |mut shop: Shop| {
+        shop.wait(90).event("2", &json!({ "event_id": "f", "type": "restored" }));
+        shop.shown("2", "anna", 1_000);
+        shop
+    };
+    // A purchase binds it, more than an hour after its report.
+    back(with(30, json!({ "code": null }))).is_fine();
+    back(with(30, json!({ "code": null, "alias": "TASSE" }))).is_fine();
+    back(with(30, json!({}))).complains("is worth 0");
+    // The merchant approves it as a missing referral.
+    let missed = || {
+        let mut shop = with(0, json!({ "code": null }));
+        shop.wait(15).misses("anna", "2");
+        shop
+    };
+    back(missed()).approve("2").is_fine();
+    let mut shop = missed();
+    shop.approve("2");
+    back(shop).complains("is worth 0");
 }
 
 #[test]

@@ -124,7 +124,7 @@ impl Reading<'_> {
         }
         let not_first = Some(&rule.trigger)
             .filter(|it| *it == "first_purchase")
-            .and_then(|_| order.is_not_first());
+            .and_then(|_| order.is_not_first(advocate_of(order.books, reward).as_ref()));
         if let Some(reason) = not_first {
             return Some(Err(reason));
         }

@@ -250,8 +250,9 @@ impl Order<'_> {
         })
     }
 
-    /// An earlier purchase of the friend that nobody can have undone.
-    fn known_before(&self) -> Option<Self> {
+    /// An earlier purchase of the friend that nobody can have undone, and that did not come to the same
+    /// advocate afterwards: what does is no stranger's, and ranks behind.
+    fn known_before(&self, advocate: Option<&String>) -> Option<Self> {
         if self.books.may_be_forgotten(self.report) {
             return None;
         }
@@ -262,8 +263,16 @@ impl Order<'_> {
                 && other.report.tries.latest < self.report.tries.earliest
                 && other.report.overlaps(self.report)
                 && other.is_whole()
+                && !other.may_come_later(self, advocate)
         });
         others.next()
+    }
+
+    /// Whether it may have come to this advocate only after another order was reported.
+    fn may_come_later(&self, other: &Self, advocate: Option<&String>) -> bool {
+        let terms = self.terms();
+        let is_theirs = || terms.iter().any(|terms| self.owners(terms).may_be(advocate));
+        self.comes_latest() >= other.report.tries.earliest && is_theirs()
     }
 
     /// Why the friend is no new customer, for sure.
@@ -274,20 +283,21 @@ impl Order<'_> {
         match self.report.first_order {
             Some(true) => None,
             Some(false) => Some("the shop says that the friend is an old customer".to_owned()),
-            None => {
-                self.known_before().map(|other| format!("the friend bought {} before", other.id))
-            }
+            None => self.bought_before(advocate),
         }
     }
 
     /// Why it is no first purchase, for sure.
-    pub fn is_not_first(&self) -> Option<String> {
+    pub fn is_not_first(&self, advocate: Option<&String>) -> Option<String> {
         match self.report.first_order {
             Some(true) => None,
             Some(false) => Some("the shop says that it is not the first".to_owned()),
-            None => {
-                self.known_before().map(|other| format!("the friend bought {} before", other.id))
-            }
+            None => self.bought_before(advocate),
         }
+    }
+
+    fn bought_before(&self, advocate: Option<&String>) -> Option<String> {
+        let known = self.known_before(advocate);
+        known.map(|other| format!("the friend bought {} before", other.id))
     }
 }

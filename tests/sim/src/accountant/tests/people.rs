@@ -111,6 +111,25 @@ fn a_missing_referral_is_owed_once_the_merchant_approved() {
 }
 
 #[test]
+fn a_purchase_that_came_to_the_same_advocate_later_was_no_first_one() {
+    let silent = json!({ "first_order": null });
+    let missed = |by: &str| {
+        let mut shop = Shop::new(&json!({}));
+        shop.order("1", &json!({ "first_order": null, "code": null })).wait(15).order("2", &silent);
+        shop.shown("2", "anna", 1_000).complains("the friend bought 1 before");
+        shop.misses(by, "1").wait(15).approve("1");
+        shop
+    };
+    missed("anna").is_fine();
+    missed("berta").complains("the friend bought 1 before");
+    // Approved before the other was reported, it was the first.
+    let mut shop = Shop::new(&json!({}));
+    shop.order("1", &json!({ "first_order": null, "code": null })).misses("anna", "1").wait(15);
+    shop.approve("1").wait(5).order("2", &silent);
+    shop.shown("2", "anna", 1_000).complains("the friend bought 1 before");
+}
+
+#[test]
 fn only_a_purchase_that_stands_binds_and_only_the_same_customer() {
     let bound = json!({ "attribution": { "bound_days": 30, "new_customers_only": true },
         "rewards": [{ "for": "advocate", "trigger": "every_purchase", "when": "earned",

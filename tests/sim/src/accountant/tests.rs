@@ -63,6 +63,12 @@ impl Shop {
         self.book.hear(slip, 201, answer.clone().into());
     }
 
+    /// The last request was never answered.
+    fn unanswered(&mut self) -> &mut Self {
+        self.book.all.last_mut().unwrap().heard = None;
+        self
+    }
+
     fn now(&self) -> u64 {
         let start = time(&json!({ "at": START }), "at").unwrap();
         (u64::try_from(start).unwrap() + self.minute * 60) * 1_000

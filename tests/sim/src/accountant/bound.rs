@@ -151,7 +151,9 @@ impl Reading<'_> {
             let same = reward.value["kind"] == "credit";
             let rate = number(value, "basis_points")?;
             let share = |left: i64| (rate * self.base(left) + 5_000) / 10_000;
-            let (then, now) = (self.order.left_then(), self.order.left_now());
+            let is_handed_over = matches!(reward.status.as_str(), "fulfilled" | "expired");
+            let now = self.order.left_now(is_handed_over);
+            let then = self.order.left_then();
             let now = if reward.at_rest { now } else { then };
             return same.then(|| (share(now), share(then)));
         }

@@ -98,13 +98,15 @@ impl<'b> Order<'b> {
 
     /// The most that was left at a time between two. Of what has no amount there is all or nothing.
     fn left_between(&self, from: i64, until: i64) -> i64 {
-        let reversals = self.reversals(from, until);
+        self.left(&self.reversals(from, until), self.worth(from, until))
+    }
+
+    fn left(&self, reversals: &[&Event], worth: i64) -> i64 {
         if reversals.iter().any(|event| event.undoes_all()) {
             return 0;
         }
         let back: i64 = reversals.iter().map(|event| event.amount).sum();
-        let is_sum = self.report.amount.is_some();
-        if is_sum { (self.worth(from, until) - back).max(0) } else { 1 }
+        if self.report.amount.is_some() { (worth - back).max(0) } else { 1 }
     }
 
     /// The most that was left at the settlement.
@@ -114,14 +116,18 @@ impl<'b> Order<'b> {
 
     /// The most that can be left to take a share of: never more than at the settlement, nor than at
     /// any time since at which something was left. What was wholly taken back, and was taken up again
-    /// since, is worth the least that it was before.
-    pub fn left_now(&self) -> i64 {
+    /// since, is worth the least that it was before. What was taken back after it was handed over takes
+    /// nothing once it is restored, so for that only what holds at last counts.
+    pub fn left_now(&self, is_handed_over: bool) -> i64 {
         let settled = self.settles_latest();
         let takes = self.events().filter(|event| event.is_reversal() || event.kind == "amended");
         let later = takes.filter(|event| self.is_sure(event) && event.tries.earliest > settled);
         let times = later.map(|event| event.tries.latest).chain([NEVER]);
-        let left = times.map(|time| self.left_between(time, time)).filter(|left| *left > 0);
-        left.fold(self.left_then(), i64::min)
+        let left = times.map(|time| {
+            let restored_by = if is_handed_over { NEVER } else { time };
+            self.left(&self.reversals(time, restored_by), self.worth(time, time))
+        });
+        left.filter(|left| *left > 0).fold(self.left_then(), i64::min)
     }
 
     /// Whether nothing is left, for sure, at any time between two.

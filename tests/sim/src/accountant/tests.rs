@@ -227,6 +227,21 @@ fn what_was_handed_over_counts_less_what_was_taken_back() {
 }
 
 #[test]
+fn what_was_handed_over_is_whole_again_once_its_refund_is_restored() {
+    let mut shop = Shop::new(&json!({}));
+    shop.order("1", &json!({})).shown("1", "anna", 1_000).wait(200);
+    shop.event("1", &json!({ "event_id": "e", "type": "refunded", "amount": 4_000 }));
+    shop.wait(5).event("1", &json!({ "event_id": "f", "type": "restored", "undoes": "e" }));
+    shop.complains("1000 of");
+    shop.rewards[0]["status"] = json!("fulfilled");
+    shop.is_fine();
+    // What was amended down stays taken.
+    shop.wait(5).event("1", &json!({ "event_id": "g", "type": "amended", "amount": 5_000 }));
+    shop.wait(5).event("1", &json!({ "event_id": "h", "type": "amended", "amount": 10_000 }));
+    shop.complains("1000 of");
+}
+
+#[test]
 fn an_order_worth_zero_earns_nothing_also_where_it_became_so() {
     let mut shop = Shop::every_purchase();
     shop.order("1", &json!({ "amount": 0 })).shown("1", "anna", 500).complains("nothing is left");

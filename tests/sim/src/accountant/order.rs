@@ -115,19 +115,38 @@ impl<'b> Order<'b> {
     }
 
     /// The most that can be left to take a share of: never more than at the settlement, nor than at
-    /// any time since at which something was left. What was wholly taken back, and was taken up again
-    /// since, is worth the least that it was before. What was taken back after it was handed over takes
-    /// nothing once it is restored, so for that only what holds at last counts.
-    pub fn left_now(&self, is_handed_over: bool) -> i64 {
+    /// any time since at which a share was surely left. What was wholly taken back, and was taken up
+    /// again since, is worth the least that it was before. What was taken back after it was handed over
+    /// takes nothing once it is restored, so for that only what holds at last counts.
+    pub fn left_now(&self, is_handed_over: bool, is_share: impl Fn(i64) -> bool) -> i64 {
         let settled = self.settles_latest();
         let takes = self.events().filter(|event| event.is_reversal() || event.kind == "amended");
         let later = takes.filter(|event| self.is_sure(event) && event.tries.earliest > settled);
         let times = later.map(|event| event.tries.latest).chain([NEVER]);
-        let left = times.map(|time| {
+        let left = times.filter_map(|time| {
             let restored_by = if is_handed_over { NEVER } else { time };
-            self.left(&self.reversals(time, restored_by), self.worth(time, time))
+            let left = self.left(&self.reversals(time, restored_by), self.worth(time, time));
+            let counts = time == NEVER || is_share(self.least_left(time, restored_by));
+            Some(left).filter(|left| *left > 0 && counts)
         });
-        left.filter(|left| *left > 0).fold(self.left_then(), i64::min)
+        left.fold(self.left_then(), i64::min)
+    }
+
+    /// The least that can have been left at a time: whatever may have come had come, but for what was
+    /// surely restored by name.
+    fn least_left(&self, time: i64, restored_by: i64) -> i64 {
+        let is_restored = |event: &Event| {
+            let named = self.events().filter(|other| other.undoes.as_ref() == Some(&event.id));
+            let mut named = named.filter(|other| other.kind == "restored" && self.is_sure(other));
+            named.any(|other| other.tries.latest <= restored_by)
+        };
+        let may_have_come = |event: &&Event| event.tries.earliest <= time;
+        let came = self.events().filter(may_have_come);
+        let taken: Vec<&Event> =
+            came.filter(|event| event.is_reversal() && !is_restored(event)).collect();
+        let amended = self.events().filter(may_have_come).filter(|event| event.kind == "amended");
+        let worth = amended.map(|event| event.amount).chain(self.report.amount).min().unwrap_or(0);
+        self.left(&taken, worth)
     }
 
     /// Whether nothing is left, for sure, at any time between two.

@@ -242,6 +242,19 @@ fn what_was_handed_over_is_whole_again_once_its_refund_is_restored() {
 }
 
 #[test]
+fn what_was_wholly_taken_back_and_restored_has_not_been_worth_less() {
+    let mut shop = Shop::new(&json!({}));
+    shop.order("1", &json!({})).shown("1", "anna", 1_000).wait(200);
+    let refund = |id: &str| json!({ "event_id": id, "type": "refunded", "amount": 4_000 });
+    shop.event("1", &json!({ "event_id": "c", "type": "cancelled" }));
+    shop.wait(5).event("1", &refund("e"));
+    // Which of the two the first takes back is not said: so the order may have been gone until now.
+    shop.event("1", &json!({ "event_id": "f", "type": "restored" }));
+    shop.wait(5).event("1", &json!({ "event_id": "g", "type": "restored" })).is_fine();
+    shop.wait(5).event("1", &refund("h")).complains("1000 of");
+}
+
+#[test]
 fn an_order_worth_zero_earns_nothing_also_where_it_became_so() {
     let mut shop = Shop::every_purchase();
     shop.order("1", &json!({ "amount": 0 })).shown("1", "anna", 500).complains("nothing is left");

@@ -217,10 +217,12 @@ impl Order<'_> {
             return true;
         }
         let erasures = self.books.erased.get(advocate);
+        let comes = self.comes_latest();
         let mut ties = self.books.ties.iter().filter(|tie| tie.customer == *advocate);
         ties.any(|tie| {
-            // What was known of somebody before an erasure counts for the orders before it.
-            let known = tie.since.max(report.tries.latest);
+            // What was known of somebody before an erasure counts for the orders that were theirs
+            // before it.
+            let known = tie.since.max(comes);
             let is_lost = erasures.is_some_and(|all| all.iter().any(|at| *at < known));
             report.hints.contains(&tie.hint) && tie.since < self.settles_earliest() && !is_lost
         })

@@ -51,6 +51,14 @@ fn nobody_earns_by_their_own_order() {
     let mut shop = Shop::new(&json!({}));
     shop.visit("anna", &[hint("anna")]).wait(5).erase("anna").wait(5);
     shop.order("1", &guest).shown("1", "anna", 1_000).is_fine();
+    // Nor does one before the order came to its advocate.
+    let mut shop = Shop::new(&json!({}));
+    shop.visit("anna", &[hint("anna")]).wait(5);
+    let missed = json!({ "customer_id": null, "hints": [hint("anna")], "code": null });
+    shop.order("1", &missed).shown("1", "anna", 1_000).misses("anna", "1").wait(15);
+    shop.approve("1").complains("own");
+    shop.book.all.pop();
+    shop.erase("anna").wait(15).approve("1").is_fine();
     // What was not answered is not known for sure.
     let mut shop = Shop::new(&json!({}));
     shop.visit("anna", &[hint("anna")]).unanswered().wait(5);

@@ -157,6 +157,7 @@ impl Event {
 pub struct Tie {
     pub customer: String,
     pub hint: String,
+    /// Since when at the latest; the end of time where it may never have been kept.
     pub since: i64,
     /// By an identity token: the shop itself vouches for it.
     pub confirmed: bool,
@@ -174,8 +175,9 @@ pub struct Books {
     pub aliases: BTreeMap<String, BTreeSet<String>>,
     /// By order, or the number that people see: who says that it was theirs to refer.
     pub missing: BTreeMap<String, BTreeSet<String>>,
-    /// Rewards of which the merchant may have said `approve`, and how often anything was decided.
-    pub approved: BTreeSet<String>,
+    /// Rewards of which the merchant may have said `approve`, by whom it was said of, and how often
+    /// anything was decided.
+    pub approved: BTreeMap<String, BTreeMap<Option<String>, Tries>>,
     pub reviewed: u32,
     /// By customer: when an erasure was sent, each time.
     pub erased: BTreeMap<String, Vec<i64>>,
@@ -225,7 +227,8 @@ impl Books {
             ("POST", ["v1", "rewards", id, "review"]) => {
                 self.reviewed += 1;
                 if asked.may_stand() && asked.body["decision"] == "approve" {
-                    self.approved.insert((*id).to_owned());
+                    let all = self.approved.entry((*id).to_owned()).or_default();
+                    all.entry(text(&asked.body, "customer_id")).or_default().add(asked);
                 }
             }
             ("POST", ["v1", "customers", "erase"]) if asked.may_stand() => {
@@ -257,7 +260,7 @@ impl Books {
         let report = &mut known[place];
         report.from_browser &= from_browser;
         report.tries.add(asked);
-        if asked.is_acknowledged() {
+        if asked.may_stand() {
             let (customer, since) = (report.customer.clone(), report.tries.latest);
             let hints = report.hints.clone();
             self.tie(customer, &hints, since, false);
@@ -311,8 +314,11 @@ impl Books {
 
     fn customer(&mut self, asked: &Asked, what: Option<&str>) {
         let Who::Customer { id, hints } = &asked.by else { return };
-        let since = asked.sent + CLOCK + MINUTE;
-        if asked.is_acknowledged() && matches!(what, None | Some("claims")) {
+        // A request without an answer may have told of its hints, and so may the choice of an alias: the
+        // same choice again tells of none.
+        let is_sure = asked.is_acknowledged() && what != Some("alias");
+        let since = if is_sure { asked.sent + CLOCK + MINUTE } else { NEVER };
+        if asked.may_stand() && matches!(what, None | Some("claims" | "alias")) {
             self.tie(Some(id.clone()), hints, since, true);
         }
         match what {

@@ -124,7 +124,7 @@ impl Reading<'_> {
         }
         let not_first = Some(&rule.trigger)
             .filter(|it| *it == "first_purchase")
-            .and_then(|_| order.is_not_first());
+            .and_then(|_| order.is_not_first(advocate_of(order.books, reward).as_ref()));
         if let Some(reason) = not_first {
             return Some(Err(reason));
         }
@@ -151,7 +151,16 @@ impl Reading<'_> {
             let same = reward.value["kind"] == "credit";
             let rate = number(value, "basis_points")?;
             let share = |left: i64| (rate * self.base(left) + 5_000) / 10_000;
-            let (then, now) = (self.order.left_then(), self.order.left_now());
+            // What has expired may have been handed over before.
+            let is_handed_over = matches!(reward.status.as_str(), "fulfilled" | "expired");
+            // What of an amended order is excluded is not known here.
+            let (skus, categories) = &self.terms.excluded;
+            let excludes = !skus.is_empty() || !categories.is_empty();
+            let may_be_excluded =
+                excludes && self.order.events().any(|event| event.kind == "amended");
+            let is_share = |left: i64| !may_be_excluded && share(left) > 0;
+            let now = self.order.left_now(is_handed_over, is_share);
+            let then = self.order.left_then();
             let now = if reward.at_rest { now } else { then };
             return same.then(|| (share(now), share(then)));
         }

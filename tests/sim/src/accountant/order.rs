@@ -39,12 +39,14 @@ impl<'b> Order<'b> {
         hold.max(self.report.tries.earliest + HOUR)
     }
 
-    /// It settles at this instant or before, if what proves it came with its report.
+    /// It settles at this instant or before.
     pub fn settles_latest(&self) -> i64 {
         let alone = self.books.reports_of(self.id).len() == 1;
-        if !alone || self.report.proofs.is_empty() || !self.report.tries.stands {
+        if !alone || !self.report.tries.stands {
             return NEVER;
         }
+        // What comes to its advocate after its report counts as accepted then.
+        let comes = self.comes_latest();
         let end = |terms: &&Terms| {
             let at_once = terms.from_order || self.report.kind != "purchase";
             let days = if at_once { terms.hold_days } else { terms.fallback_days };
@@ -52,8 +54,7 @@ impl<'b> Order<'b> {
             // When something was delivered is not later than when it was said, by much.
             let delivered = delivered
                 .map(|event| (event.tries.latest + 5 * MINUTE).saturating_add(days * DAY + HOUR));
-            let plain = (self.report.occurred_at + days * DAY + MINUTE)
-                .max(self.report.tries.latest + HOUR);
+            let plain = (self.report.occurred_at + days * DAY + MINUTE).max(comes + HOUR);
             delivered.max().unwrap_or(0).max(plain)
         };
         self.terms().iter().map(end).max().unwrap_or(NEVER).min(NEVER)
@@ -97,13 +98,15 @@ impl<'b> Order<'b> {
 
     /// The most that was left at a time between two. Of what has no amount there is all or nothing.
     fn left_between(&self, from: i64, until: i64) -> i64 {
-        let reversals = self.reversals(from, until);
+        self.left(&self.reversals(from, until), self.worth(from, until))
+    }
+
+    fn left(&self, reversals: &[&Event], worth: i64) -> i64 {
         if reversals.iter().any(|event| event.undoes_all()) {
             return 0;
         }
         let back: i64 = reversals.iter().map(|event| event.amount).sum();
-        let is_sum = self.report.amount.is_some();
-        if is_sum { (self.worth(from, until) - back).max(0) } else { 1 }
+        if self.report.amount.is_some() { (worth - back).max(0) } else { 1 }
     }
 
     /// The most that was left at the settlement.
@@ -112,15 +115,38 @@ impl<'b> Order<'b> {
     }
 
     /// The most that can be left to take a share of: never more than at the settlement, nor than at
-    /// any time since at which something was left. What was wholly taken back, and was taken up again
-    /// since, is worth the least that it was before.
-    pub fn left_now(&self) -> i64 {
+    /// any time since at which a share was surely left. What was wholly taken back, and was taken up
+    /// again since, is worth the least that it was before. What was taken back after it was handed over
+    /// takes nothing once it is restored, so for that only what holds at last counts.
+    pub fn left_now(&self, is_handed_over: bool, is_share: impl Fn(i64) -> bool) -> i64 {
         let settled = self.settles_latest();
         let takes = self.events().filter(|event| event.is_reversal() || event.kind == "amended");
         let later = takes.filter(|event| self.is_sure(event) && event.tries.earliest > settled);
         let times = later.map(|event| event.tries.latest).chain([NEVER]);
-        let left = times.map(|time| self.left_between(time, time)).filter(|left| *left > 0);
+        let left = times.filter_map(|time| {
+            let restored_by = if is_handed_over { NEVER } else { time };
+            let left = self.left(&self.reversals(time, restored_by), self.worth(time, time));
+            let counts = time == NEVER || is_share(self.least_left(time, restored_by));
+            Some(left).filter(|left| *left > 0 && counts)
+        });
         left.fold(self.left_then(), i64::min)
+    }
+
+    /// The least that can have been left at a time: whatever may have come had come, but for what was
+    /// surely restored by name.
+    fn least_left(&self, time: i64, restored_by: i64) -> i64 {
+        let is_restored = |event: &Event| {
+            let named = self.events().filter(|other| other.undoes.as_ref() == Some(&event.id));
+            let mut named = named.filter(|other| other.kind == "restored" && self.is_sure(other));
+            named.any(|other| other.tries.latest <= restored_by)
+        };
+        let may_have_come = |event: &&Event| event.tries.earliest <= time;
+        let came = self.events().filter(may_have_come);
+        let taken: Vec<&Event> =
+            came.filter(|event| event.is_reversal() && !is_restored(event)).collect();
+        let amended = self.events().filter(may_have_come).filter(|event| event.kind == "amended");
+        let worth = amended.map(|event| event.amount).chain(self.report.amount).min().unwrap_or(0);
+        self.left(&taken, worth)
     }
 
     /// Whether nothing is left, for sure, at any time between two.

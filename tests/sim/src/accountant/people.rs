@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::books::{Books, NEVER, Report};
+use super::books::{Books, NEVER, Report, Tries};
 use super::order::Order;
 use super::terms::Terms;
-use super::wire::{of_code, of_token, typed};
+use super::wire::{Pseudonym, of_code, of_token, typed};
 
 /// Clocks of shops are so far ahead, at most.
 const LEEWAY: i64 = 300;
@@ -74,11 +74,8 @@ impl Books {
         let mut owners = Owners::default();
         for (kind, text) in &report.proofs {
             owners.join(match kind.as_str() {
-                "token" => of_token(text).map_or_else(Owners::default, |(whose, at)| {
-                    let age = report.occurred_at - at;
-                    let in_time = age <= terms.window_days * DAY && age >= -LEEWAY;
-                    if in_time { Owners::one(self.names.get(&whose)) } else { Owners::default() }
-                }),
+                "token" => Self::clicked(report, terms, text)
+                    .map_or_else(Owners::default, |whose| Owners::one(self.names.get(&whose))),
                 "coupon" => self.by_coupon(text),
                 // A whole coupon may be typed as a code or an alias.
                 "alias" | "code" => {
@@ -91,6 +88,25 @@ impl Books {
             });
         }
         owners
+    }
+
+    /// Whether a report names somebody whatever is known of aliases, coupons and strangers.
+    fn surely_proves(&self, report: &Report, terms: &Terms) -> bool {
+        report.proofs.iter().any(|(kind, text)| {
+            let whose = match kind.as_str() {
+                "token" => Self::clicked(report, terms, text),
+                "code" => of_code(text),
+                _ => None,
+            };
+            whose.is_some_and(|whose| self.names.contains_key(&whose))
+        })
+    }
+
+    /// Whose link was clicked within the window.
+    fn clicked(report: &Report, terms: &Terms, token: &str) -> Option<Pseudonym> {
+        let (whose, at) = of_token(token)?;
+        let age = report.occurred_at - at;
+        (age <= terms.window_days * DAY && age >= -LEEWAY).then_some(whose)
     }
 
     fn confirmed(&self, earlier: &Report, hint: &String) -> bool {
@@ -124,17 +140,45 @@ impl Order<'_> {
         }
         // A report of a missing referral counts once the merchant has approved.
         if self.may_be_approved() {
-            let names = [Some(self.id), self.report.order_number.as_deref()];
-            for name in names.into_iter().flatten() {
-                let claimed = self.books.missing.get(name).into_iter().flatten();
-                owners.known.extend(claimed.cloned());
-            }
+            owners.known.extend(self.missed_by());
         }
         owners
     }
 
+    /// It came to an advocate at this instant or before: with its report where that surely names
+    /// somebody; else a purchase may bind it long after, or an approval.
+    pub fn comes_latest(&self) -> i64 {
+        let reported = self.report.tries.latest;
+        let terms = self.terms();
+        if terms.iter().all(|terms| self.books.surely_proves(self.report, terms)) {
+            return reported;
+        }
+        let binds = |other: &Self| {
+            let mut bound = terms.iter().filter(|terms| terms.bound_days > 0);
+            bound.any(|terms| self.may_be_bound_by(other, terms))
+        };
+        if self.others().any(|other| binds(&other)) {
+            return NEVER;
+        }
+        let is_missed = !self.missed_by().is_empty();
+        let approvals = self.approvals().filter(|_| is_missed);
+        approvals.map(|tries| tries.latest).fold(reported, i64::max)
+    }
+
+    /// Who says that it was theirs to refer.
+    fn missed_by(&self) -> BTreeSet<String> {
+        let names = [Some(self.id), self.report.order_number.as_deref()];
+        let all = names.into_iter().flatten().filter_map(|name| self.books.missing.get(name));
+        all.flatten().cloned().collect()
+    }
+
     /// Whether the merchant may have approved something of this order.
     pub fn may_be_approved(&self) -> bool {
+        self.approvals().next().is_some()
+    }
+
+    /// The approvals that may be of this order.
+    fn approvals(&self) -> impl Iterator<Item = &Tries> {
         let is_here = |id: &String| {
             // What was promised when the order was reported does not name it.
             let is_told = |reward: &&serde_json::Value| {
@@ -143,7 +187,8 @@ impl Order<'_> {
             let mut seen = self.books.seen.iter().filter(is_told);
             seen.next().is_none_or(|reward| reward["order_id"] == self.id)
         };
-        self.books.approved.iter().any(is_here)
+        let here = self.books.approved.iter().filter(move |(id, _)| is_here(id));
+        here.flat_map(|(_, by_customer)| by_customer.values())
     }
 
     /// An earlier purchase with a proof of its own binds the same customer, and whoever comes with
@@ -172,10 +217,12 @@ impl Order<'_> {
             return true;
         }
         let erasures = self.books.erased.get(advocate);
+        let comes = self.comes_latest();
         let mut ties = self.books.ties.iter().filter(|tie| tie.customer == *advocate);
         ties.any(|tie| {
-            // What was known of somebody before an erasure counts for the orders before it.
-            let known = tie.since.max(report.tries.latest);
+            // What was known of somebody before an erasure counts for the orders that were theirs
+            // before it.
+            let known = tie.since.max(comes);
             let is_lost = erasures.is_some_and(|all| all.iter().any(|at| *at < known));
             report.hints.contains(&tie.hint) && tie.since < self.settles_earliest() && !is_lost
         })
@@ -205,8 +252,9 @@ impl Order<'_> {
         })
     }
 
-    /// An earlier purchase of the friend that nobody can have undone.
-    fn known_before(&self) -> Option<Self> {
+    /// An earlier purchase of the friend that nobody can have undone, and that did not come to the same
+    /// advocate afterwards: what does is no stranger's, and ranks behind.
+    fn known_before(&self, advocate: Option<&String>) -> Option<Self> {
         if self.books.may_be_forgotten(self.report) {
             return None;
         }
@@ -217,8 +265,16 @@ impl Order<'_> {
                 && other.report.tries.latest < self.report.tries.earliest
                 && other.report.overlaps(self.report)
                 && other.is_whole()
+                && !other.may_come_later(self, advocate)
         });
         others.next()
+    }
+
+    /// Whether it may have come to this advocate only after another order was reported.
+    fn may_come_later(&self, other: &Self, advocate: Option<&String>) -> bool {
+        let terms = self.terms();
+        let is_theirs = || terms.iter().any(|terms| self.owners(terms).may_be(advocate));
+        self.comes_latest() >= other.report.tries.earliest && is_theirs()
     }
 
     /// Why the friend is no new customer, for sure.
@@ -229,20 +285,21 @@ impl Order<'_> {
         match self.report.first_order {
             Some(true) => None,
             Some(false) => Some("the shop says that the friend is an old customer".to_owned()),
-            None => {
-                self.known_before().map(|other| format!("the friend bought {} before", other.id))
-            }
+            None => self.bought_before(advocate),
         }
     }
 
     /// Why it is no first purchase, for sure.
-    pub fn is_not_first(&self) -> Option<String> {
+    pub fn is_not_first(&self, advocate: Option<&String>) -> Option<String> {
         match self.report.first_order {
             Some(true) => None,
             Some(false) => Some("the shop says that it is not the first".to_owned()),
-            None => {
-                self.known_before().map(|other| format!("the friend bought {} before", other.id))
-            }
+            None => self.bought_before(advocate),
         }
+    }
+
+    fn bought_before(&self, advocate: Option<&String>) -> Option<String> {
+        let known = self.known_before(advocate);
+        known.map(|other| format!("the friend bought {} before", other.id))
     }
 }

@@ -63,6 +63,12 @@ impl Shop {
         self.book.hear(slip, 201, answer.clone().into());
     }
 
+    /// The last request was never answered.
+    fn unanswered(&mut self) -> &mut Self {
+        self.book.all.last_mut().unwrap().heard = None;
+        self
+    }
+
     fn now(&self) -> u64 {
         let start = time(&json!({ "at": START }), "at").unwrap();
         (u64::try_from(start).unwrap() + self.minute * 60) * 1_000
@@ -95,6 +101,21 @@ impl Shop {
     fn erase(&mut self, customer: &str) -> &mut Self {
         let body = json!({ "customer_id": customer });
         self.ask("POST", "/v1/customers/erase", &body, &Value::Null);
+        self
+    }
+
+    /// Says that an order was the customer's to refer.
+    fn misses(&mut self, customer: &str, order: &str) -> &mut Self {
+        let now = passalong_core::time::Instant::from_seconds(0);
+        let token = identity_token("secret", "teehaus", customer, &[], None, now);
+        let claim = json!({ "order_id": order, "ordered_on": "2026-11-03" });
+        self.by(&token, "POST", "/v1/me/claims", &claim, &Value::Null);
+        self
+    }
+
+    fn approve(&mut self, order: &str) -> &mut Self {
+        let review = json!({ "decision": "approve" });
+        self.ask("POST", &format!("/v1/rewards/rw_{order}/review"), &review, &Value::Null);
         self
     }
 
@@ -206,6 +227,34 @@ fn what_was_handed_over_counts_less_what_was_taken_back() {
 }
 
 #[test]
+fn what_was_handed_over_is_whole_again_once_its_refund_is_restored() {
+    let mut shop = Shop::new(&json!({}));
+    shop.order("1", &json!({})).shown("1", "anna", 1_000).wait(200);
+    shop.event("1", &json!({ "event_id": "e", "type": "refunded", "amount": 4_000 }));
+    shop.wait(5).event("1", &json!({ "event_id": "f", "type": "restored", "undoes": "e" }));
+    shop.complains("1000 of");
+    shop.rewards[0]["status"] = json!("fulfilled");
+    shop.is_fine();
+    // What was amended down stays taken.
+    shop.wait(5).event("1", &json!({ "event_id": "g", "type": "amended", "amount": 5_000 }));
+    shop.wait(5).event("1", &json!({ "event_id": "h", "type": "amended", "amount": 10_000 }));
+    shop.complains("1000 of");
+}
+
+#[test]
+fn what_was_wholly_taken_back_and_restored_has_not_been_worth_less() {
+    let mut shop = Shop::new(&json!({}));
+    shop.order("1", &json!({})).shown("1", "anna", 1_000).wait(200);
+    let refund = |id: &str| json!({ "event_id": id, "type": "refunded", "amount": 4_000 });
+    shop.event("1", &json!({ "event_id": "c", "type": "cancelled" }));
+    shop.wait(5).event("1", &refund("e"));
+    // Which of the two the first takes back is not said: so the order may have been gone until now.
+    shop.event("1", &json!({ "event_id": "f", "type": "restored" }));
+    shop.wait(5).event("1", &json!({ "event_id": "g", "type": "restored" })).is_fine();
+    shop.wait(5).event("1", &refund("h")).complains("1000 of");
+}
+
+#[test]
 fn an_order_worth_zero_earns_nothing_also_where_it_became_so() {
     let mut shop = Shop::every_purchase();
     shop.order("1", &json!({ "amount": 0 })).shown("1", "anna", 500).complains("nothing is left");
@@ -223,6 +272,38 @@ fn after_its_settlement_an_order_is_worth_the_least_it_has_been() {
     shop.shown("1", "anna", 500).is_fine();
     shop.rewards[0]["value"]["amount"] = json!(800);
     shop.complains("800 of");
+}
+
+#[test]
+fn what_comes_to_its_advocate_after_its_report_settles_later_and_no_other() {
+    let every = json!([{ "for": "advocate", "trigger": "every_purchase", "when": "earned",
+        "value": { "kind": "percent_of_order", "basis_points": 1_000 } }]);
+    let with = |bound_days: u32, proof: Value| {
+        let mut shop = Shop::new(&json!({ "rewards": every,
+            "attribution": { "new_customers_only": false, "bound_days": bound_days } }));
+        shop.order("1", &json!({}));
+        shop.order("2", &proof).event("2", &json!({ "event_id": "e", "type": "cancelled" }));
+        shop
+    };
+    let back = |mut shop: Shop| {
+        shop.wait(90).event("2", &json!({ "event_id": "f", "type": "restored" }));
+        shop.shown("2", "anna", 1_000);
+        shop
+    };
+    // A purchase binds it, more than an hour after its report.
+    back(with(30, json!({ "code": null }))).is_fine();
+    back(with(30, json!({ "code": null, "alias": "TASSE" }))).is_fine();
+    back(with(30, json!({}))).complains("is worth 0");
+    // The merchant approves it as a missing referral.
+    let missed = || {
+        let mut shop = with(0, json!({ "code": null }));
+        shop.wait(15).misses("anna", "2");
+        shop
+    };
+    back(missed()).approve("2").is_fine();
+    let mut shop = missed();
+    shop.approve("2");
+    back(shop).complains("is worth 0");
 }
 
 #[test]

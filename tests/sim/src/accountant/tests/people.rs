@@ -51,6 +51,18 @@ fn nobody_earns_by_their_own_order() {
     let mut shop = Shop::new(&json!({}));
     shop.visit("anna", &[hint("anna")]).wait(5).erase("anna").wait(5);
     shop.order("1", &guest).shown("1", "anna", 1_000).is_fine();
+    // Nor does one before the order came to its advocate.
+    let mut shop = Shop::new(&json!({}));
+    shop.visit("anna", &[hint("anna")]).wait(5);
+    let missed = json!({ "customer_id": null, "hints": [hint("anna")], "code": null });
+    shop.order("1", &missed).shown("1", "anna", 1_000).misses("anna", "1").wait(15);
+    shop.approve("1").complains("own");
+    shop.book.all.pop();
+    shop.erase("anna").wait(15).approve("1").is_fine();
+    // What was not answered is not known for sure.
+    let mut shop = Shop::new(&json!({}));
+    shop.visit("anna", &[hint("anna")]).unanswered().wait(5);
+    shop.order("1", &guest).shown("1", "anna", 1_000).is_fine();
 }
 
 #[test]
@@ -111,6 +123,25 @@ fn a_missing_referral_is_owed_once_the_merchant_approved() {
 }
 
 #[test]
+fn a_purchase_that_came_to_the_same_advocate_later_was_no_first_one() {
+    let silent = json!({ "first_order": null });
+    let missed = |by: &str| {
+        let mut shop = Shop::new(&json!({}));
+        shop.order("1", &json!({ "first_order": null, "code": null })).wait(15).order("2", &silent);
+        shop.shown("2", "anna", 1_000).complains("the friend bought 1 before");
+        shop.misses(by, "1").wait(15).approve("1");
+        shop
+    };
+    missed("anna").is_fine();
+    missed("berta").complains("the friend bought 1 before");
+    // Approved before the other was reported, it was the first.
+    let mut shop = Shop::new(&json!({}));
+    shop.order("1", &json!({ "first_order": null, "code": null })).misses("anna", "1").wait(15);
+    shop.approve("1").wait(5).order("2", &silent);
+    shop.shown("2", "anna", 1_000).complains("the friend bought 1 before");
+}
+
+#[test]
 fn only_a_purchase_that_stands_binds_and_only_the_same_customer() {
     let bound = json!({ "attribution": { "bound_days": 30, "new_customers_only": true },
         "rewards": [{ "for": "advocate", "trigger": "every_purchase", "when": "earned",
@@ -127,6 +158,12 @@ fn only_a_purchase_that_stands_binds_and_only_the_same_customer() {
     shop.order("1", &json!({ "customer_id": null, "hints": [hint("ben")] }));
     shop.order("2", &json!({ "code": null, "hints": [hint("ben")] }));
     shop.shown("2", "anna", 500).complains("nothing proves");
+    // An address that nobody confirmed binds no guest; a visit without an answer may have confirmed it.
+    let mut shop = Shop::new(&bound);
+    shop.order("1", &json!({ "hints": [hint("ben")] })).wait(5);
+    let guest = json!({ "code": null, "customer_id": null, "hints": [hint("ben")] });
+    shop.order("2", &guest).shown("2", "anna", 500).complains("nothing proves");
+    shop.visit("ben", &[hint("ben")]).unanswered().is_fine();
     let mut shop = Shop::new(&bound);
     let action = json!({ "kind": "action", "action": "review", "amount": null, "currency": null });
     shop.order("1", &action).order("2", &later).shown("2", "anna", 500);

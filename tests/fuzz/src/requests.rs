@@ -17,7 +17,7 @@ use passalong_core::webhook::{WebhookUrl, endpoint_id};
 use passalong_edge::http::{Request, Response, TooLarge, body_limit};
 use passalong_edge::isolate::{Config, Isolate};
 use passalong_edge::respond;
-use passalong_edge::store::{Context, Entry, Host, Page, Put, Store, StoreError};
+use passalong_edge::store::{Context, Entry, Host, Metadata, Page, Put, Store, StoreError};
 use serde_json::Value;
 
 use crate::Parser;
@@ -27,7 +27,7 @@ use crate::tokens::signed_template;
 /// A store that answers at once and, once it is frozen, takes everything and keeps nothing.
 #[derive(Default)]
 struct Frozen {
-    keys: RefCell<BTreeMap<String, (String, Value)>>,
+    keys: RefCell<BTreeMap<String, (String, Metadata)>>,
     is_frozen: bool,
 }
 
@@ -45,7 +45,7 @@ impl Store for Frozen {
         let stored = self.keys.borrow();
         let below =
             stored.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
-        let entry = |(key, (_, metadata)): (&String, &(String, Value))| Entry {
+        let entry = |(key, (_, metadata)): (&String, &(String, Metadata))| Entry {
             key: key.clone(),
             metadata: metadata.clone(),
         };

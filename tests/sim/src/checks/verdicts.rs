@@ -53,7 +53,10 @@ impl Story {
                     continue;
                 };
                 if let Some(admitted) = verdict.admitted {
-                    *self.decided.entry(format!("admitted {admitted:?}").to_lowercase()).or_default() += 1;
+                    *self
+                        .decided
+                        .entry(format!("admitted {admitted:?}").to_lowercase())
+                        .or_default() += 1;
                 }
                 for said in verdict.rewards.iter().flat_map(words) {
                     *self.decided.entry(said).or_default() += 1;

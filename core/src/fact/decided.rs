@@ -3,9 +3,19 @@
 
 use std::collections::BTreeSet;
 
-use super::{Accepted, Fact, FactKey, Fulfilment, Order, Reviewed};
+use super::{Accepted, Fact, FactKey, FactKind, Fulfilment, Order, Reviewed};
 use crate::ids::Digest;
 use crate::time::Minute;
+
+/// What comes first of one minute: a decision comes before the reward is handed over, and nobody hands over
+/// what was taken back.
+const fn turn(kind: FactKind) -> u8 {
+    match kind {
+        FactKind::Reviewed => 0,
+        FactKind::Fulfilled => 1,
+        _ => 2,
+    }
+}
 
 impl Order {
     /// The order with its verdict and the facts that were accepted up to then.
@@ -63,7 +73,7 @@ impl Order {
                 add(*at, Digest([0xff; 10]), Fact::Reviewed(again));
             }
         }
-        later.sort_by_key(|(key, _)| *key);
+        later.sort_by_key(|(key, _)| (key.accepted, turn(key.kind), *key));
         later
     }
 

@@ -311,7 +311,9 @@ async fn save<H: Host>(
         puts.extend(person_puts(cx, program, ledger, order, (key, conversion)));
     }
     let version = program.versions.at(decision.record.occurred_at);
-    let binds = version.is_some_and(|version| version.terms.attribution.bound_days > 0);
+    // The terms of a time to come may not be seen everywhere yet.
+    let binds = version.is_some_and(|version| version.terms.attribution.bound_days > 0)
+        || report.occurred_at > cx.now;
     if decision.record.unproven.is_some() && binds {
         cx.put(&due_put(program, key.accepted.plus(JOINED_AFTER), ledger, order)).await?;
     }

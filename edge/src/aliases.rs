@@ -4,11 +4,11 @@
 use futures_util::future::join_all;
 use passalong_core::alias::{Alias, AliasClaim, owner};
 use passalong_core::ids::{CustomerPseudonym, ProgramId};
-use passalong_core::time::{HOUR, Minute};
+use passalong_core::time::{HOUR, Minute, SETTLE};
 
 use crate::customers::Customer;
 use crate::keys::{AliasKey, CustomerKey, Field};
-use crate::metadata::Nothing;
+use crate::metadata::{Buried, Nothing};
 use crate::store::{Context, Entry, Host, Put, StoreError};
 
 /// Aliases of one customer that are looked at: of two chosen at once one may be lost, and then another.
@@ -25,11 +25,22 @@ pub async fn claims<H: Host>(
     program: &ProgramId,
     alias: Alias,
 ) -> Result<Vec<AliasClaim>, StoreError> {
+    Ok(listed(cx, program, alias).await?.into_iter().map(|(claim, _)| claim).collect())
+}
+
+async fn listed<H: Host>(
+    cx: &Context<'_, H>,
+    program: &ProgramId,
+    alias: Alias,
+) -> Result<Vec<(AliasClaim, Entry)>, StoreError> {
     let entries = cx.first(&AliasKey::prefix(&[program, &alias]), CLAIMS).await?.0;
-    let claim = |entry: &Entry| entry.key.parse().ok().map(|key: AliasKey| key.claim);
-    let mut claims: Vec<AliasClaim> = entries.iter().filter_map(claim).collect();
-    claims.sort_unstable();
-    Ok(claims)
+    let claim = |entry: Entry| {
+        let key: AliasKey = entry.key.parse().ok()?;
+        Some((key.claim, entry))
+    };
+    let mut listed: Vec<_> = entries.into_iter().filter_map(claim).collect();
+    listed.sort_unstable_by_key(|(claim, _)| *claim);
+    Ok(listed)
 }
 
 /// Whose an alias is, for an order that is accepted in that minute, and since when.
@@ -104,22 +115,36 @@ pub fn claim_keys(
     [alias_key(program, alias, claim), field_key(program, customer, (at, alias))]
 }
 
-/// Takes an erased customer's name off a claim. Where it may be the one that owns the alias, a claim
-/// that names nobody is written in its place before: what is in print stays taken, and nobody earns by
-/// it. A claim that is not there owns nothing: its request was cut off, or it is to come yet, and then
-/// nobody can have ordered by it. Two operations, and one list.
+/// Takes an erased customer's name off a claim; whether it is off. Where it may be the one that owns the
+/// alias, a claim that names nobody is written before: what is in print stays taken, and nobody earns by
+/// it. The erased one goes once that is visible everywhere, or somebody who chose the alias later would
+/// have it meanwhile. A claim that is not there owns nothing: its request was cut off, or it is to come
+/// yet, and then nobody can have ordered by it. One operation, and one list.
 pub async fn bury<H: Host>(
     cx: &Context<'_, H>,
     program: &ProgramId,
     alias: Alias,
     (at, customer): (Minute, CustomerPseudonym),
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let claim = AliasClaim::of(at, customer);
-    if claims(cx, program, alias).await?.first() == Some(&claim) {
-        let key = alias_key(program, alias, claim.of_nobody());
-        cx.put(&Put::listed(&key, &Nothing {})).await?;
+    let nobody = claim.of_nobody();
+    let listed = listed(cx, program, alias).await?;
+    match listed.first() {
+        Some((first, _)) if *first == claim => {
+            let key = alias_key(program, alias, nobody);
+            cx.put(&Put::listed(&key, &Buried { since: cx.accepted() })).await?;
+            return Ok(false);
+        }
+        Some((first, entry)) if *first == nobody => {
+            let buried = entry.read::<Buried>();
+            if buried.is_some_and(|buried| cx.now < buried.since.plus(SETTLE).start()) {
+                return Ok(false);
+            }
+        }
+        _ => {}
     }
-    cx.delete(&alias_key(program, alias, claim)).await
+    cx.delete(&alias_key(program, alias, claim)).await?;
+    Ok(true)
 }
 
 fn alias_key(program: &ProgramId, alias: Alias, claim: AliasClaim) -> String {

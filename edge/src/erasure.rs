@@ -256,7 +256,10 @@ async fn delete<H: Host>(
                 if cx.now < at.start().plus(WRITTEN_WITHIN) {
                     cx.put(&alias_note(cx, program, customer, (at, alias))).await?;
                 }
-                bury(cx, program.id(), alias, (at, customer)).await?;
+                // The field shows the next run what there is to do yet.
+                if !bury(cx, program.id(), alias, (at, customer)).await? {
+                    continue;
+                }
             }
             Ok(Field::Erased | Field::Hints(..) | Field::Segment(..)) => continue,
             _ => {}
@@ -295,8 +298,8 @@ async fn alias_again<H: Host>(
         .and_then(|(at, alias)| Some((at.parse::<Minute>().ok()?, alias.parse::<Alias>().ok()?)));
     let Some(claim) = claim else { return Ok(()) };
     let (at, alias) = claim;
-    bury(cx, &key.program, alias, (at, key.customer)).await?;
-    if cx.now >= at.start().plus(WRITTEN_WITHIN) {
+    let is_off = bury(cx, &key.program, alias, (at, key.customer)).await?;
+    if is_off && cx.now >= at.start().plus(WRITTEN_WITHIN) {
         cx.delete(&key.to_string()).await?;
     }
     Ok(())

@@ -125,6 +125,13 @@ pub struct Person {
     pub customer: Option<CustomerPseudonym>,
 }
 
+/// Of an `AliasKey` that names nobody: since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Buried {
+    #[serde(with = "text")]
+    pub since: Minute,
+}
+
 /// Of an `OrderKey`: whose order it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Advocate {
@@ -421,6 +428,7 @@ mod tests {
         pinned(&DueMissing { orders }, &json!({ "o": ["0123456789abcdef"] }));
         pinned(&Advocate { advocate: Some(customer) }, &json!({ "c": "0123456789a0" }));
         pinned(&Advocate::default(), &json!({}));
+        pinned(&Buried { since: at().minute() }, &json!({ "since": at().minute().to_string() }));
         pinned(&Clicks { visitors: "AQ".to_owned(), more: None }, &json!({ "v": "AQ" }));
         let long = Clicks { visitors: "AQ".to_owned(), more: Some(3) };
         pinned(&long, &json!({ "v": "AQ", "more": 3 }));

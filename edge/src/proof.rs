@@ -38,20 +38,22 @@ pub struct Proven {
 /// Tries the proofs in their order, for an order that occurred then and is accepted in that minute,
 /// until one is good. One list for each alias tried, and no operation for any other proof.
 ///
-/// Words of the shop count as of when the order occurred or, if that lies ahead, as of now.
+/// Terms count as of when the order occurred or, if that lies ahead, as of now: what begins later is not
+/// visible everywhere yet.
 pub async fn prove<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     proofs: &[Proof],
     (occurred_at, minute): (Instant, Minute),
 ) -> Result<Proven, StoreError> {
-    let asked = Asked { minute, words_at: occurred_at.min(cx.now) };
+    let terms_at = occurred_at.min(cx.now);
+    let asked = Asked { minute, terms_at };
     let mut lacked = Vec::new();
     let mut why = Reason::NoReferral;
     let mut late = None;
     for (index, proof) in proofs.iter().enumerate() {
         let reason = match try_one(cx, program, proof, asked).await? {
-            Ok((advocate, via)) => match in_window(program, via, occurred_at) {
+            Ok((advocate, via)) => match in_window(program, via, (occurred_at, terms_at)) {
                 Ok(()) => {
                     return Ok(Proven {
                         referral: Ok((advocate, via)),
@@ -75,7 +77,7 @@ pub async fn prove<H: Host>(
             break;
         }
     }
-    let version = program.versions.at(occurred_at);
+    let version = program.versions.at(terms_at);
     let binds = version.is_some_and(|version| version.terms.attribution.bound_days > 0);
     let late = late.filter(|_| !binds);
     Ok(Proven {
@@ -90,11 +92,15 @@ pub async fn prove<H: Host>(
 #[derive(Clone, Copy)]
 struct Asked {
     minute: Minute,
-    words_at: Instant,
+    terms_at: Instant,
 }
 
-fn in_window(program: &Loaded, via: Via, occurred_at: Instant) -> Result<(), Reason> {
-    match (via, program.versions.at(occurred_at)) {
+fn in_window(
+    program: &Loaded,
+    via: Via,
+    (occurred_at, terms_at): (Instant, Instant),
+) -> Result<(), Reason> {
+    match (via, program.versions.at(terms_at)) {
         (Via::Click { at, .. }, Some(version)) => version.terms.attribution.window(at, occurred_at),
         _ => Ok(()),
     }
@@ -145,7 +151,7 @@ async fn by_alias<H: Host>(
     let is_reserved = |at: Instant| program.versions.reserves(alias.as_str(), at);
     let was_reserved = owner.is_none_or(|(_, since)| is_reserved(since.start()));
     let is_checked = !mutation::is_on(Mutation::AliasAsCoupon);
-    if is_checked && was_reserved && is_reserved(asked.words_at) {
+    if is_checked && was_reserved && is_reserved(asked.terms_at) {
         return Ok(Err(Reason::ReservedCode));
     }
     Ok(owner.map(|(customer, _)| customer).ok_or(Reason::UnknownAlias))
@@ -165,7 +171,7 @@ async fn by_coupon<H: Host>(
             return Ok(owner);
         }
     }
-    match program.versions.meaning(text, asked.words_at) {
+    match program.versions.meaning(text, asked.terms_at) {
         Meaning::Listed(StandsFor::Customer(customer)) => Ok(Ok(customer)),
         Meaning::Listed(StandsFor::Id(id)) => Ok(Ok(program.keys.customer(&id))),
         Meaning::Friend(name) => match by_code(program, &name) {

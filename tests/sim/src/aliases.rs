@@ -88,7 +88,7 @@ impl Story {
             "customer_id": friend, "occurred_at": now, field: typed,
         });
         let report = self.keep_report(program, &order_id, &body);
-        self.reports[report].sent = true;
+        self.reports[report].tries = 1;
         let alias = word.to_owned();
         self.aliases.orders.push(Ordered { program, alias, report, begun: None });
         let what = What::ByAlias(self.aliases.orders.len() - 1);
@@ -118,7 +118,7 @@ impl Story {
             return known;
         }
         let report = self.keep_report(program, &order_id, body);
-        self.reports[report].sent = true;
+        self.reports[report].tries = 1;
         let alias = alias.to_owned();
         self.aliases.orders.push(Ordered { program, alias, report, begun: None });
         self.aliases.orders.len() - 1

@@ -23,7 +23,7 @@ impl Story {
     pub(crate) fn send_errand(&mut self, index: usize, isolate: usize) -> TaskId {
         let sent = self.request_of(index, isolate);
         match &self.errands[index].what {
-            What::Report(report) => self.reports[*report].sent = true,
+            What::Report(report) => self.reports[*report].tries += 1,
             What::Event(event) => self.events[*event].sent = true,
             What::ByAlias(order) => self.aliases.begin(*order, self.machine.now.get()),
             What::Upload(upload) => self.uploads[*upload].sent = true,

@@ -63,7 +63,7 @@ impl Story {
         match what {
             What::Report(report) => match status {
                 200 | 201 => {
-                    self.reports[report].acked = Some(answer.body.clone());
+                    self.reports[report].answers.push(answer.body.clone());
                     self.check_kept_report(report, (status == 201).then_some(answer.minute));
                 }
                 409 => {}

@@ -146,8 +146,8 @@ impl Story {
                 counted,
                 of: first,
                 readings: digests.clone(),
-                sent: false,
-                acked: None,
+                tries: 0,
+                answers: Vec::new(),
             });
             self.by_digest.insert((program, digest), self.reports.len() - 1);
         }

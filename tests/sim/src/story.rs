@@ -109,8 +109,10 @@ pub struct SentReport {
     pub of: usize,
     /// The digests of all that it may be taken for.
     pub readings: Vec<Digest>,
-    pub sent: bool,
-    pub acked: Option<Rc<Value>>,
+    /// How often it was sent.
+    pub tries: usize,
+    /// What each try was answered with that was acknowledged.
+    pub answers: Vec<Rc<Value>>,
 }
 
 #[derive(Debug, Clone)]

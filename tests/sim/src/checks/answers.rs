@@ -53,9 +53,9 @@ impl Story {
         }
         for index in 0..self.reports.len() {
             let sent = &self.reports[index];
-            let Some(acked) = sent.acked.clone().filter(|_| sent.program == program) else {
+            if sent.program != program || sent.answers.is_empty() {
                 continue;
-            };
+            }
             let place = orders.iter().position(|order| *order == sent.order_id);
             let Some(place) = place else {
                 self.violate(format!("{} is gone", self.reports[index].order_id));
@@ -67,26 +67,30 @@ impl Story {
                 continue;
             }
             let told = &heard[place].1;
+            // What brought no proof has come to somebody since.
+            let [report] = oracle.reports[&sent.order].as_slice() else { continue };
+            if report.joined.is_some() {
+                continue;
+            }
+            // What two locations accepted at once was answered twice, each as it knew who else claims
+            // the friend, who the advocate is, and what the person bought before. One of them may
+            // never have been heard.
+            let seen = |answer: &Value| {
+                let reason = answer["reason"].as_str();
+                matches!(
+                    reason,
+                    Some("friend_already_referred" | "self_referral" | "existing_customer")
+                )
+            };
+            let is_heard = sent.tries == sent.answers.len();
+            if !is_heard && (seen(told) || sent.answers.iter().any(|answer| seen(answer))) {
+                continue;
+            }
             for name in ["attributed", "reason"] {
-                if told[name] != acked[name] && oracle.reports[&sent.order].len() == 1 {
-                    let text = format!(
-                        "{}: {name} was {} and is {}",
-                        sent.order_id, acked[name], told[name]
-                    );
-                    // What two locations accepted at once was answered twice, each as it knew who
-                    // else claims the friend, who the advocate is, and what the person bought before.
-                    let seen = |answer: &Value| {
-                        let reason = answer["reason"].as_str();
-                        matches!(
-                            reason,
-                            Some("friend_already_referred" | "self_referral" | "existing_customer")
-                        )
-                    };
-                    // What brought no proof has come to somebody since.
-                    let joined = oracle.reports[&sent.order][0].joined.is_some();
-                    if !seen(told) && !seen(&acked) && !joined {
-                        self.violations.push(text);
-                    }
+                if !sent.answers.iter().any(|answer| answer[name] == told[name]) {
+                    let (order, answers) = (&sent.order_id, &sent.answers);
+                    let text = format!("{order}: {name} is {}, of {answers:?}", told[name]);
+                    self.violations.push(text);
                 }
             }
         }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use passalong_core::fact::{Fact, Via};
-use passalong_core::ids::{CustomerPseudonym, Digest};
+use passalong_core::ids::{CustomerPseudonym, Digest, OrderNumber};
 use passalong_core::time::Minute;
-use passalong_edge::keys::{FiledKey, FoundKey, LedgerKey, Posted};
+use passalong_edge::keys::{FiledKey, LedgerKey, MissingKey, Posted};
 
 use super::fact;
 use crate::story::{Mode, Story};
@@ -47,17 +47,19 @@ impl Story {
                 let FiledKey { customer, filed: Posted(at, digest), .. } = key.parse().unwrap();
                 filed.entry(customer).or_default().insert((at, digest));
             }
-            let found: Vec<FoundKey> =
-                kv.ever(&FoundKey::prefix(&[id])).map(|(key, _)| key.parse().unwrap()).collect();
+            let missing: Vec<MissingKey> =
+                kv.ever(&MissingKey::prefix(&[id])).map(|(key, _)| key.parse().unwrap()).collect();
             for (key, put) in kv.ever(&LedgerKey::prefix(&[id])) {
                 let key: LedgerKey = key.parse().unwrap();
                 let Some(Fact::Conversion(conversion)) = fact(&key, put) else { continue };
                 if conversion.via != Via::Hand {
                     continue;
                 }
+                let number: OrderNumber = self.name(program, key.order).parse().unwrap();
+                let number = self.programs[program].keys.order_number(&number);
                 let is_it =
-                    |one: &&FoundKey| one.order == key.order && one.filed.customer == key.customer;
-                let mut own = found.iter().filter(is_it);
+                    |one: &&MissingKey| one.number == number && one.filed.customer == key.customer;
+                let mut own = missing.iter().filter(is_it);
                 if !own.any(|one| counts(&filed, key.customer, one.filed.at)) {
                     wrong.push(key.order);
                 }

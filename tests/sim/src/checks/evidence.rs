@@ -50,7 +50,7 @@ impl Story {
                 continue;
             };
             let sent = &self.reports[*index];
-            if !self.reports[sent.of].sent || sent.order != key.order {
+            if self.reports[sent.of].tries == 0 || sent.order != key.order {
                 unknown.push(format!("nobody sent the report {key}"));
             }
             let slot = (key.order, key.fact.digest);

@@ -53,7 +53,7 @@ impl Story {
         let mut contents = self
             .reports
             .iter()
-            .filter(|sent| sent.program == program && sent.order == order && sent.sent);
+            .filter(|sent| sent.program == program && sent.order == order && sent.tries > 0);
         let is_alone = contents.next().is_some() && contents.next().is_none();
         let bound = self.machine.kv.borrow().staleness.bound + LATITUDE;
         let undone = self.events.iter().any(|event| {

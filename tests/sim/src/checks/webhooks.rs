@@ -248,7 +248,7 @@ impl Story {
             let at = (key.fact.accepted, kv.first_written_at(text));
             let last = kv.written_at(text, self.now());
             let is_acked = self.by_digest.get(&(program, slot.1));
-            let is_acked = is_acked.is_some_and(|index| self.reports[*index].acked.is_some());
+            let is_acked = is_acked.is_some_and(|index| !self.reports[*index].answers.is_empty());
             // Several tries may have been recorded, of which only one was heard.
             let at = if is_acked { (at.0, last) } else { at };
             let both = |known: &(Minute, u64)| {
@@ -271,13 +271,14 @@ impl Story {
             let sent = &self.reports[*index];
             let kind = WebhookType::ConversionRecorded;
             // Beyond the bound, two tries of one report may have been answered from two views.
-            let acked = sent.acked.as_ref().filter(|_| self.mode == Mode::Inside);
+            let is_pinned = self.mode == Mode::Inside && !sent.answers.is_empty();
             let found = told.find(|one| {
                 let is_it = one.message.kind == kind && one.order.as_ref() == Some(&sent.order_id);
-                is_it && acked.is_none_or(|acked| is_answer(acked, &one.message.data))
+                let told = &one.message.data;
+                is_it && (!is_pinned || sent.answers.iter().any(|answer| is_answer(answer, told)))
             });
             let begun = millis(accepted.start()).min(at).saturating_sub(REQUEST);
-            let what = format!("{name} was recorded ({acked:?})");
+            let what = format!("{name} was recorded ({:?})", sent.answers);
             told.must(&what, (begun, at), &[kind], &found);
         }
     }

@@ -102,7 +102,7 @@ impl Story {
             self.violate(text);
         }
         for index in 0..self.reports.len() {
-            if self.reports[index].acked.is_some() && self.reports[index].program == program {
+            if !self.reports[index].answers.is_empty() && self.reports[index].program == program {
                 self.check_kept_report(index, None);
             }
         }

@@ -30,9 +30,9 @@ impl Oracle {
         (occurred_at, accepted): (Instant, Minute),
         aliases: &mut BTreeSet<String>,
     ) -> Counted {
-        let terms = self.terms_at(occurred_at).map(|terms| &terms.attribution);
-        // Words of the shop count as of when the order occurred, at most as of now.
-        let words_at = occurred_at.min(accepted.start());
+        // Terms count as of when the order occurred, at most as of now.
+        let terms_at = occurred_at.min(accepted.start());
+        let terms = self.terms_at(terms_at).map(|terms| &terms.attribution);
         let mut late = None;
         for (place, proof) in proofs.iter().enumerate() {
             let named = match proof {
@@ -47,8 +47,8 @@ impl Oracle {
                     }
                     Some(*customer).filter(|_| is_good)
                 }
-                Said::Alias(text) => self.by_alias(text, (accepted, words_at), aliases),
-                Said::Coupon(text) => self.by_coupon(text, (accepted, words_at), aliases),
+                Said::Alias(text) => self.by_alias(text, (accepted, terms_at), aliases),
+                Said::Coupon(text) => self.by_coupon(text, (accepted, terms_at), aliases),
             };
             if let Some(customer) = named {
                 return Some((place, customer));
@@ -61,7 +61,7 @@ impl Oracle {
     fn by_alias(
         &self,
         text: &str,
-        (accepted, words_at): (Minute, Instant),
+        (accepted, terms_at): (Minute, Instant),
         aliases: &mut BTreeSet<String>,
     ) -> Option<CustomerPseudonym> {
         let alias = word(text);
@@ -70,7 +70,7 @@ impl Oracle {
         let mut claims = self.aliases.get(&alias)?.iter();
         let (since, owner) = claims.find(|(since, _)| since.start() < sure)?;
         // A word that became the shop's own since stands for whoever chose it before.
-        let reserved = self.reserves(&alias, since.start()) && self.reserves(&alias, words_at);
+        let reserved = self.reserves(&alias, since.start()) && self.reserves(&alias, terms_at);
         owner.filter(|_| !reserved)
     }
 
@@ -78,10 +78,10 @@ impl Oracle {
     fn by_coupon(
         &self,
         text: &str,
-        (accepted, words_at): (Minute, Instant),
+        (accepted, terms_at): (Minute, Instant),
         aliases: &mut BTreeSet<String>,
     ) -> Option<CustomerPseudonym> {
-        let current = self.terms_at(words_at).unwrap_or(&self.terms[0].1);
+        let current = self.terms_at(terms_at).unwrap_or(&self.terms[0].1);
         let listed = current.coupons.iter().find(|listed| word(&listed.code) == word(text));
         if let Some(listed) = listed {
             return match &listed.stands_for {
@@ -90,9 +90,9 @@ impl Oracle {
             };
         }
         let (own, name) = text.split_once('-')?;
-        let is_own = self.until(words_at).any(|coupon| word(&coupon) == word(own));
+        let is_own = self.until(terms_at).any(|coupon| word(&coupon) == word(own));
         let name = Some(name).filter(|name| is_own && !name.is_empty())?;
-        self.by_alias(name, (accepted, words_at), aliases)
+        self.by_alias(name, (accepted, terms_at), aliases)
     }
 
     /// The program's own coupons until then.

@@ -29,6 +29,8 @@ pub enum Mutation {
     HintsFromTokens,
     /// Who is a new customer is the shop's word only; earlier purchases are not asked.
     NewByShopOnly,
+    /// An open order of an old customer makes the next one no stranger's.
+    OldOneHolds,
     /// A missing referral that the merchant declined counts as approved.
     DeclinedHolds,
     /// An order that was wholly taken back still holds the friend.
@@ -50,7 +52,7 @@ pub enum Mutation {
 }
 
 impl Mutation {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Counter,
         Self::ApprovedWithoutVerdict,
         Self::OrderFirst,
@@ -63,6 +65,7 @@ impl Mutation {
         Self::AliasAsCoupon,
         Self::HintsFromTokens,
         Self::NewByShopOnly,
+        Self::OldOneHolds,
         Self::DeclinedHolds,
         Self::ReversedBinds,
         Self::ErasureForgets,

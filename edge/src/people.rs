@@ -346,6 +346,21 @@ pub async fn others<H: Host>(
         }
         others.claims.push(claim);
     }
+    // What binds an order is looked at anew when the order is decided.
+    let asking = if question.binding { 0 } else { others.claims.len() };
+    for place in 0..asking {
+        let Some(claim) = others.claims.get(place).filter(|claim| claim.asks_memory(weighed))
+        else {
+            continue;
+        };
+        let purchases = others.purchases.iter().cloned();
+        let earlier = claim.bought_before(weighed, &others.claims, purchases);
+        let stands = any_stands(cx, program, question, earlier, looked).await?;
+        others.crowded |= stands.is_none();
+        if let Some(claim) = others.claims.get_mut(place) {
+            claim.is_known = stands.unwrap_or(false);
+        }
+    }
     Ok(others)
 }
 
@@ -394,6 +409,7 @@ async fn claim<H: Host>(
         known,
         confirmed,
         computed: None,
+        is_known: false,
     }))
 }
 
@@ -476,14 +492,24 @@ async fn is_known<H: Host>(
     (others, friendship): (&Others, &Friendship),
     looked: &mut Looked,
 ) -> Result<Option<bool>, StoreError> {
-    let weighed = &question.weighed;
-    let counting: Vec<Purchase> = earliest(others.purchases.iter().cloned())
+    let counting = earliest(others.purchases.iter().cloned())
         .into_iter()
-        .filter(|purchase| purchase.counts(weighed, question.reported, friendship))
+        .filter(|purchase| purchase.counts(&question.weighed, question.reported, friendship))
         .collect();
+    any_stands(cx, program, question, counting, looked).await
+}
+
+/// Whether one of these purchases is not wholly reversed; nothing where there are more than can be read.
+async fn any_stands<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    question: &Question<'_>,
+    purchases: Vec<Purchase>,
+    looked: &mut Looked,
+) -> Result<Option<bool>, StoreError> {
     let most = question.depth.purchases();
-    let is_cut = counting.len() > most;
-    for purchase in counting.into_iter().take(most) {
+    let is_cut = purchases.len() > most;
+    for purchase in purchases.into_iter().take(most) {
         if !has_room_aside(cx) {
             return Err(StoreError::OutOfBudget);
         }
@@ -492,7 +518,7 @@ async fn is_known<H: Host>(
             facts.add(key, fact);
         }
         let bought = bought(&purchase);
-        if remaining(&facts, &bought, Some(weighed.settled)).reversed.is_none() {
+        if remaining(&facts, &bought, Some(question.weighed.settled)).reversed.is_none() {
             return Ok(Some(true));
         }
     }

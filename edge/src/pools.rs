@@ -156,7 +156,8 @@ pub fn place_put(program: &ProgramId, pool: Digest, place: &Place) -> Put {
     Put::listed(&key, &Waiting { advocate: place.advocate, order: place.order })
 }
 
-/// The first of the queue, at least so many rewards if there are.
+/// The first of the queue, at least so many rewards if there are. Rewards of one minute are not listed in
+/// the order in which they draw, so a minute is read to its end.
 pub async fn places<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
@@ -176,7 +177,9 @@ pub async fn places<H: Host>(
         queue.extend(page.entries.iter().filter_map(place));
         queue = pool::queue(&queue);
         cursor = page.cursor;
-        if cursor.is_none() || queue.len() >= least {
+        let read_up_to = page.entries.last().and_then(place).map(|last| last.since);
+        let is_whole = |one: &&Place| read_up_to.is_some_and(|last| one.since < last);
+        if cursor.is_none() || queue.iter().filter(is_whole).count() >= least {
             return Ok(queue);
         }
     }

@@ -46,7 +46,7 @@ pub async fn prove<H: Host>(
     proofs: &[Proof],
     (occurred_at, minute): (Instant, Minute),
 ) -> Result<Proven, StoreError> {
-    let terms_at = occurred_at.min(cx.now);
+    let terms_at = occurred_at.min(minute.start());
     let asked = Asked { minute, terms_at };
     let mut lacked = Vec::new();
     let mut why = Reason::NoReferral;

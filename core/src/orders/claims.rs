@@ -13,7 +13,7 @@ use crate::mutation::{self, Mutation};
 use crate::program::{Unknown, Versions};
 use crate::reward::{ConversionKind, Reason};
 use crate::settlement::{Known, remaining, settling};
-use crate::time::{DAY, Day, HOUR, Minute};
+use crate::time::{DAY, Day, HOUR, Instant, Minute};
 use crate::words::words;
 
 /// Claims on one friend that are weighed. With more of them the verdict is a review.
@@ -66,6 +66,9 @@ pub struct Claim {
     pub confirmed: BTreeSet<HintPseudonym>,
     /// How it is decided, where its verdict is not visible and was computed instead.
     pub computed: Option<(Minute, Option<Admission>)>,
+    /// A purchase of the order's person came before it and stands: [`Claim::bought_before`]. Read only
+    /// where [`Claim::asks_memory`] says so.
+    pub is_known: bool,
 }
 
 impl Claim {
@@ -97,6 +100,48 @@ impl Claim {
     fn decided(&self) -> Option<Option<Admission>> {
         let verdict = self.facts.verdict.as_ref().map(|verdict| verdict.fact.admitted);
         verdict.or(self.computed.map(|(_, admitted)| admitted))
+    }
+
+    /// How it was decided before the order: the outer `None` where it is open.
+    #[allow(clippy::option_option, reason = "open is not the same as not let in")]
+    fn decided_before(&self, weighed: &Weighed<'_>) -> Option<Option<Admission>> {
+        let is_before = |own: Place| own < weighed.place();
+        self.decided().filter(|_| self.place(weighed.versions).is_some_and(is_before))
+    }
+
+    /// Whether it is open, ranks before the order, and counts only if nobody bought before it. Of one
+    /// order reported by two customers, who was first counts, whoever bought before.
+    pub fn asks_memory(&self, weighed: &Weighed<'_>) -> bool {
+        let is_silent = |standing: &Accepted<Conversion>| {
+            standing.fact.first_order.is_none()
+                && is_for_new_only(weighed.versions, standing.fact.occurred_at)
+        };
+        self.decided_before(weighed).is_none()
+            && self.order != weighed.order
+            && self.rank() < weighed.rank()
+            && self.standing().is_some_and(|standing| is_silent(&standing))
+    }
+
+    /// Which of the purchases of the order's person make the friend a known one, unless they were wholly
+    /// reversed: what came before it and is not the same advocate's.
+    pub fn bought_before(
+        &self,
+        weighed: &Weighed<'_>,
+        claims: &[Self],
+        purchases: impl IntoIterator<Item = (Digest, Purchase)>,
+    ) -> Vec<Purchase> {
+        let first = self.reports.iter().map(|(at, _)| *at).min().unwrap_or(self.accepted);
+        let is_same = |order: OrderPseudonym, of: (OrderPseudonym, CustomerPseudonym)| {
+            of == (order, self.advocate)
+        };
+        let is_own = |order: OrderPseudonym| {
+            let mut theirs = claims.iter().filter(|one| is_same(order, (one.order, one.advocate)));
+            is_same(order, (weighed.order, weighed.advocate))
+                || theirs.any(|one| one.decided_before(weighed) != Some(None))
+        };
+        let mut earlier = earliest(purchases);
+        earlier.retain(|one| one.comes_before(self.order, first) && !is_own(one.order));
+        earlier
     }
 
     /// Whether its verdict falls before `place` and is still to be computed.
@@ -181,7 +226,6 @@ pub fn friendship(weighed: &Weighed<'_>, claims: &[Claim]) -> Friendship {
 
 /// The claims that count for an order, with how they were decided: `None` while open.
 fn counting<'c>(weighed: &Weighed<'_>, claims: &'c [Claim]) -> Vec<(&'c Claim, Option<Admission>)> {
-    let place = weighed.place();
     let mut ranked: Vec<&Claim> = claims
         .iter()
         .filter(|claim| (claim.order, claim.advocate) != (weighed.order, weighed.advocate))
@@ -190,14 +234,12 @@ fn counting<'c>(weighed: &Weighed<'_>, claims: &'c [Claim]) -> Vec<(&'c Claim, O
     let mut counting = Vec::new();
     let mut held: BTreeSet<CustomerPseudonym> = BTreeSet::new();
     for claim in ranked {
-        let Some(own) = claim.place(weighed.versions) else { continue };
         let Some(standing) = claim.standing() else { continue };
         let names = |identity: &Identity| standing.fact.identities.contains(identity);
         if !claim.shared.iter().any(names) {
             continue;
         }
-        let decided = claim.decided().filter(|_| own < place);
-        let admission = match decided {
+        let admission = match claim.decided_before(weighed) {
             Some(None) => continue,
             Some(admission) => admission,
             None => {
@@ -217,7 +259,8 @@ fn counting<'c>(weighed: &Weighed<'_>, claims: &'c [Claim]) -> Vec<(&'c Claim, O
 }
 
 /// Whether an open claim is good by itself and not wholly reversed, by the facts accepted up to the
-/// order's `S`. A bound order holds nobody by itself: what binds it does.
+/// order's `S`. That of an old customer counts only after another of the same advocate. A bound order
+/// holds nobody by itself: what binds it does.
 fn stands(
     weighed: &Weighed<'_>,
     claim: &Claim,
@@ -227,6 +270,9 @@ fn stands(
     let until = weighed.settled;
     let by_itself =
         attribute(standing, &claim.facts, claim.advocate, &claim.known, weighed.versions, until);
+    let is_known =
+        claim.is_known && claim.asks_memory(weighed) && !mutation::is_on(Mutation::OldOneHolds);
+    let by_itself = if is_known { by_itself.and(Err(Reason::ExistingCustomer)) } else { by_itself };
     let is_waived = by_itself == Err(Reason::ExistingCustomer) && held.contains(&claim.advocate);
     standing.fact.via != Via::Bound
         && (by_itself.is_ok() || is_waived)
@@ -254,7 +300,8 @@ fn binds(weighed: &Weighed<'_>, claim: &Claim, by: &Conversion) -> bool {
 }
 
 /// Whose friend an order without proof belongs to, as of `weighed.settled`, and by which purchase: the
-/// earliest accepted that counts, had a proof of its own, and is at most `bound_days` older.
+/// earliest accepted that counts, had a proof of its own, and is at most `bound_days` older. Whether
+/// somebody bought before it is asked when the order is decided.
 pub fn bound_to(
     weighed: &Weighed<'_>,
     claims: &[Claim],
@@ -281,10 +328,14 @@ impl Purchase {
     /// Whether it makes the person of this order a known one, unless it was wholly reversed.
     /// `reported` is the minute in which the order was reported first.
     pub fn counts(&self, weighed: &Weighed<'_>, reported: Minute, friendship: &Friendship) -> bool {
-        (self.accepted, self.order) < (reported, weighed.order)
-            && self.order != weighed.order
+        self.comes_before(weighed.order, reported) && !friendship.own.contains(&self.order)
+    }
+
+    /// Whether it came before an order that was reported in that minute, and was remembered then.
+    pub fn comes_before(&self, order: OrderPseudonym, reported: Minute) -> bool {
+        (self.accepted, self.order) < (reported, order)
+            && self.order != order
             && reported.start().day() <= self.until
-            && !friendship.own.contains(&self.order)
     }
 }
 
@@ -331,8 +382,7 @@ pub fn admit(
     if fact.via == Via::Bound && !bound {
         return Err(Reason::NoReferral);
     }
-    let new_only = weighed.versions.at(fact.occurred_at);
-    let new_only = new_only.is_some_and(|version| version.terms.attribution.new_customers_only);
+    let new_only = is_for_new_only(weighed.versions, fact.occurred_at);
     let is_known =
         fact.first_order.is_none() && standing.known && !mutation::is_on(Mutation::NewByShopOnly);
     if taken {
@@ -359,6 +409,12 @@ pub fn decided(
     let left = remaining(weighed.facts, weighed.conversion, Some(weighed.settled));
     let stands = left.reversed.is_none() && !standing.crowded;
     admitted.ok().filter(|_| stands)
+}
+
+/// Whether the terms of that time reward new customers only.
+fn is_for_new_only(versions: &Versions, occurred_at: Instant) -> bool {
+    let version = versions.at(occurred_at);
+    version.is_some_and(|version| version.terms.attribution.new_customers_only)
 }
 
 /// Why the merchant is to look at an order whose friend nobody knows: the terms promise rewards for

@@ -4,7 +4,8 @@
 use passalong_core::fact::Via;
 use passalong_core::orders::claims::Admission;
 use passalong_core::report::EventType;
-use passalong_core::reward::{Reason, Role, Value};
+use passalong_core::reward::{ConversionKind, Reason, Role, Value};
+use passalong_core::time::Minute;
 use serde_json::{Value as Json, json};
 
 use crate::support::world::Bought;
@@ -114,6 +115,45 @@ fn a_purchase_let_in_for_the_same_advocate_makes_nobody_old() {
     assert_eq!(ours.advocates(), EXISTING);
 }
 
+/// Who bought before orders twice by one advocate, and the later order is decided first.
+#[test]
+fn an_open_order_of_an_old_customer_lets_no_later_one_in() {
+    let every = json!({"rewards": [
+        {"for": "advocate", "trigger": "every_purchase", "value": {"kind": "points", "points": 5}},
+    ]});
+    let mut before = Scene::new(&every);
+    (before.order, before.accepted) = (order(3), day(-1));
+    let ours = Scene::new(&every).delivered(day(2));
+    let again = (Some(Admission::Again), Ok(points(5)));
+    let refused = (None, EXISTING);
+    let result = |bought: Minute, before: &Scene| {
+        let ours = ours.clone().bought(30, bought).with_rivals(&[before]);
+        assert!(ours.settled() < before.settled());
+        (ours.admitted(), ours.advocates())
+    };
+    assert_eq!(result(day(-7), &before), refused);
+    // Bought since, so the open order is a new customer's.
+    assert_eq!(result(minutes(day(-1), 5), &before), again);
+    // What was taken back makes nobody old, up to when the order is decided.
+    for (cancelled, expected) in [(ours.settled(), again), (minutes(ours.settled(), 1), refused)] {
+        let mut ours = ours.clone().bought(30, day(-7)).with_rivals(&[&before]);
+        ours.cancelled.insert(order(30), cancelled);
+        assert_eq!((ours.admitted(), ours.advocates()), expected, "{cancelled}");
+    }
+    // A sign-up is none either.
+    let mut signup = ours.clone().bought(30, day(-7)).with_rivals(&[&before]);
+    signup.conversion.kind = ConversionKind::Signup;
+    assert_eq!(signup.admitted(), None);
+    // The shop's word is another matter.
+    before.conversion.first_order = Some(true);
+    assert_eq!(result(day(-7), &before), again);
+    let mut open = Scene::new(&json!({"attribution": {"new_customers_only": false}}));
+    (open.order, open.accepted) = (order(3), day(-1));
+    let ours = Scene::new(&json!({"attribution": {"new_customers_only": false}}));
+    let ours = ours.delivered(day(2)).bought(30, day(-7)).with_rivals(&[&open]);
+    assert_eq!(ours.admitted(), Some(Admission::Again));
+}
+
 #[test]
 fn a_purchase_is_remembered_up_to_its_last_day() {
     let accepted = ordered().minute();
@@ -168,12 +208,17 @@ fn a_purchase_that_joined_the_same_advocates_ledger_later_makes_nobody_old() {
     before.accepted = day(1);
     let mut ours = Scene::new(&every).with_rivals(&[&before]);
     assert_eq!((ours.admitted(), ours.advocates()), (Some(Admission::First), Ok(points(5))));
-    // In another's ledger, where it comes too late for the friend or is refused, it is a purchase like
-    // any.
-    for advocate in [11, 20] {
-        ours.rivals[0].advocate = person(advocate);
-        assert_eq!(ours.advocates(), EXISTING);
-    }
+    // It is the friend's first purchase, so another whom it came to has the friend: ours, which came
+    // after it, was no new customer's.
+    ours.rivals[0].advocate = person(11);
+    assert_eq!(
+        ours.rivals[0].clone().with_rivals(&[&Scene::new(&every)]).advocates(),
+        Ok(points(5))
+    );
+    assert_eq!(ours.advocates(), Err(Reason::FriendAlreadyReferred));
+    // Where it is refused it is a purchase like any.
+    ours.rivals[0].advocate = person(20);
+    assert_eq!(ours.advocates(), EXISTING);
 }
 
 #[test]

@@ -344,6 +344,7 @@ impl Scene {
             known: self.known.clone(),
             confirmed: self.confirmed.clone(),
             computed: None,
+            is_known: false,
         }
     }
 

@@ -210,7 +210,9 @@ impl<'a> World<'a> {
             settled: at,
             ..self.weighed(index, &member.facts)
         };
-        bound_to(&weighed, &self.claims(index, &weighed, at))
+        let mut claims = self.claims(index, &weighed, at);
+        claims.iter_mut().for_each(|claim| claim.is_known = false);
+        bound_to(&weighed, &claims)
     }
 
     /// An order as it is decided. One without a proof names the purchase that binds it, as the Worker
@@ -274,10 +276,20 @@ impl<'a> World<'a> {
                 known: other.scene.known.clone(),
                 confirmed: other.scene.confirmed.clone(),
                 computed: other.computed,
+                is_known: false,
             };
             (!claim.shared.is_empty() && other.scene.accepted <= up_to).then_some(claim)
         };
         let mut claims: Vec<Claim> = others.filter_map(claim).collect();
+        let known = |claim: &Claim| {
+            let bought = claim.bought_before(weighed, &claims, self.purchases(weighed));
+            let mut bought = bought.iter();
+            claim.asks_memory(weighed) && bought.any(|one| !self.is_reversed(one, weighed.settled))
+        };
+        let known: Vec<bool> = claims.iter().map(known).collect();
+        for (claim, is_known) in claims.iter_mut().zip(known) {
+            claim.is_known = is_known;
+        }
         claims.extend(self.members[index].scene.claims.iter().cloned());
         claims
     }

@@ -112,7 +112,7 @@ fn nobody_has_the_alias_of_an_erased_customer_for_a_moment() {
             world.memory.insert(&Put { key, value: String::new(), metadata: None, ttl: None });
         }
     }
-    let mut both = [world.customer("10023"), world.customer("20871")].map(|it| it.to_string());
+    let mut both = ["10023", "20871"].map(|customer| world.customer(customer).clone());
     let first = if both[0] < both[1] { "10023" } else { "20871" };
     both.sort();
     assert_eq!(world.send(sure(), &erase(first)).status, 200);

@@ -135,7 +135,7 @@ fn recorded_histories_keep_every_promise() {
 }
 
 /// Each deliberate fault, with what it must be noticed by.
-const NOTICED: [(Mutation, &str); 20] = [
+const NOTICED: [(Mutation, &str); 21] = [
     (Mutation::Counter, "clicks"),
     (Mutation::ApprovedWithoutVerdict, "without a verdict"),
     (Mutation::OrderFirst, "is not"),
@@ -147,6 +147,7 @@ const NOTICED: [(Mutation, &str); 20] = [
     (Mutation::PaidAgain, "the verdict on"),
     (Mutation::HintsFromTokens, "the verdict on"),
     (Mutation::NewByShopOnly, "the verdict on"),
+    (Mutation::OldOneHolds, "the verdict on"),
     (Mutation::ReversedBinds, "the verdict on"),
     (Mutation::ErasureForgets, "the verdict on"),
     (Mutation::AliasAsCoupon, "was taken for"),

@@ -232,13 +232,15 @@ impl Order<'_> {
     /// friend was new.
     fn may_be_waived(&self, advocate: Option<&String>, seen: &mut BTreeSet<String>) -> bool {
         seen.insert(self.id.to_owned());
+        let decided = self.settles_earliest();
         let mut others = self.others().filter(|other| {
             other.report.kind == "purchase"
                 // What is approved as a missing referral counts from then.
                 && (other.report.tries.earliest <= self.report.tries.latest
                     || self.may_be_approved())
                 && other.report.overlaps(self.report)
-                && !other.is_gone(other.settles_earliest(), other.settles_latest())
+                // What is open counts as it stands then.
+                && !other.is_gone(other.settles_earliest().min(decided), other.settles_latest())
         });
         others.any(|other| {
             if seen.contains(other.id) {
@@ -246,28 +248,36 @@ impl Order<'_> {
             }
             let terms = other.terms();
             let owned = terms.iter().any(|terms| other.owners(terms).may_be(advocate));
-            let is_new = other.report.first_order != Some(false);
+            // An old customer's order makes no later one a new customer's.
+            let is_new = match other.report.first_order {
+                Some(first) => first,
+                None => !other.is_known_to(self, advocate),
+            };
             let is_asked = terms.iter().all(|terms| terms.new_only);
             owned && (is_new || !is_asked || other.may_be_waived(advocate, seen))
         })
     }
 
-    /// An earlier purchase of the friend that nobody can have undone, and that did not come to the same
+    /// Earlier purchases of the friend that nobody can have undone, and that did not come to the same
     /// advocate afterwards: what does is no stranger's, and ranks behind.
-    fn known_before(&self, advocate: Option<&String>) -> Option<Self> {
-        if self.books.may_be_forgotten(self.report) {
-            return None;
-        }
-        let mut others = self.others().filter(|other| {
+    fn known_before(&self, advocate: Option<&String>) -> impl Iterator<Item = Self> {
+        let is_kept = !self.books.may_be_forgotten(self.report);
+        self.others().filter(move |other| {
             let alone = self.books.reports_of(other.id).len() == 1;
-            other.report.kind == "purchase"
+            is_kept
+                && other.report.kind == "purchase"
                 && alone
                 && other.report.tries.latest < self.report.tries.earliest
                 && other.report.overlaps(self.report)
                 && other.is_whole()
                 && !other.may_come_later(self, advocate)
-        });
-        others.next()
+        })
+    }
+
+    /// Whether somebody whom this order and a later one name bought before, for sure.
+    fn is_known_to(&self, later: &Self, advocate: Option<&String>) -> bool {
+        let mut before = self.known_before(advocate);
+        before.any(|before| before.report.overlaps(later.report))
     }
 
     /// Whether it may have come to this advocate only after another order was reported.
@@ -299,7 +309,7 @@ impl Order<'_> {
     }
 
     fn bought_before(&self, advocate: Option<&String>) -> Option<String> {
-        let known = self.known_before(advocate);
+        let known = self.known_before(advocate).next();
         known.map(|other| format!("the friend bought {} before", other.id))
     }
 }

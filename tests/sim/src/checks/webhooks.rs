@@ -292,6 +292,12 @@ impl Story {
         for (order, _) in decided {
             *ledgers.entry(order).or_default() += 1;
         }
+        // What an event changed is told with the minute in which it occurred, whenever that was.
+        let events = facts.iter().filter_map(|(key, fact)| match fact {
+            Fact::Event(_, event) => Some((key.order, event.occurred_at)),
+            _ => None,
+        });
+        let events: BTreeSet<(OrderPseudonym, Instant)> = events.collect();
         for (key, fact) in facts {
             let Fact::Verdict(Verdict { rewards, .. }) = fact else { continue };
             let at = self.machine.kv.borrow().first_written_at(&key.to_string());
@@ -313,7 +319,9 @@ impl Story {
                 let found = told.find(|one| {
                     let is_it = one.is_about(reward) && one.message.at == when;
                     let whose = one.message.locks.get("/customer_id");
+                    let by_event = events.contains(&(key.order, when));
                     is_it
+                        && (kinds.contains(&one.message.kind) || !by_event)
                         && one.message.kind != MilestoneReached
                         && (owner.is_none() || whose == owner.as_ref())
                 });

@@ -13,6 +13,9 @@ use super::{Admissions, Bought, Copied, Oracle, Report};
 /// A claim that counts, with its advocate and, where it was decided before, when and how.
 type Good<'a> = (&'a Report, CustomerPseudonym, Option<(Minute, Admission)>);
 
+/// The first report of each purchase: its minute, digest, amount, and the last day it is remembered.
+type Purchases = BTreeMap<OrderPseudonym, (Minute, Digest, i64, Day)>;
+
 /// What the claims on a friend say about an order.
 #[derive(Debug, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
@@ -88,7 +91,7 @@ impl Oracle {
         advocate: CustomerPseudonym,
         at: Minute,
         admissions: &Admissions,
-        latest: Minute,
+        (latest, is_verdict): (Minute, bool),
     ) -> Claims {
         let rank = |report: &Report, advocate| (report.accepted, report.order, advocate);
         let mine = rank(report, advocate);
@@ -102,19 +105,39 @@ impl Oracle {
             })
             .collect();
         rivals.sort_by_key(|(rival, other)| rank(rival, *other));
+        let bought = self.bought(report, advocate);
+        let before = |order: OrderPseudonym, other: CustomerPseudonym| {
+            let decided = admissions.get(&(order, other));
+            decided.filter(|(when, _)| (*when, order, other) < (at, report.order, advocate))
+        };
+        // What the same advocate brought makes nobody old, unless it was not let in.
+        let own = |other: CustomerPseudonym| {
+            let theirs = rivals.iter().filter(|(_, advocate)| *advocate == other);
+            let theirs = theirs.map(|(rival, _)| rival.order);
+            let open = theirs.filter(|order| !matches!(before(*order, other), Some((_, None))));
+            let mine = (other == advocate).then_some(report.order);
+            open.chain(mine).collect::<BTreeSet<_>>()
+        };
         let mut holding: BTreeSet<CustomerPseudonym> = BTreeSet::new();
         let mut good: Vec<Good<'_>> = Vec::new();
-        for (rival, other) in rivals {
-            let decided = admissions.get(&(rival.order, other));
-            let decided = decided
-                .filter(|(when, _)| (*when, rival.order, other) < (at, report.order, advocate));
-            match decided {
+        for (rival, other) in rivals.iter().copied() {
+            match before(rival.order, other) {
                 Some((_, None)) => continue,
                 Some((when, Some(admission))) => {
                     good.push((rival, other, Some((*when, *admission))));
                 }
                 None => {
                     let refusal = self.refusal(rival, other, at);
+                    let terms = self.terms_at(rival.occurred_at);
+                    // Somebody who bought before is not new because they bought once more.
+                    let is_old = || {
+                        terms.is_some_and(|terms| terms.attribution.new_customers_only)
+                            && is_verdict
+                            && rival.first_order.is_none()
+                            && rival.order != report.order
+                            && self.is_known(&bought, rival, at, &own(other))
+                    };
+                    let refusal = refusal.or_else(|| is_old().then_some(Reason::ExistingCustomer));
                     let waived =
                         refusal == Some(Reason::ExistingCustomer) && holding.contains(&other);
                     let stands = rank(rival, other) < mine
@@ -194,15 +217,9 @@ impl Oracle {
                 .any(|it| is_sure(&it))
     }
 
-    /// Whether an earlier purchase of this person is remembered that counts.
-    fn is_known(
-        &self,
-        report: &Report,
-        advocate: CustomerPseudonym,
-        at: Minute,
-        own: &BTreeSet<OrderPseudonym>,
-    ) -> bool {
-        let mut first: BTreeMap<OrderPseudonym, (Minute, Digest, i64, Day)> = BTreeMap::new();
+    /// What is remembered of the person who ordered: the first report of each purchase.
+    fn bought(&self, report: &Report, advocate: CustomerPseudonym) -> Purchases {
+        let mut first = Purchases::new();
         for kept in &self.bought {
             let Bought { identity, order, digest, amount, until } = &kept.what;
             let copy = Copied::Bought(*order);
@@ -216,12 +233,23 @@ impl Oracle {
                 *slot = new;
             }
         }
-        first.into_iter().any(|(order, (since, _, amount, until))| {
-            (since, order) < (report.reported, report.order)
-                && order != report.order
-                && report.reported.start().day() <= until
-                && !own.contains(&order)
-                && self.left_of(order, (since, amount, true), at).undone.is_none()
+        first
+    }
+
+    /// Whether one of these purchases came before the report and counts.
+    fn is_known(
+        &self,
+        bought: &Purchases,
+        report: &Report,
+        at: Minute,
+        own: &BTreeSet<OrderPseudonym>,
+    ) -> bool {
+        bought.iter().any(|(order, (since, _, amount, until))| {
+            (*since, *order) < (report.reported, report.order)
+                && *order != report.order
+                && report.reported.start().day() <= *until
+                && !own.contains(order)
+                && self.left_of(*order, (*since, *amount, true), at).undone.is_none()
         })
     }
 
@@ -239,7 +267,7 @@ impl Oracle {
         if let Some(reason) = self.not_approved(report, advocate, at) {
             return Err(reason);
         }
-        let claims = self.claims(report, advocate, at, admissions, at.plus(-HOUR));
+        let claims = self.claims(report, advocate, at, admissions, (at.plus(-HOUR), true));
         match self.refusal(report, advocate, at) {
             Some(Reason::ExistingCustomer) if claims.held => {}
             Some(reason) => return Err(reason),
@@ -252,7 +280,8 @@ impl Oracle {
             return Err(Reason::FriendAlreadyReferred);
         }
         let silent = report.first_order.is_none();
-        let known = silent && self.is_known(report, advocate, at, &claims.own);
+        let known =
+            silent && self.is_known(&self.bought(report, advocate), report, at, &claims.own);
         let new_only = self.terms_at(report.occurred_at);
         let new_only = new_only.is_some_and(|terms| terms.attribution.new_customers_only);
         if new_only && known && !claims.held {
@@ -286,7 +315,7 @@ impl Oracle {
             .collect();
         binding.sort_by_key(|(by, other)| (by.accepted, by.order, *other));
         let counts = |by: &Report, other: CustomerPseudonym| {
-            self.claims(&asked, other, at, admissions, at).own.contains(&by.order)
+            self.claims(&asked, other, at, admissions, (at, false)).own.contains(&by.order)
         };
         let first = binding.into_iter().find(|(by, other)| counts(by, *other));
         first.map(|(by, other)| (other, by.order))

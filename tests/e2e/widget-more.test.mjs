@@ -230,3 +230,25 @@ test("a missing referral is reported with number and day, and listed as waiting 
   assert.deepEqual(complaints, []);
   await close();
 });
+
+test("what the reader has opened hides no referral that was seen before", async () => {
+  const me = customer({ "/v1/me/claims": { status: 201, body: {} } });
+  Object.assign(me, { as_friend: [], claims: [], next: null });
+  for (const referral of me.referrals) {
+    delete referral.bonus;
+    delete referral.before;
+  }
+  const { widget, close } = await open(on);
+  const seen = () => widget.locator(".state > ol > li:not([hidden])").count();
+  const before = await seen();
+  assert.ok(before > 2, `${before} at first`);
+  await fold(widget, "Bedingungen").click();
+  await widget.getByText("Fassung 3").waitFor();
+  await fold(widget, "Empfehlung fehlt?").click();
+  await widget.getByRole("textbox", { name: "Bestellnummer" }).fill("A-10077");
+  await widget.getByLabel("Bestellt am").fill("2026-11-18");
+  await widget.getByRole("button", { name: "Nachmelden" }).click();
+  await widget.locator("#claims li").waitFor();
+  assert.equal(await seen(), before);
+  await close();
+});

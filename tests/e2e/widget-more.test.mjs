@@ -140,8 +140,8 @@ test("each way a form fails is a sentence, and what was written stays", async ()
     ["/v1/me/alias", 409, de["choose.taken"], true],
     ["/v1/me/alias", 401, de.expired, false],
     ["/v1/me/claims", 400, de["claim.bad"], true],
-    ["/v1/me/claims", 409, de["claim.known"], true],
-    ["/v1/me/claims", 429, de.often, false],
+    ["/v1/me/alias", 429, de.often, false],
+    ["/v1/me/claims", 429, de["claim.often"], false],
     ["/v1/me/claims", 503, de.failed, false],
   ];
   for (const [path, status, sentence, atField] of cases) {
@@ -228,6 +228,21 @@ test("a missing referral is reported with number and day, and listed as waiting 
   assert.equal(await focused(page), said("de-du")["claim.done"]);
   assert.equal(await widget.locator("form button").count(), 0);
   assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("a report that was filed before is said to be known, and listed once, with the day it was filed", async () => {
+  const filed = fixture("me").claims[0];
+  customer({ "/v1/me/claims": { status: 200, body: filed } });
+  const { page, widget, close } = await open(on);
+  await fold(widget, "Empfehlung fehlt?").click();
+  await widget.getByRole("textbox", { name: "Bestellnummer" }).fill(filed.order_number);
+  await widget.getByLabel("Bestellt am").fill(filed.ordered_on);
+  await widget.getByRole("button", { name: "Nachmelden" }).click();
+  await widget.locator(".note", { hasText: said("de-du")["claim.known"] }).waitFor();
+  const rows = (await widget.locator("#claims li").allTextContents()).map(plain);
+  assert.deepEqual(rows, ["Bestellung vom 20. NovemberNachgemeldet am 21. November. Der Shop prüft sie noch."]);
+  assert.equal(await focused(page), said("de-du")["claim.known"]);
   await close();
 });
 

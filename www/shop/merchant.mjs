@@ -70,8 +70,8 @@ function referral(shop, order, conversion) {
 
 function statusLine({ status, reason: why, until, entries = [] }) {
   if (!status) return "gemeldet";
-  // What was taken back after it was paid out comes as entries below zero.
-  const taken = entries.map((entry) => `${benefit(entry.value)} zurück: ${reason(entry.reason)}`);
+  // What was taken back after it was paid out comes as entries below zero; "zurück" says that already.
+  const taken = entries.map(({ value, reason: cause }) => `${benefit(value).replace(/^-/, "")} zurück: ${reason(cause)}`);
   const parts = [STATUS[status] ?? status, why && reason(why), until && `bis ${date(until)}`, ...taken];
   return parts.filter(Boolean).join(", ");
 }

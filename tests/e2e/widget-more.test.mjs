@@ -267,3 +267,22 @@ test("what the reader has opened hides no referral that was seen before", async 
   assert.equal(await seen(), before);
   await close();
 });
+
+test("a report that is over says what became of it, and not whether there was such an order", async () => {
+  const me = customer();
+  const [claim] = me.claims;
+  const days = { open: "2026-11-20", approved: "2026-11-19", declined: "2026-11-18", lapsed: "2026-11-17" };
+  me.claims = Object.entries(days).map(([status, ordered_on]) => ({ ...claim, status, ordered_on }));
+  const { widget, close } = await open(on);
+  const rows = widget.locator("#claims li");
+  const filed = "Nachgemeldet am 21. November.";
+  assert.deepEqual((await rows.locator("p").allTextContents()).map(plain), [
+    `${filed} Der Shop prüft sie noch.`,
+    filed,
+    `${filed} Dafür gibt es keine Prämie.`,
+    `${filed} Dafür gibt es keine Prämie.`,
+  ]);
+  const looks = await rows.locator("> div").evaluateAll((all) => all.map((one) => one.className));
+  assert.deepEqual(looks, ["wait ring", "good disc", "bad cross", "bad cross"]);
+  await close();
+});

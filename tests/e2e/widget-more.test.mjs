@@ -140,8 +140,8 @@ test("each way a form fails is a sentence, and what was written stays", async ()
     ["/v1/me/alias", 409, de["choose.taken"], true],
     ["/v1/me/alias", 401, de.expired, false],
     ["/v1/me/claims", 400, de["claim.bad"], true],
-    ["/v1/me/claims", 409, de["claim.known"], true],
-    ["/v1/me/claims", 429, de.often, false],
+    ["/v1/me/alias", 429, de.often, false],
+    ["/v1/me/claims", 429, de["claim.often"], false],
     ["/v1/me/claims", 503, de.failed, false],
   ];
   for (const [path, status, sentence, atField] of cases) {
@@ -228,5 +228,61 @@ test("a missing referral is reported with number and day, and listed as waiting 
   assert.equal(await focused(page), said("de-du")["claim.done"]);
   assert.equal(await widget.locator("form button").count(), 0);
   assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("a report that was filed before is said to be known, and listed once, with the day it was filed", async () => {
+  const filed = fixture("me").claims[0];
+  customer({ "/v1/me/claims": { status: 200, body: filed } });
+  const { page, widget, close } = await open(on);
+  await fold(widget, "Empfehlung fehlt?").click();
+  await widget.getByRole("textbox", { name: "Bestellnummer" }).fill(filed.order_number);
+  await widget.getByLabel("Bestellt am").fill(filed.ordered_on);
+  await widget.getByRole("button", { name: "Nachmelden" }).click();
+  await widget.locator(".note", { hasText: said("de-du")["claim.known"] }).waitFor();
+  const rows = (await widget.locator("#claims li").allTextContents()).map(plain);
+  assert.deepEqual(rows, ["Bestellung vom 20. NovemberNachgemeldet am 21. November. Der Shop prüft sie noch."]);
+  assert.equal(await focused(page), said("de-du")["claim.known"]);
+  await close();
+});
+
+test("what the reader has opened hides no referral that was seen before", async () => {
+  const me = customer({ "/v1/me/claims": { status: 201, body: {} } });
+  Object.assign(me, { as_friend: [], claims: [], next: null });
+  for (const referral of me.referrals) {
+    delete referral.bonus;
+    delete referral.before;
+  }
+  const { widget, close } = await open(on);
+  const seen = () => widget.locator(".state > ol > li:not([hidden])").count();
+  const before = await seen();
+  assert.ok(before > 2, `${before} at first`);
+  await fold(widget, "Bedingungen").click();
+  await widget.getByText("Fassung 3").waitFor();
+  await fold(widget, "Empfehlung fehlt?").click();
+  await widget.getByRole("textbox", { name: "Bestellnummer" }).fill("A-10077");
+  await widget.getByLabel("Bestellt am").fill("2026-11-18");
+  await widget.getByRole("button", { name: "Nachmelden" }).click();
+  await widget.locator("#claims li").waitFor();
+  assert.equal(await seen(), before);
+  await close();
+});
+
+test("a report that is over says what became of it, and not whether there was such an order", async () => {
+  const me = customer();
+  const [claim] = me.claims;
+  const days = { open: "2026-11-20", approved: "2026-11-19", declined: "2026-11-18", lapsed: "2026-11-17" };
+  me.claims = Object.entries(days).map(([status, ordered_on]) => ({ ...claim, status, ordered_on }));
+  const { widget, close } = await open(on);
+  const rows = widget.locator("#claims li");
+  const filed = "Nachgemeldet am 21. November.";
+  assert.deepEqual((await rows.locator("p").allTextContents()).map(plain), [
+    `${filed} Der Shop prüft sie noch.`,
+    filed,
+    `${filed} Dafür gibt es keine Prämie.`,
+    `${filed} Dafür gibt es keine Prämie.`,
+  ]);
+  const looks = await rows.locator("> div").evaluateAll((all) => all.map((one) => one.className));
+  assert.deepEqual(looks, ["wait ring", "good disc", "bad cross", "bad cross"]);
   await close();
 });

@@ -70,7 +70,7 @@ test("every field of the pinned answer is shown, or known not to be", async () =
     "offer.friend.basis_points": "Gib 10 %",
     "offer.hold_days": "21 Tage nach",
     "offer.hold_from": "nach der Lieferung",
-    "offer.minimum_order": "mindestens 25 € wert",
+    "offer.minimum_order": "Mindestbestellwert: 25 €.",
     "offer.window_days": "30 Tage nach dem Klick",
     "offer.new_customers_only": "zum ersten Mal bestellt",
     "offer.paused": "macht gerade Pause",
@@ -154,7 +154,7 @@ test("every field of the pinned answer is shown, or known not to be", async () =
     "next.value.kind": "Teeset",
     "next.value.label": "Teeset",
     as_of: "Stand: 22. November, 9:00 Uhr",
-    more: "Ältere Empfehlungen sind hier nicht aufgeführt.",
+    more: "Ältere Empfehlungen stehen hier nicht.",
     test_clock: "Testuhr",
   };
   const me = fixture("me");
@@ -722,7 +722,7 @@ test("a friend who came by a referral is greeted with the offer, and shares no c
   const { page, widget, close } = await open(on, { tag: '<pass-along program="teehaus"></pass-along>', query: "?pa=abc&utm_source=wa" });
   assert.deepEqual(on.host.asked[0].query, { program: "teehaus", pa: "abc" });
   const text = plain(await widget.locator("section.card").innerText());
-  for (const part of ["10 % für dich, von Anna", "Jemand hat dir Teehaus Nord empfohlen.", "mindestens 30 €"]) assert.ok(text.includes(part), text);
+  for (const part of ["10 % Rabatt für dich, von Anna", "Jemand hat dir Teehaus Nord empfohlen.", "Mindestbestellwert: 30 €."]) assert.ok(text.includes(part), text);
   assert.equal(await widget.getByRole("textbox", { name: "Dein Code für die Kasse" }).inputValue(), "FREUND10");
   assert.equal(await widget.getByRole("link", { name: "Im Shop einlösen" }).getAttribute("href"), fixture("offer").coupon_link);
   assert.equal(await widget.locator(".first").count(), 1, "one primary action");
@@ -740,10 +740,10 @@ test("a friend is told what awaits them, whatever its kind, and when", async () 
   const signup = { trigger: "signup", when: "earned" };
   const cases = [
     [{ friend: { kind: "gift", label: "Teeset" } }, "Für dich: Teeset", "Deinen Vorteil bekommst du mit deiner Bestellung."],
-    [{ friend: { kind: "percent_off", basis_points: 2500, times: 3 } }, "25 % für dich", "Dein Vorteil gilt für die ersten 3 Zahlungen."],
+    [{ friend: { kind: "percent_off", basis_points: 2500, times: 3 } }, "25 % Rabatt für dich", "Dein Vorteil gilt für die ersten 3 Zahlungen."],
     [{ friend: { kind: "donation", ...eur(500), to: "Tafel" } }, "Wir spenden 5 € an Tafel", "Die Spende folgt auf deine Bestellung."],
-    [{ friend: { kind: "storage_bytes", bytes: 500_000_000 }, ...signup }, "500 MB für dich", "Deinen Vorteil bekommst du nach deiner Anmeldung."],
-    [{ friend: { kind: "amount_off", ...eur(1000) }, when: "earned" }, "10 € für dich", "sobald die Rückgabefrist deiner Bestellung vorbei ist."],
+    [{ friend: { kind: "storage_bytes", bytes: 500_000_000 }, ...signup }, "500 MB mehr Speicher für dich", "Deinen Vorteil bekommst du nach deiner Anmeldung."],
+    [{ friend: { kind: "amount_off", ...eur(1000) }, when: "earned" }, "10 € Rabatt für dich", "sobald die Rückgabefrist deiner Bestellung vorbei ist."],
     [{ friend: null }, "Willkommen bei Teehaus Nord", "Jemand hat dir Teehaus Nord empfohlen."],
   ];
   for (const [offer, heading, sentence] of cases) {

@@ -66,7 +66,7 @@ function form(place, { intro, fields, empty, button, other, send }) {
     const input = el("input", { name, required: "", ...attributes });
     return [el("label", {}, label, input), input];
   });
-  const buttons = [el("button", { class: "btn" }, button)];
+  const buttons = [el("button", { class: "btn send" }, button)];
   if (other) buttons.push(el("button", { class: "btn", type: "button" }, other));
   const made = el("form", { novalidate: "" }, el("p", {}, intro), ...inputs.map(([label]) => label), el("div", { class: "share" }, ...buttons), note);
   const tell = (text, wrong) => {
@@ -145,14 +145,17 @@ export function claim(place, about) {
     },
     button: said["claim.send"],
     send: async (values) => {
-      const { status } = await post(about, "/v1/me/claims", values);
+      const { status, body } = await post(about, "/v1/me/claims", values);
       if (status !== 201 && status !== 200) {
-        const text = trouble(about, status, { 400: "claim.bad", 409: "claim.known" });
-        return { text, wrong: (status === 400 || status === 409) && "order_id" };
+        const text = trouble(about, status, { 400: "claim.bad", 429: "claim.often" });
+        return { text, wrong: status === 400 && "order_id" };
       }
-      const filed = { ordered_on: values.ordered_on, filed_at: new Date().toISOString() };
-      changed({ claims: [filed, ...known().claims] }, said["claim.done"]);
-      return { done: true, text: said["claim.done"] };
+      // When it was filed says the API, whose clock is not that of this device.
+      const filed = { ordered_on: values.ordered_on, filed_at: as_of, ...body };
+      const others = known().claims.filter((one) => one.order_number !== filed.order_number || one.ordered_on !== filed.ordered_on);
+      const text = said[status === 200 ? "claim.known" : "claim.done"];
+      changed({ claims: [filed, ...others] }, text);
+      return { done: true, text };
     },
   });
 }

@@ -243,7 +243,8 @@ fn how_it_works(me: Me, parent: Node) {
 
 /// Fits the card into the room the skeleton kept, so that nothing below it moves: the explanation
 /// is open while there are few referrals and room for it; what finds no room waits behind a button,
-/// or folded while the card is `new`: later the reader decides.
+/// or folded while the card is `new`: later the reader decides, and what the reader has opened
+/// since hides no referral that was seen.
 pub fn fit(total: i32, new: bool) {
     let over = || lend(n::OVER, n::CARD.text()).is_some();
     let fold = |name: Text| {
@@ -258,10 +259,12 @@ pub fn fit(total: i32, new: bool) {
     fold(n::FIND_CLAIMS);
     let rows: List<Node> = Field::read(n::CARD.find(n::OL).data().get(n::CHILDREN));
     let mut shown = total.min(AT_FIRST);
-    while shown > 1 && over() {
+    let least = if new { 1 } else { n::SHOWN.integer() };
+    while shown > least && over() {
         shown -= 1;
         rows.get(shown).mark(n::HIDDEN, true);
         n::CARD.find(n::FIND_ALL_BUTTON).mark(n::HIDDEN, false);
     }
+    n::SHOWN.hold(data(shown));
     fold(n::FIND_AS_FRIEND);
 }

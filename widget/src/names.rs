@@ -374,6 +374,8 @@ names! {
     BUILT_FROM Data
     /// The reader asked for every referral.
     EVERY Data
+    /// How many referrals found room at first.
+    SHOWN Data
     /// The copy button that was used last.
     COPIER Node
 }

@@ -1,6 +1,8 @@
 //! The rows of the lower part: referrals with their bonus and earlier stages, what the customer earned
 //! as a friend, and what was asked for. A code stands with what it is for, and can be copied.
 
+use passalong_core::reward::Status;
+
 use crate::host::{NONE, Node, Text, date, format, pick, say};
 use crate::names as n;
 use crate::referral::{day, is_lost, look, sentence, state, status};
@@ -17,13 +19,13 @@ pub fn referral(referral: Referral, me: Me, list: Node) -> Node {
     if !before.reward().0.is_some() && before.0.is_some() {
         told = sentence(before, me).join(n::SPACE, told);
     }
-    line(row, say(n::REFERRAL).fill(n::N, number), Some(referral.reward()), told);
+    line(row, say(n::REFERRAL).fill(n::N, number), referral.reward(), told);
     let bonus = referral.bonus();
     if bonus.0.is_some() {
-        line(row, say(n::BONUS), Some(bonus), state(bonus, NONE, me));
+        line(row, say(n::BONUS), bonus, state(bonus, NONE, me));
     }
     if before.reward().0.is_some() {
-        line(row, say(n::BEFORE), Some(before.reward()), sentence(before, me));
+        line(row, say(n::BEFORE), before.reward(), sentence(before, me));
     }
     row
 }
@@ -40,7 +42,7 @@ pub fn others(me: Me, parent: Node) {
         if reason.is_some() && is_lost(status(reward)) {
             told = reason;
         }
-        line(place.put(n::LI, NONE), pick(n::OWN_, own.kind()), Some(reward), told);
+        line(place.put(n::LI, NONE), pick(n::OWN_, own.kind()), reward, told);
     }
     let claims = me.claims();
     let place = fold(parent, n::CLAIMS, claims.length());
@@ -49,10 +51,16 @@ pub fn others(me: Me, parent: Node) {
         // A day as the customer said it, in no time zone.
         let ordered = date(claim.ordered_on(), n::UTC, me.as_of());
         let filed = say(n::CLAIM_FILED).fill(n::DATE, day(claim.filed_at(), me));
-        let is_over = matches!(claim.status().known(), n::APPROVED | n::DECLINED | n::LAPSED);
-        let waits = pick(n::STATUS_, n::REVIEW);
-        let told = if is_over { filed } else { filed.join(n::SPACE, waits) };
-        line(place.put(n::LI, NONE), say(n::CLAIM_ORDER).fill(n::DATE, ordered), None, told);
+        let (standing, outcome) = match claim.status().known() {
+            // What it earned stands among the referrals.
+            n::APPROVED => (Some(Status::Approved), NONE),
+            // The two are not told apart: whether there is such an order is the shop's to say.
+            n::DECLINED | n::LAPSED => (Some(Status::Refused), n::REFUSED),
+            _ => (None, n::REVIEW),
+        };
+        let told = filed.join(n::SPACE, pick(n::STATUS_, outcome));
+        let name = say(n::CLAIM_ORDER).fill(n::DATE, ordered);
+        head(place.put(n::LI, NONE), standing, name).write(n::P, NONE, told);
     }
 }
 
@@ -69,26 +77,28 @@ fn fold(parent: Node, name: Text, length: i32) -> Node {
     details.put(n::OL, NONE)
 }
 
-/// A mark, a name and a sentence; and of a reward its worth and the code it is had with.
-fn line(row: Node, name: Text, reward: Option<Reward>, told: Text) {
-    let state = reward.and_then(status);
+/// A reward: a mark, a name, its worth, a sentence, and the code it is had with.
+fn line(row: Node, name: Text, reward: Reward, told: Text) {
+    let state = status(reward);
+    let line = head(row, state, name);
+    let value = reward.value();
+    let is_nothing = is_lost(state) || is_zero(value);
+    let worth = if is_nothing { NONE } else { worth(value) };
+    let place = line.write(n::EM, NONE, worth.or(say(n::NO_VALUE)));
+    if !worth.is_some() {
+        // Said by the sentence; to the eye, the column stays a column.
+        place.set(n::ARIA_HIDDEN, n::TRUE);
+    }
+    line.write(n::P, NONE, told);
+    code(line, say(n::VOUCHER), reward.coupon());
+}
+
+/// The mark of a state and a name.
+fn head(row: Node, state: Option<Status>, name: Text) -> Node {
     let line = row.put(n::DIV, look(state));
     line.put(n::SPAN, n::MARK);
     line.write(n::B, NONE, name);
-    if let Some(reward) = reward {
-        let value = reward.value();
-        let is_nothing = is_lost(state) || is_zero(value);
-        let worth = if is_nothing { NONE } else { worth(value) };
-        let place = line.write(n::EM, NONE, worth.or(say(n::NO_VALUE)));
-        if !worth.is_some() {
-            // Said by the sentence; to the eye, the column stays a column.
-            place.set(n::ARIA_HIDDEN, n::TRUE);
-        }
-    }
-    line.write(n::P, NONE, told);
-    if let Some(reward) = reward {
-        code(line, say(n::VOUCHER), reward.coupon());
-    }
+    line
 }
 
 /// A code with its name above it and a button that copies it, where there is one.

@@ -158,7 +158,7 @@ pub fn explanation(terms: Offer) -> Text {
     friend(terms).join(n::SPACE, advocate).or(say(n::TITLE_PLAIN))
 }
 
-/// "Die Bestellung muss mindestens 30 € wert sein.", where there is such a minimum.
+/// "Mindestbestellwert: 30 €.", where there is such a minimum.
 pub fn minimum(terms: Offer, currency: Text) -> Text {
     let amount = terms.minimum_order();
     if amount.is_truthy() {

@@ -70,8 +70,8 @@ function referral(shop, order, conversion) {
 
 function statusLine({ status, reason: why, until, entries = [] }) {
   if (!status) return "gemeldet";
-  // What was taken back after it was paid out comes as entries below zero.
-  const taken = entries.map((entry) => `${benefit(entry.value)} zurück: ${reason(entry.reason)}`);
+  // What was taken back after it was paid out comes as entries below zero; "zurück" says that already.
+  const taken = entries.map(({ value, reason: cause }) => `${benefit(value).replace(/^-/, "")} zurück: ${reason(cause)}`);
   const parts = [STATUS[status] ?? status, why && reason(why), until && `bis ${date(until)}`, ...taken];
   return parts.filter(Boolean).join(", ");
 }
@@ -103,7 +103,7 @@ export async function reportEvent(visit) {
 const payable = (due) => html`<section class="panel" aria-labelledby="faellig"><h2 id="faellig">Fällige Prämien</h2>
 ${due.length === 0 && html`<p class="soft">Zurzeit keine.</p>`}
 ${due.length > 0 && html`<ul class="list">${due.map(
-  (reward) => html`<li><span>${benefit(reward.value)}<br><small>${reward.for === "advocate" ? "Kunde" : "Geworben:"} ${reward.customer_id ?? "Gast"}<br>${reward.order_id}</small></span>
+  (reward) => html`<li><span>${benefit(reward.value)}<br><small>${reward.for === "advocate" ? "Für" : "Geworben:"} ${reward.customer_id ?? "Gast"}<br>${reward.order_id}</small></span>
 <form method="post" action="/haendler/praemie/${reward.id}"><button name="order" value="${reward.order_id}">${reward.for === "advocate" ? "Ausgezahlt" : "Eingelöst"}</button></form></li>`,
 )}</ul>`}</section>`;
 

@@ -54,7 +54,7 @@ export const REASON = {
   awaiting_delivery: "die Lieferung ist noch nicht gemeldet",
   checking: "wird gerade entschieden",
   no_referral: "ohne Empfehlung gekauft",
-  invalid_token: "der Empfehlungslink war nicht gültig",
+  invalid_token: "der Link war unvollständig oder verändert",
   unknown_alias: "diesen Empfehlungscode gibt es nicht",
   outside_window: "der Klick auf den Link ist zu lange her",
   self_referral: "über den eigenen Link gekauft",

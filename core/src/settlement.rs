@@ -214,9 +214,11 @@ fn suspicion(
     if case.standing.crowded || case.crowded {
         return Some(Reason::Velocity);
     }
-    // The merchant looked at it when approving it.
+    // The merchant looked at it when approving it, for the advocate. Whether it is paid is another
+    // question.
     if fact.via == Via::Hand {
-        return None;
+        let is_unpaid = fact.browser_only && left.confirmed.is_none();
+        return is_unpaid.then_some(Reason::Unpaid);
     }
     let paced = Paced { order: case.order, conversion, limits: terms.review };
     if let Some(reason) = paced.suspicion(case.pace) {

@@ -205,7 +205,7 @@ test("WooCommerce: the plugin brings the token to the order and completes the pa
     assert.deepEqual([ran.before, ran.cookie, ran.meta._passalong_pa, ran.saved], [false, true, token, 1]);
     assert.match(ran.delivered, /^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
     assert.deepEqual(ran.other, { id: 1 });
-    assert.deepEqual([ran.asked.customer, ran.asked.date_created, ran.asked.exclude], [20871, "<1793694010", [10077]]);
+    assert.deepEqual([ran.asked.customer, ran.asked.date_created, ran.asked.exclude], [[20871, "mia.sommer@example.org"], "<1793694010", [10077]]);
     assert.deepEqual(ran.payload.passalong, {
       first_order: earlier.length === 0,
       categories: { 315: "tee" },

@@ -117,6 +117,25 @@ fn what_only_a_browser_reported_waits_until_the_shop_or_the_merchant_vouches_for
     }
 }
 
+/// The merchant approved that the order is this advocate's, not that it is paid.
+#[test]
+fn a_missing_referral_that_only_a_browser_reported_waits_for_its_friend() {
+    let mut scene = Scene::new(&json!({"rewards": [
+        {"for": "advocate", "trigger": "first_purchase", "value": {"kind": "points", "points": 5}},
+        {"for": "friend", "trigger": "first_purchase", "when": "earned",
+         "value": {"kind": "credit", "amount": 500}},
+    ]}));
+    (scene.conversion.browser_only, scene.conversion.via) = (true, Via::Hand);
+    let approved = scene.reviewed(day(1), true);
+    let waits = |scene: &Scene| {
+        let rewards = scene.settle().1.rewards;
+        [Role::Advocate, Role::Friend]
+            .map(|role| rewards.iter().find(|reward| reward.role == role).unwrap().review)
+    };
+    assert_eq!(waits(&approved), [None, Some(Reason::Unpaid)]);
+    assert_eq!(waits(&approved.event(Confirmed, day(3), None)), [None, None]);
+}
+
 #[test]
 fn what_is_not_paid_earns_nothing_once_it_is_cancelled() {
     let cancelled = page().event(Cancelled, day(40), None).event(Confirmed, day(41), None);

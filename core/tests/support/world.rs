@@ -211,7 +211,9 @@ impl<'a> World<'a> {
             ..self.weighed(index, &member.facts)
         };
         let mut claims = self.claims(index, &weighed, at);
-        claims.iter_mut().for_each(|claim| claim.is_known = false);
+        for claim in &mut claims {
+            claim.is_known = false;
+        }
         bound_to(&weighed, &claims)
     }
 

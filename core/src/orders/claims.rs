@@ -123,7 +123,8 @@ impl Claim {
     }
 
     /// Which of the purchases of the order's person make the friend a known one, unless they were wholly
-    /// reversed: what came before it and is not the same advocate's.
+    /// reversed: what came before it and is not the same advocate's. An order that is bound is whose it
+    /// is bound to only if what binds it counts, and then this one counts with it.
     pub fn bought_before(
         &self,
         weighed: &Weighed<'_>,
@@ -131,13 +132,16 @@ impl Claim {
         purchases: impl IntoIterator<Item = (Digest, Purchase)>,
     ) -> Vec<Purchase> {
         let first = self.reports.iter().map(|(at, _)| *at).min().unwrap_or(self.accepted);
-        let is_same = |order: OrderPseudonym, of: (OrderPseudonym, CustomerPseudonym)| {
-            of == (order, self.advocate)
+        let is_by_hand = |fact: &Conversion| fact.via == Via::Hand;
+        let is_theirs = |claim: &Self| match claim.decided_before(weighed) {
+            Some(admitted) => admitted.is_some(),
+            None => claim.standing().is_some_and(|standing| is_by_hand(&standing.fact)),
         };
         let is_own = |order: OrderPseudonym| {
-            let mut theirs = claims.iter().filter(|one| is_same(order, (one.order, one.advocate)));
-            is_same(order, (weighed.order, weighed.advocate))
-                || theirs.any(|one| one.decided_before(weighed) != Some(None))
+            let same = claims.iter().filter(|one| one.order == order);
+            let mut same = same.filter(|one| one.advocate == self.advocate);
+            let is_weighed = (weighed.order, weighed.advocate) == (order, self.advocate);
+            is_weighed && is_by_hand(&weighed.conversion.fact) || same.any(is_theirs)
         };
         let mut earlier = earliest(purchases);
         earlier.retain(|one| one.comes_before(self.order, first) && !is_own(one.order));

@@ -110,13 +110,18 @@ impl Oracle {
             let decided = admissions.get(&(order, other));
             decided.filter(|(when, _)| (*when, order, other) < (at, report.order, advocate))
         };
-        // What the same advocate brought makes nobody old, unless it was not let in.
+        // What the same advocate brought makes nobody old: what was let in, or was approved by hand and
+        // is not decided.
         let own = |other: CustomerPseudonym| {
-            let theirs = rivals.iter().filter(|(_, advocate)| *advocate == other);
-            let theirs = theirs.map(|(rival, _)| rival.order);
-            let open = theirs.filter(|order| !matches!(before(*order, other), Some((_, None))));
-            let mine = (other == advocate).then_some(report.order);
-            open.chain(mine).collect::<BTreeSet<_>>()
+            let mine = rivals.iter().copied().chain([(report, advocate)]);
+            let theirs = mine.filter(|(rival, of)| {
+                *of == other
+                    && match before(rival.order, other) {
+                        Some((_, admitted)) => admitted.is_some(),
+                        None => rival.joined == Some(Via::Hand),
+                    }
+            });
+            theirs.map(|(rival, _)| rival.order).collect::<BTreeSet<_>>()
         };
         let mut holding: BTreeSet<CustomerPseudonym> = BTreeSet::new();
         let mut good: Vec<Good<'_>> = Vec::new();

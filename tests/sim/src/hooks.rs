@@ -348,13 +348,16 @@ impl Story {
         let mut is_open: Option<Vec<Digest>> = None;
         for (key, _) in kv.standing("todo.outbox/", now) {
             let key: AttemptKey = key.parse().unwrap();
+            let at = u64::try_from(key.at.start().seconds()).unwrap() * 1_000;
+            if first.is_some_and(|first| first <= at) {
+                continue;
+            }
             let open = is_open.get_or_insert_with(|| self.open_endpoints(kv, now));
             // What was cut off before it was announced points to nothing.
             let (program, message) = (key.program.clone(), key.message);
             let message = MessageKey { program, message }.to_string();
             if open.contains(&key.endpoint) && kv.standing(&message, now).next().is_some() {
-                let at = u64::try_from(key.at.start().seconds()).unwrap() * 1_000;
-                first = Some(first.map_or(at, |first| first.min(at)));
+                first = Some(at);
             }
         }
         first

@@ -18,6 +18,9 @@ use crate::random::mix;
 /// What the platform refuses: a second write of a key within this time.
 const ONE_WRITE_IN: u64 = 1_000;
 
+/// Most lists hold no more keys.
+const FEW: usize = 16;
+
 /// How stale this history's store is.
 #[derive(Debug, Clone)]
 pub struct Staleness {
@@ -183,7 +186,8 @@ impl Kv {
             let cursor = format!(">{}", after.unwrap_or_default());
             return Page { entries: Vec::new(), cursor: Some(cursor) };
         }
-        let mut page = Page { entries: Vec::new(), cursor: None };
+        let entries = Vec::with_capacity(self.staleness.page.min(FEW));
+        let mut page = Page { entries, cursor: None };
         let from = after.filter(|after| !after.is_empty()).unwrap_or_else(|| prefix.to_owned());
         let rest = self.keys.range::<str, _>((Bound::Included(from.as_str()), Bound::Unbounded));
         for (key, writes) in rest.take_while(|(key, _)| key.starts_with(prefix)) {

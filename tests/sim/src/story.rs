@@ -3,7 +3,7 @@
 //! twice, lie, order as guests, cancel and order again, and have themselves erased.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use passalong_core::code;
@@ -184,9 +184,16 @@ pub(crate) struct Outbox {
     pub answers: Vec<Answer>,
     pub violations: Vec<String>,
     pub lost_batches: Vec<(TaskId, clicks::Target)>,
+    /// What bodies say that were read before: at rest all locations answer the same.
+    bodies: HashMap<Vec<u8>, Rc<Value>>,
 }
 
 impl Outbox {
+    fn read(&mut self, body: Vec<u8>) -> Rc<Value> {
+        let said = self.bodies.entry(body);
+        Rc::clone(said.or_insert_with_key(|body| Rc::new(read(body))))
+    }
+
     pub fn is_empty(&self) -> bool {
         self.answers.is_empty() && self.violations.is_empty() && self.lost_batches.is_empty()
     }
@@ -485,7 +492,7 @@ impl Story {
             let place = Place { machine: Rc::clone(&inner), isolate };
             let cx = Context::new(&place, &memory, &inner.config, now);
             let (response, after) = respond(&cx, &request).await;
-            let body = Rc::new(read(&response.body));
+            let body = heard.borrow_mut().read(response.body);
             ledgerbook.borrow_mut().hear(slip, response.status, Rc::clone(&body));
             let location = response.headers.iter().find(|(name, _)| *name == "location");
             let task = inner.current();

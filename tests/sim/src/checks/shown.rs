@@ -8,7 +8,7 @@ use passalong_edge::keys::{DueKey, LedgerKey};
 use serde_json::Value;
 
 use super::{LATITUDE, fact};
-use crate::story::{Mode, SECOND, Story};
+use crate::story::{Mode, SECOND, SentReport, Story};
 
 /// Where the pointers to orders are.
 const DUE: &str = "todo.order/";
@@ -63,12 +63,14 @@ impl Story {
             );
             let long_ago = event.acked.is_some_and(|(at, known)| known && at + bound < now);
             // Of two that have one id the one accepted first counts.
-            let is_alone = self.events.iter().all(|other| {
-                (other.program, other.event) != (program, event.event)
-                    || other.digest == event.digest
-            });
+            let is_alone = || {
+                self.events.iter().all(|other| {
+                    (other.program, other.event) != (program, event.event)
+                        || other.digest == event.digest
+                })
+            };
             let is_it = event.program == program && event.order == order;
-            is_it && whole && long_ago && is_alone
+            is_it && whole && long_ago && is_alone()
         });
         // What may have been restored since is weighed at rest.
         let restored = self.events.iter().any(|event| {
@@ -78,11 +80,15 @@ impl Story {
         let undone = undone && !restored;
         // What the cron has put into a ledger is followed there by the cron: what is on its list has
         // not come there yet, and what came just now is not seen everywhere.
-        let is_listed = self.reports.iter().any(|sent| {
-            sent.program == program && sent.order == order && sent.report.advocate.is_none()
-        }) && (self.is_on_the_list(order)
-            || self.came_since(program, order, now - bound));
-        if undone && is_alone && !is_listed && matches!(status.as_str(), "pending" | "approved") {
+        let is_listed = || {
+            let is_it = |sent: &SentReport| {
+                sent.program == program && sent.order == order && sent.report.advocate.is_none()
+            };
+            self.reports.iter().any(is_it)
+                && (self.is_on_the_list(order) || self.came_since(program, order, now - bound))
+        };
+        let stands = matches!(status.as_str(), "pending" | "approved");
+        if undone && is_alone && stands && !is_listed() {
             self.violate(format!("undone, and still {status}: {reward}"));
         }
     }

@@ -1,5 +1,7 @@
 //! What was approved and not handed over stands as what has happened to its order since says.
 
+use std::collections::BTreeMap;
+
 use passalong_core::fact::Decided;
 use passalong_core::ids::CustomerPseudonym;
 use passalong_core::reward::{Reason, RewardId, Role};
@@ -78,6 +80,7 @@ impl Story {
         }
         let now = self.machine.instant(0).minute_up();
         let admissions = oracle.admissions();
+        let mut verdicts = BTreeMap::new();
         let (mut wrong, mut seen) = (Vec::new(), Vec::new());
         for (name, (_, story)) in orders.iter().zip(heard) {
             for told in story["rewards"].as_array().into_iter().flatten() {
@@ -88,7 +91,9 @@ impl Story {
                 else {
                     continue;
                 };
-                let verdicts = oracle.verdicts(advocate, &admissions);
+                let verdicts = verdicts
+                    .entry(advocate)
+                    .or_insert_with(|| oracle.verdicts(advocate, &admissions));
                 let Some((settled, verdict)) = verdicts.get(&order) else { continue };
                 let is_it = |one: &&Decided| one.role == role && one.milestone.is_none();
                 let decided = verdict.rewards.iter().find(is_it);

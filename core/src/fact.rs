@@ -577,6 +577,11 @@ impl Order {
             .filter_map(|((since, _), fact)| Some((*since, fact.segment.as_deref()?)))
     }
 
+    /// Whether a copy of what an erased key said is there.
+    pub fn has_copy(&self, copy: (Minute, Digest)) -> bool {
+        self.remembered.contains_key(&copy)
+    }
+
     /// Earlier purchases of the same person, as erased keys said.
     pub fn remembered(&self) -> impl Iterator<Item = (Digest, Purchase)> {
         self.remembered.iter().filter_map(|((accepted, _), fact)| {

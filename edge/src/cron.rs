@@ -47,8 +47,8 @@ pub const BUDGET: u32 = 800;
 const RESERVE: u32 = 80;
 /// No step is begun later than this in a run, in milliseconds.
 const LASTS: u64 = 40_000;
-/// Operations of a run that repeating erasures may take.
-const FOR_ERASURES: u32 = 200;
+/// Operations of a run after which no erasure is begun. What is begun may take as many more.
+pub const FOR_ERASURES: u32 = 200;
 /// Seconds between two runs.
 const INTERVAL: u64 = 300;
 /// A copy that is made later than this after its original counts as accepted when it is made: by

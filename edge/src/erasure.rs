@@ -5,7 +5,7 @@
 //! so they are hidden at once, and deleted in two steps: first what they say is written into those orders,
 //! under their own minutes; once that is visible everywhere, the keys go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use passalong_core::alias::Alias;
 use passalong_core::fact::{Fact, FactKey, FactKind, Order, Remembered};
@@ -17,6 +17,7 @@ use passalong_core::settlement::Known;
 use passalong_core::time::{DAY, HOUR, Instant, Minute, SETTLE};
 
 use crate::aliases::{WRITTEN_WITHIN, bury};
+use crate::cron::FOR_ERASURES;
 use crate::customers;
 use crate::keys::{CustomerKey, ErasedAliasKey, ErasedKey, Field, PersonKey};
 use crate::ledgers;
@@ -39,7 +40,7 @@ pub async fn erase<H: Host>(
     let until = cx.now.plus(REPEATED_DAYS * DAY);
     let kept = customers::kept(cx, program.id(), customer).await?;
     let key = ErasedKey { program: program.id().clone(), customer };
-    let progress = Erased { until, since: cx.accepted(), copied: None };
+    let progress = Erased { until, since: cx.accepted(), copied: None, looked_at: None };
     cx.put(&note_put(&key, progress, cx.now)).await?;
     cx.put(&customers::tombstone(cx, program.id(), customer, until)).await?;
     delete(cx, program, customer, &kept).await?;
@@ -83,8 +84,14 @@ fn note_put(key: &ErasedKey, progress: Erased, now: Instant) -> Put {
 /// earliest, when the keys are gone everywhere.
 const COPIES_LAST: i64 = HOUR / 2;
 
+/// Of the orders that a friend was referred with so many are looked at in a run.
+const LOOKED_AT: usize = 60;
+/// So many copies are written in a run, and so many purchases deleted.
+const AT_A_TIME: usize = 100;
+
 /// Copies what hints, segments and purchases say into the orders they decide, and deletes them once the
-/// copies are visible everywhere.
+/// copies are visible everywhere. A run does a part of it where there is much: the orders of others do
+/// not wait for it.
 async fn forget<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
@@ -102,6 +109,7 @@ async fn forget<H: Host>(
     if age.is_some_and(|age| age < SETTLE) {
         return Ok(());
     }
+    let is_copied = age.is_some_and(|age| age <= COPIES_LAST);
     let mut known = customers::Customer::read(kept).known;
     known.identities.extend(own.iter().flat_map(people::ties));
     let identities: BTreeSet<Identity> = known
@@ -112,33 +120,61 @@ async fn forget<H: Host>(
         .collect();
     let mut purchases: Vec<Listed> = Vec::new();
     for identity in identities {
+        has_room(cx)?;
         purchases.extend(people::listed(cx, program, identity).await?.0);
     }
     let mut copies = copies_as_advocate(cx, program, key.customer, &known).await?;
-    copies.extend(copies_as_friend(cx, program, &purchases).await?);
+    let mut referred = referred(&purchases);
+    if is_copied {
+        // What was there before has its copies.
+        referred.retain(|(accepted, ..)| *accepted >= progress.since.plus(-HOUR));
+    }
+    let from = progress.looked_at.filter(|_| !is_copied).unwrap_or(0);
+    let part = referred.iter().skip(from).take(if is_copied { usize::MAX } else { LOOKED_AT });
+    for (_, order, advocate) in part {
+        has_room(cx)?;
+        copies.extend(copies_as_friend(cx, program, &purchases, (*order, *advocate)).await?);
+    }
     if mutation::is_on(Mutation::ErasureForgets) {
         copies.clear();
     }
     // The same may be said under several identities.
     copies.sort_by(|one, other| one.key.cmp(&other.key));
     copies.dedup_by(|one, other| one.key == other.key);
+    let goes_on = copies.len() > AT_A_TIME;
+    copies.truncate(AT_A_TIME);
     cx.put_all(&copies).await?;
-    if age.is_none_or(|age| age > COPIES_LAST) {
-        let next = Erased { copied: Some(cx.accepted()), ..progress };
+    if goes_on {
+        return Ok(());
+    }
+    if !is_copied {
+        let looked_at = Some(from + LOOKED_AT).filter(|next| *next < referred.len());
+        let copied = Some(cx.accepted()).filter(|_| looked_at.is_none());
+        let next = Erased { copied, looked_at, ..progress };
         return cx.put(&note_put(key, next, cx.now)).await;
     }
     let is_theirs = |one: &&Listed| {
         let by = one.meta.customer.as_ref();
         one.seen.ledger.0.is_none() && by.is_none_or(|by| *by == key.customer)
     };
-    for one in purchases.iter().filter(is_theirs) {
+    let mut theirs = purchases.iter().filter(is_theirs);
+    for one in theirs.by_ref().take(AT_A_TIME) {
         let (program, identity, seen) = (program.id().clone(), one.identity, one.seen);
         cx.delete(&PersonKey { program, identity, seen }.to_string()).await?;
+    }
+    // What leads to the rest goes last.
+    if theirs.next().is_some() {
+        return Ok(());
     }
     for field in fields {
         cx.delete(&field).await?;
     }
     Ok(())
+}
+
+/// Whether an erasure may go on: the operations of a run are there for others, too.
+fn has_room<H: Host>(cx: &Context<'_, H>) -> Result<(), StoreError> {
+    if cx.spent() < 2 * FOR_ERASURES { Ok(()) } else { Err(StoreError::OutOfBudget) }
 }
 
 /// Whether a key of a customer decides orders: hints and segments do.
@@ -152,7 +188,7 @@ fn is_open(facts: &Order, now: Instant) -> bool {
     facts.verdict.as_ref().is_none_or(|verdict| verdict.at.plus(2 * DAY).start() > now)
 }
 
-/// What who the advocate is says about the orders in the advocate's ledger.
+/// What who the advocate is says about the orders in the advocate's ledger, as far as it is not there.
 async fn copies_as_advocate<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
@@ -176,69 +212,74 @@ async fn copies_as_advocate<H: Host>(
             let segments = known.segments.iter().map(|(since, segment)| {
                 (*since, Remembered { segment: Some(segment.clone()), ..Remembered::default() })
             });
-            let facts = own.chain(segments);
-            puts.extend(facts.map(|(since, fact)| copy(program, (advocate, order), since, fact)));
+            let said = own.chain(segments);
+            puts.extend(said.filter_map(|said| copy(program, (advocate, order), &facts, said)));
         }
     }
     Ok(puts)
 }
 
-/// What purchases of a person say about the person's orders in the ledgers of others.
+/// The orders in the ledgers of others that these purchases are of, as they were accepted.
+fn referred(listed: &[Listed]) -> Vec<(Minute, OrderPseudonym, CustomerPseudonym)> {
+    let mut first = BTreeMap::new();
+    for one in listed {
+        let Some(advocate) = one.seen.ledger.0 else { continue };
+        let accepted = first.entry((one.seen.order, advocate)).or_insert(one.seen.accepted);
+        *accepted = one.seen.accepted.min(*accepted);
+    }
+    let referred = first.into_iter().map(|((order, advocate), at)| (at, order, advocate));
+    let mut referred: Vec<_> = referred.collect();
+    referred.sort_unstable();
+    referred
+}
+
+/// What purchases of a person say about one of the person's orders in the ledger of another, as far as
+/// it is not there.
 async fn copies_as_friend<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     listed: &[Listed],
+    (order, advocate): (OrderPseudonym, CustomerPseudonym),
 ) -> Result<Vec<Put>, StoreError> {
-    let mut puts = Vec::new();
-    let mut seen = BTreeSet::new();
-    for one in listed {
-        let Some(advocate) = one.seen.ledger.0 else { continue };
-        if !seen.insert((one.seen.order, advocate)) {
-            continue;
-        }
-        let facts = orders::in_ledger(cx, program, advocate, one.seen.order).await?;
-        if !is_open(&facts, cx.now) {
-            continue;
-        }
-        // An order is decided by what the identities say that it names.
-        let same = |other: &&Listed| {
-            (other.seen.order, other.seen.ledger) == (one.seen.order, one.seen.ledger)
-        };
-        let named: BTreeSet<Identity> =
-            listed.iter().filter(same).map(|other| other.identity).collect();
-        // What was cut off and completed counts from when it was completed.
-        let latest = listed.iter().filter(same).map(|other| other.seen.accepted).max();
-        let unreferred = listed
-            .iter()
-            .filter(|other| other.seen.ledger.0.is_none() && named.contains(&other.identity));
-        let mut earlier: Vec<_> = unreferred.filter_map(Listed::purchase).collect();
-        earlier.retain(|(_, purchase)| Some(purchase.accepted) <= latest);
-        earlier.sort_by_key(|(report, purchase)| (purchase.accepted, purchase.order, *report));
-        let earlier = earlier.into_iter();
-        for (report, purchase) in earlier.take(PURCHASES) {
-            let fact = Remembered {
-                report: Some(report),
-                order: Some(purchase.order),
-                amount: purchase.amount,
-                until: Some(purchase.until),
-                segment: None,
-            };
-            puts.push(copy(program, (advocate, one.seen.order), purchase.accepted, fact));
-        }
+    let facts = orders::in_ledger(cx, program, advocate, order).await?;
+    if !is_open(&facts, cx.now) {
+        return Ok(Vec::new());
     }
-    Ok(puts)
+    // An order is decided by what the identities say that it names.
+    let same = |one: &&Listed| (one.seen.order, one.seen.ledger.0) == (order, Some(advocate));
+    let named: BTreeSet<Identity> = listed.iter().filter(same).map(|one| one.identity).collect();
+    // What was cut off and completed counts from when it was completed.
+    let latest = listed.iter().filter(same).map(|one| one.seen.accepted).max();
+    let unreferred =
+        listed.iter().filter(|one| one.seen.ledger.0.is_none() && named.contains(&one.identity));
+    let mut earlier: Vec<_> = unreferred.filter_map(Listed::purchase).collect();
+    earlier.retain(|(_, purchase)| Some(purchase.accepted) <= latest);
+    earlier.sort_by_key(|(report, purchase)| (purchase.accepted, purchase.order, *report));
+    let said = earlier.into_iter().take(PURCHASES).map(|(report, purchase)| {
+        let fact = Remembered {
+            report: Some(report),
+            order: Some(purchase.order),
+            amount: purchase.amount,
+            until: Some(purchase.until),
+            segment: None,
+        };
+        (purchase.accepted, fact)
+    });
+    Ok(said.filter_map(|said| copy(program, (advocate, order), &facts, said)).collect())
 }
 
+/// A copy for an order, unless its facts have it.
 fn copy(
     program: &Loaded,
     (advocate, order): (CustomerPseudonym, OrderPseudonym),
-    accepted: Minute,
-    fact: Remembered,
-) -> Put {
+    facts: &Order,
+    (accepted, fact): (Minute, Remembered),
+) -> Option<Put> {
     let fact = Fact::Remembered(fact);
     let digest = program.keys.digest(fact.to_json().to_string().as_bytes());
     let key = FactKey { accepted, kind: FactKind::Remembered, digest };
-    orders::ledger_put(program, advocate, order, (key, &fact))
+    let is_there = facts.has_copy((accepted, digest));
+    (!is_there).then(|| orders::ledger_put(program, advocate, order, (key, &fact)))
 }
 
 /// Deletes what is kept of a customer, except for the tombstone and what [`forget`] deletes. What a

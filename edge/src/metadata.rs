@@ -207,6 +207,9 @@ pub struct Erased {
     /// When what decides orders was copied into them last.
     #[serde(with = "some_text", skip_serializing_if = "Option::is_none", default)]
     pub copied: Option<Minute>,
+    /// How many of the friend's referred orders were looked at, where a run could not look at all.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub looked_at: Option<usize>,
 }
 
 /// Of a `MessageKey`.
@@ -446,7 +449,7 @@ mod tests {
         pinned(&Due { since: Some(at()) }, &json!({ "since": seconds }));
         pinned(&Due::default(), &json!({}));
         pinned(&Shared { channel: Channel::Email }, &json!({ "ch": "email" }));
-        let erased = Erased { until: at(), since: at().minute(), copied: None };
+        let erased = Erased { until: at(), since: at().minute(), copied: None, looked_at: None };
         pinned(&erased, &json!({ "until": seconds, "since": "202611220800" }));
         let copied = Erased { copied: Some(at().minute()), ..erased };
         let written = json!({

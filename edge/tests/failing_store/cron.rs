@@ -1,8 +1,9 @@
 //! The cron: within its budget, in any number of runs, in any order, at any time.
 
 use passalong_core::fact::Fact;
-use passalong_core::time::{DAY, HOUR, Instant, MINUTE};
+use passalong_core::time::{DAY, HOUR, Instant, MINUTE, SETTLE};
 use passalong_core::wire::CronReport;
+use passalong_edge::keys::PersonKey;
 use serde_json::json;
 
 use crate::support::{Fault, World, at, conversion, event, me, read_order, start};
@@ -157,6 +158,44 @@ fn erasures_keep_no_order_waiting() {
         world.cron(begun().plus(2 * DAY + n * 5 * MINUTE));
     }
     assert_eq!(verdicts(&world), 2);
+}
+
+/// Somebody who bought much, by many advocates' links and by none, is forgotten in parts.
+#[test]
+fn an_erasure_of_much_keeps_no_order_waiting() {
+    let world = World::new();
+    for n in 0..203 {
+        let now = begun().plus(n * MINUTE);
+        let silent = json!({ "first_order": null });
+        let mut report =
+            conversion(now, &format!("A-{n}"), "20871", &world.code(&format!("by-{n}")), &silent);
+        if n < 3 {
+            let alone = json!({ "first_order": null, "code": null });
+            report = conversion(now, &format!("A-{n}"), "20871", "", &alone);
+        }
+        assert_eq!(world.send(now, &report).status, 201);
+    }
+    let last = begun().plus(203 * MINUTE);
+    let other = conversion(last, "B-1", "20872", &world.code("10023"), &json!({}));
+    assert_eq!(world.send(last, &other).status, 201);
+    let unreferred = || {
+        let listed = world.memory.keys("person/").into_iter();
+        let listed = listed.map(|key| key.parse::<PersonKey>().unwrap());
+        listed.filter(|key| key.seen.ledger.0.is_none()).count()
+    };
+    assert_eq!(unreferred(), 3);
+    assert_eq!(world.send(last, &crate::support::erase("20871")).status, 200);
+    let mut runs = 0;
+    while unreferred() > 0 {
+        runs += 1;
+        let report = world.cron(last.plus(SETTLE + runs * 5 * MINUTE));
+        assert!(report.operations <= BUDGET, "{report:?}");
+        assert!(runs < 40, "{} are left", unreferred());
+    }
+    assert!(runs > 4, "it was done in {runs} runs: is there much?");
+    world.cron_until_done(last.plus(DAY));
+    let read = world.send(last.plus(DAY), &read_order("B-1"));
+    assert_eq!(read.body["rewards"][0]["status"], "approved", "{read:?}");
 }
 
 /// A friend who buys again and again, by many advocates' codes: each order is weighed against the

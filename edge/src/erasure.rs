@@ -149,8 +149,8 @@ async fn forget<H: Host>(
     }
     if !is_copied {
         let looked_at = Some(from + LOOKED_AT).filter(|next| *next < referred.len());
-        let copied = Some(cx.accepted()).filter(|_| looked_at.is_none());
-        let next = Erased { copied, looked_at, ..progress };
+        let done = Some(cx.accepted()).filter(|_| looked_at.is_none());
+        let next = Erased { copied: done, looked_at, ..progress };
         return cx.put(&note_put(key, next, cx.now)).await;
     }
     let is_theirs = |one: &&Listed| {

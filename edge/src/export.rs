@@ -337,6 +337,7 @@ async fn conversions<H: Host>(
         if record.occurred_at.day() != key.day {
             continue;
         }
+        let record = if order.is_some() { record.joined() } else { record };
         let states = order.map(|order| states(cx, program, order)).unwrap_or_default();
         let friend = friend_of(&facts).and_then(|friend| friends.get(&friend).cloned());
         let advocate =

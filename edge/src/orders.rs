@@ -86,6 +86,15 @@ pub struct Promise {
 }
 
 impl Record {
+    /// As it stands in an advocate's ledger: what brought no proof has come there since.
+    #[must_use]
+    pub fn joined(mut self) -> Self {
+        if self.unproven.is_some() {
+            (self.attributed, self.reason) = (true, None);
+        }
+        self
+    }
+
     /// What the shop was, and will be, answered.
     pub fn answer(
         &self,

@@ -268,10 +268,7 @@ async fn answer<H: Host>(
                 facts.add(key, fact);
             }
         }
-        // What brought no proof has come into a ledger since.
-        if record.unproven.is_some() {
-            (record.attributed, record.reason) = (true, None);
-        }
+        record = record.joined();
         let rewards = status::rewards(&facts, &customer.view(advocate, program, cx.now));
         if record.attributed {
             let promise =

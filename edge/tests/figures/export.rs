@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use passalong_core::time::{DAY, HOUR, Instant};
 use passalong_edge::http::Request;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Answer, World, conversion, erase, event, get, me, post, start};
 
@@ -155,6 +155,27 @@ fn what_remains_of_an_order_follows_its_events_with_and_without_an_advocate() {
             (whole, Some(0), Some("0.00"))
         ]
     );
+}
+
+#[test]
+fn an_order_that_came_to_an_advocate_later_is_theirs_in_the_file_too() {
+    let world = World::with(&json!({ "attribution": { "bound_days": 30 } }));
+    assert_eq!(world.send(now(), &me(now(), "10023")).status, 200);
+    for (hours, order, code) in [(0, "A-1", json!(world.code("10023"))), (1, "A-2", json!(null))] {
+        let when = now().plus(hours * HOUR);
+        let report = conversion(when, order, "20871", "", &json!({ "code": code }));
+        assert_eq!(world.send(when, &report).status, 201);
+    }
+    let row = |order: &str| {
+        let (text, _) = all(&world, "/v1/exports/conversions?format=jsonl&from=2026-11-02");
+        let rows = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let row = rows.into_iter().find(|row| row["order_id"] == order).unwrap();
+        json!([row["attributed"], row["advocate_id"], row["reason"]])
+    };
+    assert_eq!(row("A-2"), json!(["false", null, "no_referral"]));
+    world.cron_until_done(now().plus(3 * HOUR));
+    assert_eq!(row("A-2"), row("A-1"));
+    assert_eq!(row("A-2"), json!(["true", "10023", null]));
 }
 
 #[test]

@@ -66,7 +66,13 @@ pub async fn rewards<H: Host>(
     let mut after = facts.clone();
     after.add(key, fact.clone());
     let mut turns = turns(program, of.0, &after);
-    turns.retain(|turn| key.kind == FactKind::Verdict || turn.by == key);
+    // Of a second approval the order keeps the minute alone.
+    let is_it = |by: FactKey| match key.kind {
+        FactKind::Verdict => true,
+        FactKind::Reviewed => (by.accepted, by.kind) == (key.accepted, key.kind),
+        _ => by == key,
+    };
+    turns.retain(|turn| is_it(turn.by));
     tell(cx, program, of, &turns, false).await
 }
 

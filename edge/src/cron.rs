@@ -40,10 +40,10 @@ use crate::store::{Context, Entry, Host, StoreError};
 
 /// Operations that the platform allows a run.
 pub const ALLOWED: u32 = 1_000;
-/// Operations after which a run begins nothing more. What it has begun may go beyond, where a list comes
-/// in many short pages.
+/// Operations after which a run begins no order more. What it has begun may go beyond, where a list comes
+/// in many short pages or a friend has many claims.
 pub const BUDGET: u32 = 800;
-/// What a single step may still need, so that no step is begun that cannot be finished.
+/// What an order needs as a rule: so much must be left for one to be begun.
 const RESERVE: u32 = 80;
 /// No step is begun later than this in a run, in milliseconds.
 const LASTS: u64 = 40_000;

@@ -76,7 +76,7 @@ impl German {
             Value::PercentOff { basis_points, times: None } => off(percent(basis_points, DE)),
             Value::PercentOff { basis_points, times: Some(times) } => {
                 let what = match times {
-                    1 => format!("{whose}en nächsten 1 Einkauf oder Mitgliedsbeitrag"),
+                    1 => format!("{whose}en nächsten Einkauf oder Mitgliedsbeitrag"),
                     _ => format!(
                         "{whose}e nächsten {} Einkäufe oder Mitgliedsbeiträge",
                         whole(times.into(), DE)

@@ -76,11 +76,10 @@ impl English {
         match value {
             Value::PercentOff { basis_points, times: None } => off(percent(basis_points, EN)),
             Value::PercentOff { basis_points, times: Some(times) } => {
-                let what = counted(
-                    times.into(),
-                    "purchase or membership fee",
-                    "purchases or membership fees",
-                );
+                let what = match times {
+                    1 => "purchase or membership fee".to_owned(),
+                    _ => format!("{} purchases or membership fees", whole(times.into(), EN)),
+                };
                 format!("{} off {whose} next {what}", percent(basis_points, EN))
             }
             Value::PercentOfOrder { basis_points } => {

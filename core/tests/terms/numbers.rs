@@ -26,6 +26,8 @@ fn of_rules(program: &Program) -> BTreeSet<Number> {
         match value {
             Value::PercentOff { basis_points, times } => {
                 let rate = (i128::from(basis_points.0) * ONE / 100, "percent");
+                // One is the next.
+                let times = times.filter(|times| *times > 1);
                 [rate].into_iter().chain(times.map(count)).collect()
             }
             Value::PercentOfOrder { basis_points } => {

@@ -274,19 +274,22 @@ pub async fn standing<H: Host>(
     looked: &mut Looked,
 ) -> Result<Standing, StoreError> {
     let others = others(cx, program, question, looked).await?;
-    let friendship = friendship(&question.weighed, &others.claims);
-    let is_silent = question.weighed.conversion.fact.first_order.is_none() && !others.crowded;
+    let mut friendship = friendship(&question.weighed, &others.claims);
+    let is_final = question.depth == Depth::Final;
+    let is_silent = question.weighed.conversion.fact.first_order.is_none();
     let mut crowded = others.crowded;
-    let known = if is_silent {
+    // Nothing is promised at once to a friend of whom more is known than is read.
+    friendship.again |= crowded && !is_final;
+    let known = if is_silent && !crowded {
         let known = is_known(cx, program, question, (&others, &friendship), looked).await?;
         crowded |= known.is_none();
-        known.unwrap_or(false)
+        known.unwrap_or(!is_final)
     } else {
-        false
+        is_silent && !is_final
     };
     let Weighed { order, advocate, conversion, settled, .. } = question.weighed;
     let refusal = orders::refusal(cx, program, (advocate, order), conversion, settled).await?;
-    let crowded = crowded && question.depth == Depth::Final;
+    let crowded = crowded && is_final;
     Ok(Standing { friendship, known, crowded, refusal })
 }
 
@@ -346,19 +349,25 @@ pub async fn others<H: Host>(
         }
         others.claims.push(claim);
     }
-    // What binds an order is looked at anew when the order is decided.
-    let asking = if question.binding { 0 } else { others.claims.len() };
-    for place in 0..asking {
+    for place in 0..others.claims.len() {
         let Some(claim) = others.claims.get(place).filter(|claim| claim.asks_memory(weighed))
         else {
             continue;
         };
-        let purchases = others.purchases.iter().cloned();
-        let earlier = claim.bought_before(weighed, &others.claims, purchases);
-        let stands = any_stands(cx, program, question, earlier, looked).await?;
-        others.crowded |= stands.is_none();
+        // An answer that may change reads no more lists than the order has identities.
+        let is_read =
+            |identity: &Identity| question.depth == Depth::Final || identities.contains(identity);
+        let mut named = Vec::new();
+        for identity in claim.identities().into_iter().filter(is_read) {
+            let listed = looked.listed(cx, program, identity).await?.0;
+            let read = listed.iter().filter(|one| one.seen.accepted <= question.up_to);
+            named.extend(read.filter_map(Listed::purchase));
+        }
+        let earlier = claim.bought_before(weighed, &others.claims, named);
+        // More than can be read are too many for a new customer.
+        let is_known = any_stands(cx, program, question, earlier, looked).await?.unwrap_or(true);
         if let Some(claim) = others.claims.get_mut(place) {
-            claim.is_known = stands.unwrap_or(false);
+            claim.is_known = is_known;
         }
     }
     Ok(others)

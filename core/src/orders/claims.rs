@@ -66,8 +66,8 @@ pub struct Claim {
     pub confirmed: BTreeSet<HintPseudonym>,
     /// How it is decided, where its verdict is not visible and was computed instead.
     pub computed: Option<(Minute, Option<Admission>)>,
-    /// A purchase of the order's person came before it and stands: [`Claim::bought_before`]. Read only
-    /// where [`Claim::asks_memory`] says so.
+    /// A purchase came before it and stands: [`Claim::bought_before`]. Read only where
+    /// [`Claim::asks_memory`] says so.
     pub is_known: bool,
 }
 
@@ -122,30 +122,31 @@ impl Claim {
             && self.standing().is_some_and(|standing| is_silent(&standing))
     }
 
-    /// Which of the purchases of the order's person make the friend a known one, unless they were wholly
-    /// reversed: what came before it and is not the same advocate's. An order that is bound is whose it
-    /// is bound to only if what binds it counts, and then this one counts with it.
+    /// Which purchases make its friend a known one, unless they were wholly reversed: of those under the
+    /// identities that it names, and of those that it remembers, what came before it and was not let in
+    /// for the same advocate.
     pub fn bought_before(
         &self,
         weighed: &Weighed<'_>,
         claims: &[Self],
-        purchases: impl IntoIterator<Item = (Digest, Purchase)>,
+        named: impl IntoIterator<Item = (Digest, Purchase)>,
     ) -> Vec<Purchase> {
         let first = self.reports.iter().map(|(at, _)| *at).min().unwrap_or(self.accepted);
-        let is_by_hand = |fact: &Conversion| fact.via == Via::Hand;
-        let is_theirs = |claim: &Self| match claim.decided_before(weighed) {
-            Some(admitted) => admitted.is_some(),
-            None => claim.standing().is_some_and(|standing| is_by_hand(&standing.fact)),
-        };
         let is_own = |order: OrderPseudonym| {
-            let same = claims.iter().filter(|one| one.order == order);
-            let mut same = same.filter(|one| one.advocate == self.advocate);
-            let is_weighed = (weighed.order, weighed.advocate) == (order, self.advocate);
-            is_weighed && is_by_hand(&weighed.conversion.fact) || same.any(is_theirs)
+            let mut same = claims.iter().filter(|one| one.order == order);
+            same.any(|one| {
+                let admitted = one.decided_before(weighed).flatten();
+                one.advocate == self.advocate && admitted.is_some()
+            })
         };
-        let mut earlier = earliest(purchases);
+        let mut earlier = earliest(named.into_iter().chain(self.facts.remembered()));
         earlier.retain(|one| one.comes_before(self.order, first) && !is_own(one.order));
         earlier
+    }
+
+    /// The identities that its friend was named by.
+    pub fn identities(&self) -> Vec<Identity> {
+        self.standing().map(|standing| standing.fact.identities).unwrap_or_default()
     }
 
     /// Whether its verdict falls before `place` and is still to be computed.
@@ -304,8 +305,7 @@ fn binds(weighed: &Weighed<'_>, claim: &Claim, by: &Conversion) -> bool {
 }
 
 /// Whose friend an order without proof belongs to, as of `weighed.settled`, and by which purchase: the
-/// earliest accepted that counts, had a proof of its own, and is at most `bound_days` older. Whether
-/// somebody bought before it is asked when the order is decided.
+/// earliest accepted that counts, had a proof of its own, and is at most `bound_days` older.
 pub fn bound_to(
     weighed: &Weighed<'_>,
     claims: &[Claim],

@@ -154,6 +154,44 @@ fn an_open_order_of_an_old_customer_lets_no_later_one_in() {
     assert_eq!(ours.admitted(), Some(Admission::Again));
 }
 
+/// An order approved by hand, reported before another of the same friend came by a link.
+#[test]
+fn two_orders_of_an_old_customer_do_not_vouch_for_each_other() {
+    let every = json!({"rewards": [
+        {"for": "advocate", "trigger": "every_purchase", "value": {"kind": "points", "points": 5}},
+    ]});
+    let mut open = Scene::new(&every);
+    (open.order, open.accepted) = (order(3), day(-1));
+    let mut by_hand = Scene::new(&every).delivered(day(3));
+    by_hand.conversion.via = Via::Hand;
+    by_hand.conversion.first_order = Some(false);
+    by_hand.reports = vec![(day(-2), by_hand.digest)];
+    assert!(by_hand.settled() < open.settled());
+    assert_eq!(by_hand.clone().with_rivals(&[&open]).advocates(), EXISTING);
+    // Nor do they for a third.
+    let mut third = Scene::new(&every).delivered(day(2));
+    (third.order, third.accepted) = (order(6), day(1));
+    assert!(third.settled() < by_hand.settled());
+    assert_eq!(third.with_rivals(&[&open, &by_hand]).advocates(), EXISTING);
+}
+
+#[test]
+fn an_open_order_is_asked_about_all_whom_it_names() {
+    let every = json!({"rewards": [
+        {"for": "advocate", "trigger": "every_purchase", "value": {"kind": "points", "points": 5}},
+    ]});
+    let mut open = Scene::new(&every);
+    (open.order, open.accepted) = (order(3), day(-1));
+    open.conversion.identities = vec![hint(1), hint(2)];
+    let mut ours = Scene::new(&every).delivered(day(2));
+    ours.conversion.identities = vec![hint(2)];
+    ours.conversion.first_order = Some(false);
+    ours.purchases = vec![Bought::of(hint(1), 30, day(-7))];
+    assert_eq!(ours.clone().with_rivals(&[&open]).advocates(), EXISTING);
+    ours.purchases.clear();
+    assert_eq!(ours.with_rivals(&[&open]).advocates(), Ok(points(5)));
+}
+
 #[test]
 fn a_purchase_is_remembered_up_to_its_last_day() {
     let accepted = ordered().minute();
@@ -200,14 +238,18 @@ fn a_purchase_that_joined_the_same_advocates_ledger_later_makes_nobody_old() {
     let every = json!({"rewards": [
         {"for": "advocate", "trigger": "every_purchase", "value": {"kind": "points", "points": 5}},
     ]});
-    // Reported before our order, found to be the advocate's after it, and decided first. It came to the
-    // advocate behind ours, so ours is the first one.
+    // Reported before our order, found to be the advocate's after it, and decided first: the friend's
+    // first purchase, after which ours is another one.
     let mut before = Scene::new(&every).delivered(day(2));
     (before.order, before.conversion.via) = (order(3), Via::Hand);
     before.reports = vec![(day(-1), before.digest)];
     before.accepted = day(1);
     let mut ours = Scene::new(&every).with_rivals(&[&before]);
-    assert_eq!((ours.admitted(), ours.advocates()), (Some(Admission::First), Ok(points(5))));
+    assert_eq!(
+        ours.rivals[0].clone().with_rivals(&[&Scene::new(&every)]).advocates(),
+        Ok(points(5))
+    );
+    assert_eq!((ours.admitted(), ours.advocates()), (Some(Admission::Again), Ok(points(5))));
     // It is the friend's first purchase, so another whom it came to has the friend: ours, which came
     // after it, was no new customer's.
     ours.rivals[0].advocate = person(11);

@@ -210,11 +210,7 @@ impl<'a> World<'a> {
             settled: at,
             ..self.weighed(index, &member.facts)
         };
-        let mut claims = self.claims(index, &weighed, at);
-        for claim in &mut claims {
-            claim.is_known = false;
-        }
-        bound_to(&weighed, &claims)
+        bound_to(&weighed, &self.claims(index, &weighed, at))
     }
 
     /// An order as it is decided. One without a proof names the purchase that binds it, as the Worker
@@ -284,7 +280,8 @@ impl<'a> World<'a> {
         };
         let mut claims: Vec<Claim> = others.filter_map(claim).collect();
         let known = |claim: &Claim| {
-            let bought = claim.bought_before(weighed, &claims, self.purchases(weighed));
+            let named = self.under(&claim.identities(), weighed.settled);
+            let bought = claim.bought_before(weighed, &claims, named);
             let mut bought = bought.iter();
             claim.asks_memory(weighed) && bought.any(|one| !self.is_reversed(one, weighed.settled))
         };
@@ -298,14 +295,19 @@ impl<'a> World<'a> {
 
     /// The purchases under the identities of an order.
     fn purchases(&self, weighed: &Weighed<'_>) -> Vec<(Digest, Purchase)> {
-        let up_to = horizon(weighed.settled);
-        let identities = &weighed.conversion.fact.identities;
+        let mut purchases = self.under(&weighed.conversion.fact.identities, weighed.settled);
+        purchases.extend(weighed.facts.remembered());
+        purchases
+    }
+
+    /// The purchases under some identities that a verdict at `settled` reads.
+    fn under(&self, identities: &[Identity], settled: Minute) -> Vec<(Digest, Purchase)> {
+        let up_to = horizon(settled);
         let members = self.members.iter().flat_map(|member| member.bought(self.versions));
         let listed = members.chain(self.bought.iter().cloned());
         let listed = listed
             .filter(|one| identities.contains(&one.identity) && one.purchase.accepted <= up_to);
-        let listed = listed.map(|one| (one.digest, one.purchase));
-        listed.chain(weighed.facts.remembered()).collect()
+        listed.map(|one| (one.digest, one.purchase)).collect()
     }
 
     fn is_reversed(&self, purchase: &Purchase, until: Minute) -> bool {

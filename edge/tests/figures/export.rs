@@ -133,7 +133,7 @@ fn what_remains_of_an_order_follows_its_events_with_and_without_an_advocate() {
         assert_eq!(send(&world, &event(now().plus(DAY), order, id, kind, amount)).status, 201);
     }
     let (text, _) = all(&world, "/v1/exports/conversions?format=jsonl&from=2026-11-02");
-    let mut rows: Vec<serde_json::Value> =
+    let mut rows: Vec<Value> =
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     rows.sort_by_key(|row| row["order_id"].to_string());
     let remaining: Vec<_> = rows

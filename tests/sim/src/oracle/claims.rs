@@ -91,7 +91,7 @@ impl Oracle {
         advocate: CustomerPseudonym,
         at: Minute,
         admissions: &Admissions,
-        (latest, is_verdict): (Minute, bool),
+        latest: Minute,
     ) -> Claims {
         let rank = |report: &Report, advocate| (report.accepted, report.order, advocate);
         let mine = rank(report, advocate);
@@ -105,23 +105,17 @@ impl Oracle {
             })
             .collect();
         rivals.sort_by_key(|(rival, other)| rank(rival, *other));
-        let bought = self.bought(report, advocate);
         let before = |order: OrderPseudonym, other: CustomerPseudonym| {
             let decided = admissions.get(&(order, other));
             decided.filter(|(when, _)| (*when, order, other) < (at, report.order, advocate))
         };
-        // What the same advocate brought makes nobody old: what was let in, or was approved by hand and
-        // is not decided.
+        // What was let in for the same advocate makes nobody old.
         let own = |other: CustomerPseudonym| {
-            let mine = rivals.iter().copied().chain([(report, advocate)]);
-            let theirs = mine.filter(|(rival, of)| {
-                *of == other
-                    && match before(rival.order, other) {
-                        Some((_, admitted)) => admitted.is_some(),
-                        None => rival.joined == Some(Via::Hand),
-                    }
+            let theirs = rivals.iter().map(|(rival, of)| (rival.order, *of));
+            let theirs = theirs.filter(|(order, of)| {
+                *of == other && matches!(before(*order, other), Some((_, Some(_))))
             });
-            theirs.map(|(rival, _)| rival.order).collect::<BTreeSet<_>>()
+            theirs.map(|(order, _)| order).collect::<BTreeSet<_>>()
         };
         let mut holding: BTreeSet<CustomerPseudonym> = BTreeSet::new();
         let mut good: Vec<Good<'_>> = Vec::new();
@@ -137,10 +131,9 @@ impl Oracle {
                     // Somebody who bought before is not new because they bought once more.
                     let is_old = || {
                         terms.is_some_and(|terms| terms.attribution.new_customers_only)
-                            && is_verdict
                             && rival.first_order.is_none()
                             && rival.order != report.order
-                            && self.is_known(&bought, rival, at, &own(other))
+                            && self.is_known(&self.bought(rival, other), rival, at, &own(other))
                     };
                     let refusal = refusal.or_else(|| is_old().then_some(Reason::ExistingCustomer));
                     let waived =
@@ -272,7 +265,7 @@ impl Oracle {
         if let Some(reason) = self.not_approved(report, advocate, at) {
             return Err(reason);
         }
-        let claims = self.claims(report, advocate, at, admissions, (at.plus(-HOUR), true));
+        let claims = self.claims(report, advocate, at, admissions, at.plus(-HOUR));
         match self.refusal(report, advocate, at) {
             Some(Reason::ExistingCustomer) if claims.held => {}
             Some(reason) => return Err(reason),
@@ -320,7 +313,7 @@ impl Oracle {
             .collect();
         binding.sort_by_key(|(by, other)| (by.accepted, by.order, *other));
         let counts = |by: &Report, other: CustomerPseudonym| {
-            self.claims(&asked, other, at, admissions, (at, false)).own.contains(&by.order)
+            self.claims(&asked, other, at, admissions, at).own.contains(&by.order)
         };
         let first = binding.into_iter().find(|(by, other)| counts(by, *other));
         first.map(|(by, other)| (other, by.order))

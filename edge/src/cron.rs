@@ -422,16 +422,27 @@ async fn heal<H: Host>(
         reports.sort_by_key(|report| report.key);
         healed += 1;
     }
-    for (key, fact) in orders::events(cx, program, order).await? {
-        if !facts.lacks(key, &fact) {
-            continue;
-        }
-        cx.put(&ledger_put(program, advocate, order, (key, &fact))).await?;
-        facts.add(key, fact);
-        healed += 1;
-    }
+    healed += join_events(cx, (program, advocate, order), facts).await?;
     facts.stand(&ranks(reports));
     Ok(healed)
+}
+
+/// Writes what has happened to an order into the ledger, where it lacks it. What is only remembered by this
+/// run would be missed by all others.
+async fn join_events<H: Host>(
+    cx: &Context<'_, H>,
+    (program, advocate, order): (&Loaded, CustomerPseudonym, OrderPseudonym),
+    facts: &mut Order,
+) -> Result<u32, StoreError> {
+    let mut joined = 0;
+    for (key, fact) in orders::events(cx, program, order).await? {
+        if facts.lacks(key, &fact) {
+            cx.put(&ledger_put(program, advocate, order, (key, &fact))).await?;
+            facts.add(key, fact);
+            joined += 1;
+        }
+    }
+    Ok(joined)
 }
 
 /// The minute from which a copy counts.
@@ -580,7 +591,7 @@ fn ranks_count(terms: &Program) -> bool {
 /// ledger can bring that forward.
 async fn join_deliveries<H: Host>(
     cx: &Context<'_, H>,
-    program: &Loaded,
+    (program, advocate): (&Loaded, CustomerPseudonym),
     ledger: &mut BTreeMap<OrderPseudonym, Order>,
 ) -> Result<(), StoreError> {
     let waits = |facts: &Order| {
@@ -591,9 +602,7 @@ async fn join_deliveries<H: Host>(
     };
     let waiting = ledger.iter_mut().filter(|(_, facts)| waits(facts).is_some());
     for (order, facts) in waiting.take(RANKED) {
-        for (key, fact) in orders::events(cx, program, *order).await? {
-            facts.add(key, fact);
-        }
+        join_events(cx, (program, advocate, *order), facts).await?;
     }
     Ok(())
 }
@@ -606,7 +615,7 @@ async fn settle_due<H: Host>(
     advocate: CustomerPseudonym,
     ledger: &mut Read,
 ) -> Result<u32, StoreError> {
-    join_deliveries(cx, program, &mut ledger.orders).await?;
+    join_deliveries(cx, (program, advocate), &mut ledger.orders).await?;
     let due = ledger.orders.iter().filter_map(|(order, facts)| {
         let conversion = facts.conversion.as_ref().filter(|_| facts.verdict.is_none())?;
         let at = settling(facts, conversion, &version_of(program, facts)?.terms).at;

@@ -19,16 +19,19 @@ type Filed = BTreeMap<CustomerPseudonym, BTreeSet<(Minute, Digest)>>;
 fn counts(filed: &Filed, customer: CustomerPseudonym, at: Minute) -> bool {
     let month = |minute: Minute| minute.to_string()[..6].to_owned();
     let of_month = filed.get(&customer).into_iter().flatten();
-    let of_month = of_month.filter(|(minute, _)| month(*minute) == month(at));
+    let of_month: Vec<_> = of_month.filter(|(minute, _)| month(*minute) == month(at)).collect();
     // What was sent twice counts once.
     let mut first: BTreeMap<Digest, Minute> = BTreeMap::new();
-    for (minute, digest) in of_month {
+    for (minute, digest) in &of_month {
         let slot = first.entry(*digest).or_insert(*minute);
         *slot = (*slot).min(*minute);
     }
-    let mut minutes: Vec<Minute> = first.into_values().collect();
+    let mut minutes: Vec<Minute> = first.values().copied().collect();
     minutes.sort_unstable();
-    minutes.get(A_MONTH - 1).is_none_or(|last| at <= *last)
+    let Some(last) = minutes.get(A_MONTH - 1) else { return true };
+    // One that was cut off and sent again counts from when it was sent first.
+    let mut same = of_month.iter().filter(|(minute, _)| *minute == at);
+    same.any(|(_, digest)| first[digest] <= *last)
 }
 
 impl Story {

@@ -189,6 +189,31 @@ fn each_identity_that_an_order_names_costs_one_write_and_one_list() {
     }
 }
 
+/// Orders that are taken back one after the other hide the one that is not from an answer at once, not
+/// from the verdict.
+#[test]
+fn nothing_is_promised_to_somebody_of_whom_too_much_is_on_record() {
+    let world = world(&json!({}));
+    let mut now = begun();
+    let mut order = |name: &str, code: &Value, is_cancelled: bool| {
+        now = now.plus(MINUTE);
+        let of = json!({ "customer_id": "20871", "code": code });
+        let answer = report(&world, now, &silent(now, name, &of));
+        if is_cancelled {
+            let cancelled =
+                world.send(now, &event(now, name, &format!("c-{name}"), "cancelled", None));
+            assert_eq!(cancelled.status, 201, "{cancelled:?}");
+        }
+        json!([answer["attributed"], answer["reason"], answer["rewards"]])
+    };
+    for n in 0..6 {
+        order(&format!("A-{n}"), &Value::Null, true);
+    }
+    order("A-kept", &Value::Null, false);
+    let code = json!(world.code(ANNA));
+    assert_eq!(order("B-1", &code, false), json!([false, "existing_customer", []]));
+}
+
 /// A till that enters one address for everybody.
 #[test]
 fn many_orders_on_one_address_stop_no_intake_and_what_cannot_be_weighed_waits_for_a_look() {

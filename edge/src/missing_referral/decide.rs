@@ -58,7 +58,8 @@ pub async fn decide<H: Host>(
     let listed = orders::listed(cx, program, order).await?;
     let Some(report) = listed.reports.first() else { return Ok(None) };
     let record = record(cx, program, order, report.key).await?;
-    let candidates = candidates(cx, program, &record).await?;
+    let asked_about = asked.customer_id.map(|id| program.keys.customer(id));
+    let candidates = candidates(cx, program, &record, asked_about).await?;
     let Some(customer) = whom(program, &candidates, &listed, asked)? else { return Ok(None) };
     let own: Vec<&Candidate> =
         candidates.iter().filter(|one| one.filed.customer == customer).collect();

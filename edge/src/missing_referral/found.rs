@@ -71,11 +71,13 @@ pub fn number_put<H: Host>(
 }
 
 /// Finds the reports that count of an order: of the right day, among the ten of their month, and not
-/// erased. One list for each name of the order, and two for each customer.
+/// erased. Whoever is asked about comes first: however many strangers guess a number, they shut nobody
+/// out. One list for each name of the order, and two for each customer.
 pub async fn candidates<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     record: &Record,
+    asked_about: Option<CustomerPseudonym>,
 ) -> Result<Vec<Candidate>, StoreError> {
     let mut filed: Vec<(Filed, Digest)> = Vec::new();
     for number in names(program, record) {
@@ -95,8 +97,9 @@ pub async fn candidates<H: Host>(
     // A repeat, with its later minute, counts for nothing.
     let mut seen = BTreeSet::new();
     filed.retain(|(filed, digest)| seen.insert((filed.customer, *digest)));
+    let is_asked_about = |one: &&(Filed, Digest)| Some(one.0.customer) == asked_about;
     let mut customers: Vec<CustomerPseudonym> = Vec::new();
-    for (filed, _) in &filed {
+    for (filed, _) in filed.iter().filter(is_asked_about).chain(&filed) {
         if !customers.contains(&filed.customer) && customers.len() < CUSTOMERS {
             customers.push(filed.customer);
         }
@@ -160,7 +163,7 @@ pub async fn reports_of<H: Host>(
 ) -> Result<Vec<Put>, StoreError> {
     let Some(conversion) = conversion(record) else { return Ok(Vec::new()) };
     let mut puts = Vec::new();
-    for candidate in candidates(cx, program, record).await? {
+    for candidate in candidates(cx, program, record, None).await? {
         let filed = candidate.filed;
         let facts = preview(report, &conversion);
         news::missing_referral(cx, program, (filed.customer, order), &facts, &record.order).await?;

@@ -73,7 +73,7 @@ async fn of_order<H: Host>(
     for (key, fact) in orders::events(cx, program, order).await? {
         facts.add(key, fact);
     }
-    let mut candidates = found::candidates(cx, program, &record).await?;
+    let mut candidates = found::candidates(cx, program, &record, None).await?;
     candidates.retain(|one| {
         filed.contains(&one.filed) && decision(&listed.decisions, one.filed.customer).is_none()
     });

@@ -6,7 +6,7 @@ use passalong_core::time::{DAY, HOUR, MINUTE};
 use serde_json::json;
 
 use crate::support::{erase, me};
-use crate::{begun, found, live, ok, order, report, world};
+use crate::{begun, decide_as, found, live, ok, order, report, world};
 
 #[test]
 fn the_eleventh_report_of_a_month_is_refused_until_the_next() {
@@ -48,6 +48,25 @@ fn of_thirty_reports_at_once_ten_count() {
         ok(&world, begun().plus(DAY), &late);
     }
     assert_eq!(found(&world, begun().plus(DAY)).len(), 10);
+}
+
+/// Numbers of orders are easily guessed: twenty who have nothing to do with it report one, each before the
+/// customer whose referral it is.
+#[test]
+fn strangers_shut_nobody_out_whom_the_merchant_names() {
+    let world = world(&json!({}));
+    ok(&world, begun(), &order(begun(), "A-1", "20871"));
+    for stranger in 0..20 {
+        let now = begun().plus(MINUTE);
+        ok(&world, now, &report(now, &format!("stranger-{stranger}"), "A-1"));
+    }
+    let now = begun().plus(2 * MINUTE);
+    ok(&world, now, &report(now, "10023", "A-1"));
+    let later = begun().plus(HOUR);
+    let listed = found(&world, later);
+    let body = json!({ "decision": "approve", "customer_id": "10023" });
+    let approved = decide_as(&world, later, &listed[0], &body);
+    assert_eq!((approved.status, &approved.body["customer_id"]), (200, &json!("10023")));
 }
 
 #[test]

@@ -37,19 +37,18 @@ impl Story {
             });
             let ended = reward["status"] == "expired"
                 && answers.iter().any(|answer| {
-                    // Whoever asked again after the end was told of it.
+                    // Whoever asked again after the end was told of it. What was wholly taken back then
+                    // had no end to tell.
                     let name = if answer["status"] == "expired" { "since" } else { "until" };
-                    answer[name] == reward["since"]
+                    let is_gone = answer["entries"].is_array() && left(answer) == 0;
+                    answer[name] == reward["since"] || is_gone
                 });
             // Of two verdicts that a late store let two runs give, one stands, and somebody was told.
             let was_told = self.mode == Mode::Beyond && self.breaches() > 0;
             if !((reward["status"] == "fulfilled" || ended) && same || was_told) {
                 changed.push(format!("{name}: fulfilled as {answers:?}, and now {reward}"));
             }
-            let amount = |value: &Value| value["amount"].as_i64().unwrap_or(0);
-            let entries = reward["entries"].as_array().cloned().unwrap_or_default();
-            let taken: i64 = entries.iter().map(|entry| amount(&entry["value"])).sum();
-            if amount(&reward["value"]) + taken < 0 {
+            if left(&reward) < 0 {
                 changed.push(format!("{name}: more was taken back than given: {reward}"));
             }
         }
@@ -57,4 +56,11 @@ impl Story {
             self.violate(text);
         }
     }
+}
+
+/// What is left of a reward that was handed over, less what was taken back.
+fn left(reward: &Value) -> i64 {
+    let amount = |value: &Value| value["amount"].as_i64().unwrap_or(0);
+    let entries = reward["entries"].as_array().into_iter().flatten();
+    amount(&reward["value"]) + entries.map(|entry| amount(&entry["value"])).sum::<i64>()
 }

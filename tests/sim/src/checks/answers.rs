@@ -73,13 +73,18 @@ impl Story {
                 continue;
             }
             // What two locations accepted at once was answered twice, each as it knew who else claims
-            // the friend, who the advocate is, and what the person bought before. One of them may
-            // never have been heard.
+            // the friend, who the advocate is and in which segment, and what the person bought before.
+            // One of them may never have been heard.
             let seen = |answer: &Value| {
                 let reason = answer["reason"].as_str();
                 matches!(
                     reason,
-                    Some("friend_already_referred" | "self_referral" | "existing_customer")
+                    Some(
+                        "friend_already_referred"
+                            | "self_referral"
+                            | "existing_customer"
+                            | "below_minimum"
+                    )
                 )
             };
             let is_heard = sent.tries == sent.answers.len();

@@ -2,9 +2,10 @@
 
 use passalong_core::fact::{Decided, Fact};
 use passalong_core::ids::OrderPseudonym;
+use passalong_core::missing_referral::Outcome;
 use passalong_core::report::EventType;
 use passalong_core::reward::{Part, RewardId};
-use passalong_edge::keys::{DueKey, LedgerKey};
+use passalong_edge::keys::{DecisionKey, DueKey, LedgerKey};
 use serde_json::Value;
 
 use super::{LATITUDE, fact};
@@ -87,8 +88,16 @@ impl Story {
             self.reports.iter().any(is_it)
                 && (self.is_on_the_list(order) || self.came_since(program, order, now - bound))
         };
+        // What was declined in the minute of its approval is refused in the end, whatever happens to it.
+        let is_declined = || {
+            let kv = self.machine.kv.borrow();
+            let prefix = DecisionKey::prefix(&[self.programs[program].keys.program(), &order]);
+            let keys = kv.ever(&prefix).filter_map(|(key, _)| key.parse::<DecisionKey>().ok());
+            let mut outcomes = keys.map(|key| key.decision.0.outcome);
+            outcomes.any(|outcome| outcome == Outcome::Declined)
+        };
         let stands = matches!(status.as_str(), "pending" | "approved");
-        if undone && is_alone && stands && !is_listed() {
+        if undone && is_alone && stands && !is_listed() && !is_declined() {
             self.violate(format!("undone, and still {status}: {reward}"));
         }
     }

@@ -15,6 +15,13 @@ use crate::support::{
 
 const EXISTING: Result<Value, Reason> = Err(Reason::ExistingCustomer);
 
+/// Terms by which each purchase earns five points.
+fn every_purchase() -> Json {
+    json!({"rewards": [
+        {"for": "advocate", "trigger": "every_purchase", "value": {"kind": "points", "points": 5}},
+    ]})
+}
+
 /// The person bought a week before, without anybody's recommendation.
 fn known() -> Scene {
     Scene::plain().bought(30, day(-7))
@@ -98,9 +105,7 @@ fn a_purchase_through_another_advocate_that_was_refunded_whole_makes_nobody_know
 
 #[test]
 fn a_purchase_let_in_for_the_same_advocate_makes_nobody_old() {
-    let every = json!({"rewards": [
-        {"for": "advocate", "trigger": "every_purchase", "value": {"kind": "points", "points": 5}},
-    ]});
+    let every = every_purchase();
     let mut before = Scene::new(&every);
     (before.order, before.accepted) = (order(3), day(-1));
     let ours = Scene::new(&every).with_rivals(&[&before]);
@@ -118,9 +123,7 @@ fn a_purchase_let_in_for_the_same_advocate_makes_nobody_old() {
 /// Who bought before orders twice by one advocate, and the later order is decided first.
 #[test]
 fn an_open_order_of_an_old_customer_lets_no_later_one_in() {
-    let every = json!({"rewards": [
-        {"for": "advocate", "trigger": "every_purchase", "value": {"kind": "points", "points": 5}},
-    ]});
+    let every = every_purchase();
     let mut before = Scene::new(&every);
     (before.order, before.accepted) = (order(3), day(-1));
     let ours = Scene::new(&every).delivered(day(2));
@@ -157,9 +160,7 @@ fn an_open_order_of_an_old_customer_lets_no_later_one_in() {
 /// An order approved by hand, reported before another of the same friend came by a link.
 #[test]
 fn two_orders_of_an_old_customer_do_not_vouch_for_each_other() {
-    let every = json!({"rewards": [
-        {"for": "advocate", "trigger": "every_purchase", "value": {"kind": "points", "points": 5}},
-    ]});
+    let every = every_purchase();
     let mut open = Scene::new(&every);
     (open.order, open.accepted) = (order(3), day(-1));
     let mut by_hand = Scene::new(&every).delivered(day(3));
@@ -177,9 +178,7 @@ fn two_orders_of_an_old_customer_do_not_vouch_for_each_other() {
 
 #[test]
 fn an_open_order_is_asked_about_all_whom_it_names() {
-    let every = json!({"rewards": [
-        {"for": "advocate", "trigger": "every_purchase", "value": {"kind": "points", "points": 5}},
-    ]});
+    let every = every_purchase();
     let mut open = Scene::new(&every);
     (open.order, open.accepted) = (order(3), day(-1));
     open.conversion.identities = vec![hint(1), hint(2)];
@@ -235,9 +234,7 @@ fn an_order_that_joined_later_is_measured_by_when_it_was_reported() {
 
 #[test]
 fn a_purchase_that_joined_the_same_advocates_ledger_later_makes_nobody_old() {
-    let every = json!({"rewards": [
-        {"for": "advocate", "trigger": "every_purchase", "value": {"kind": "points", "points": 5}},
-    ]});
+    let every = every_purchase();
     // Reported before our order, found to be the advocate's after it, and decided first: the friend's
     // first purchase, after which ours is another one.
     let mut before = Scene::new(&every).delivered(day(2));

@@ -19,6 +19,7 @@ use passalong_core::time::{DAY, HOUR, Instant, Minute, SETTLE};
 use crate::aliases::{WRITTEN_WITHIN, bury};
 use crate::cron::FOR_ERASURES;
 use crate::customers;
+use crate::join::JOINED_AFTER;
 use crate::keys::{CustomerKey, ErasedAliasKey, ErasedKey, Field, PersonKey};
 use crate::ledgers;
 use crate::metadata::{self, Erased};
@@ -70,7 +71,7 @@ pub async fn again<H: Host>(cx: &Context<'_, H>, note: &Entry) -> Result<bool, S
         cx.put(&customers::tombstone(cx, &key.program, key.customer, until)).await?;
     }
     delete(cx, &program, key.customer, &kept).await?;
-    if cx.now >= progress.since.plus(SETTLE).start() {
+    if cx.now >= progress.since.plus(REMEMBERED).start() {
         forget(cx, &program, &key, progress, &kept).await?;
     }
     Ok(true)
@@ -79,6 +80,10 @@ pub async fn again<H: Host>(cx: &Context<'_, H>, note: &Entry) -> Result<bool, S
 fn note_put(key: &ErasedKey, progress: Erased, now: Instant) -> Put {
     Put::listed(key, &progress).until(progress.until, now)
 }
+
+/// What decides orders is left so long: by then an order without proof that came before the erasure is
+/// in the ledger of whoever it belongs to, where its copies go.
+const REMEMBERED: i64 = JOINED_AFTER + SETTLE;
 
 /// Copies are relied on no longer than this: an order that came since is decided an hour later at the
 /// earliest, when the keys are gone everywhere.

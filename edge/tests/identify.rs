@@ -385,3 +385,38 @@ fn a_signed_order_is_not_sent_without_end() {
     let answers: Vec<u16> = (0..61).map(|_| send_signed(&world, &body).status).collect();
     assert_eq!((answers[0], answers[1], answers[59], answers[60]), (201, 200, 200, 429));
 }
+
+/// A customer who is known by an address in the shop's token orders as a guest, and is erased before the
+/// order has come to whoever brought the customer.
+#[test]
+fn what_an_erased_friend_ordered_before_still_comes_to_who_brought_them() {
+    let (anna, ben) = ("10023", "20871");
+    let hint = "b".repeat(64);
+    let world = World::with(&json!({
+        "attribution": { "bound_days": 30 },
+        "rewards": [{ "for": "advocate", "trigger": "every_purchase",
+                      "value": { "kind": "percent_of_order", "basis_points": 2_000 } }],
+    }));
+    let seconds = noon().seconds();
+    let claims = json!({ "aud": PROGRAM, "sub": ben, "hints": [hint],
+                         "iat": seconds, "exp": seconds + 600 });
+    let token = jwt(&secret("identity_secret"), &claims);
+    let bearer = format!("Bearer {token}");
+    let me = request("GET", "/v1/me", &[("authorization", bearer.as_str())], "");
+    assert_eq!(world.send(noon(), &me).status, 200);
+    let first = support::conversion(noon(), "A-1", ben, &world.code(anna), &json!({ "hints": [hint] }));
+    assert_eq!(world.send(noon(), &first).status, 201);
+    let later = noon().plus(3 * HOUR);
+    let guest = json!({ "order_id": "A-2", "kind": "purchase", "amount": 4_990, "currency": "EUR",
+                        "occurred_at": later, "hints": [hint], "first_order": false });
+    assert_eq!(world.send(later, &post("/v1/conversions", &guest)).status, 201);
+    assert_eq!(world.send(later.plus(HOUR / 12), &support::erase(ben)).status, 200);
+    for five in 1..=12 * 7 {
+        world.cron_until_done(noon().plus(five * HOUR / 12));
+    }
+    let story = world.send(noon().plus(7 * HOUR), &support::read_order("A-2")).body;
+    let own = &story["rewards"][0];
+    assert_eq!(json!([own["status"], own["value"]["amount"]]), json!(["approved", 998]), "{story}");
+    let left = world.memory.keys(&format!("customer/teehaus/{}/hints", world.customer(ben)));
+    assert_eq!(left, Vec::<String>::new());
+}

@@ -157,7 +157,7 @@ fn what_is_known_of_whoever_is_erased_still_decides_orders_of_before() {
         }
         let now = begun().plus(5 * MINUTE);
         assert_eq!(world.send(now, &crate::support::erase(erased)).status, 200);
-        for minutes in [10, 20, 26, 40, 55, 75, 120, 180] {
+        for minutes in [10, 20, 26, 40, 55, 81, 100, 180] {
             world.cron_until_done(now.plus(minutes * MINUTE));
         }
         let end = now.plus(4 * HOUR);

@@ -143,6 +143,7 @@ impl Oracle {
         for known in forgetful.known.values_mut() {
             known.retain(|kept| kept.gone.is_none());
         }
+        forgetful.bought.retain(|kept| kept.gone.is_none());
         forgetful
     }
 

@@ -86,8 +86,8 @@ impl Story {
                 let is_open = is_open && others.next().is_none();
                 let expected = bound.map(|bound| bound.or(by_hand).filter(|_| is_open));
                 let found = first.map(|(_, who, via, by)| (who, via, by));
-                // Who was erased meanwhile is not recognised by a hint any more, from when the cron
-                // has come to it.
+                // Who was erased meanwhile is not recognised by a hint any more, nor as somebody who
+                // bought before, from when the cron has come to it.
                 if !expected.contains(&found) {
                     wrong.push(format!("{order} was joined as {first:?}, and not {expected:?}"));
                 }

@@ -294,7 +294,8 @@ pub struct Counted {
 }
 
 /// Reads the closed days (one list) and the open day (one short page) together, and yesterday where it
-/// has not been folded yet. Whoever was unknown a moment ago has no past to read.
+/// has not been folded yet. Whoever was unknown a moment ago has no past to read; who was erased and comes
+/// again sees theirs at the second look.
 pub async fn count_clicks<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,

@@ -404,7 +404,8 @@ fn what_an_erased_friend_ordered_before_still_comes_to_who_brought_them() {
     let bearer = format!("Bearer {token}");
     let me = request("GET", "/v1/me", &[("authorization", bearer.as_str())], "");
     assert_eq!(world.send(noon(), &me).status, 200);
-    let first = support::conversion(noon(), "A-1", ben, &world.code(anna), &json!({ "hints": [hint] }));
+    let first =
+        support::conversion(noon(), "A-1", ben, &world.code(anna), &json!({ "hints": [hint] }));
     assert_eq!(world.send(noon(), &first).status, 201);
     let later = noon().plus(3 * HOUR);
     let guest = json!({ "order_id": "A-2", "kind": "purchase", "amount": 4_990, "currency": "EUR",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use passalong_edge::keys::ClickKey;
+use passalong_edge::keys::{ClickKey, CustomerKey, Field};
 
 use crate::story::{Mode, SECOND, Story};
 
@@ -25,8 +25,10 @@ impl Story {
             let all: BTreeSet<_> = own().map(name).collect();
             let sure: BTreeSet<_> = own().filter(|click| !at_risk(click)).map(name).collect();
             let told = self.me(program, 0, advocate).1["totals"]["clicks"].as_u64().unwrap_or(0);
-            // A day is folded once its clicks are surely there; beyond the bound they may not be.
-            let least = if self.mode == Mode::Inside { sure.len() } else { 0 };
+            // A day is folded once its clicks are surely there; beyond the bound they may not be. Who comes
+            // again after an erasure is unknown at first, and so are the days that are folded.
+            let is_known = self.mode == Mode::Inside && !self.was_erased(program, advocate);
+            let least = if is_known { sure.len() } else { 0 };
             if !(least as u64..=all.len() as u64).contains(&told) {
                 let raw = {
                     let kv = self.machine.kv.borrow();
@@ -46,5 +48,12 @@ impl Story {
                 ));
             }
         }
+    }
+
+    fn was_erased(&self, program: usize, customer: &str) -> bool {
+        let of = &self.programs[program];
+        let prefix = CustomerKey::prefix(&[of.keys.program(), &of.pseudonym(customer)]);
+        let kv = self.machine.kv.borrow();
+        kv.ever(&prefix).any(|(key, _)| key.parse::<CustomerKey>().unwrap().field == Field::Erased)
     }
 }

@@ -275,8 +275,7 @@ fn stands(
     let until = weighed.settled;
     let by_itself =
         attribute(standing, &claim.facts, claim.advocate, &claim.known, weighed.versions, until);
-    let is_known =
-        claim.is_known && claim.asks_memory(weighed) && !mutation::is_on(Mutation::OldOneHolds);
+    let is_known = claim.is_known && !mutation::is_on(Mutation::OldOneHolds);
     let by_itself = if is_known { by_itself.and(Err(Reason::ExistingCustomer)) } else { by_itself };
     let is_waived = by_itself == Err(Reason::ExistingCustomer) && held.contains(&claim.advocate);
     standing.fact.via != Via::Bound

@@ -211,7 +211,7 @@ mod tests {
             assert_eq!(metadata.more.is_some(), count > 80);
             let metadata = serde_json::to_value(metadata).unwrap();
             assert!(metadata.to_string().len() <= 1_024);
-            let entry = Entry { key: String::new(), metadata: metadata.into() };
+            let entry = Entry::new(String::new(), metadata.into());
             let (mut read, has_more) = listed(&[entry]);
             assert_eq!(has_more, count > 80);
             decode(&more, &mut read);

@@ -47,7 +47,7 @@ impl Customer {
     pub fn read(entries: &[Entry]) -> Self {
         let mut customer = Self::default();
         for entry in entries {
-            match entry.key.parse().map(|key: CustomerKey| key.field) {
+            match field(entry) {
                 Ok(Field::Id) => {
                     customer.sealed = entry.read().map(|it: metadata::Sealed| it.sealed);
                 }
@@ -113,6 +113,11 @@ impl Customer {
             .iter()
             .all(|hint| self.known.identities.iter().any(|(_, id)| *id == Identity::Hint(*hint)))
     }
+}
+
+/// Which field of a customer a listed key is.
+pub fn field(entry: &Entry) -> Result<Field, ()> {
+    entry.once(|entry| entry.key.parse().map(|key: CustomerKey| key.field))
 }
 
 /// Keys of one customer that are read, of hints the first in time. Nobody's order fails because very

@@ -20,7 +20,7 @@ use crate::aliases::{WRITTEN_WITHIN, bury};
 use crate::cron::FOR_ERASURES;
 use crate::customers;
 use crate::join::JOINED_AFTER;
-use crate::keys::{CustomerKey, ErasedAliasKey, ErasedKey, Field, PersonKey};
+use crate::keys::{ErasedAliasKey, ErasedKey, Field, PersonKey};
 use crate::ledgers;
 use crate::metadata::{self, Erased};
 use crate::orders;
@@ -63,8 +63,7 @@ pub async fn again<H: Host>(cx: &Context<'_, H>, note: &Entry) -> Result<bool, S
     let Some(program) = programs::load(cx, &key.program).await? else { return Ok(false) };
     let Some(progress) = note.read::<Erased>() else { return Ok(false) };
     let kept = customers::kept(cx, &key.program, key.customer).await?;
-    let is_tombstone =
-        |entry: &Entry| entry.key.parse().is_ok_and(|key: CustomerKey| key.field == Field::Erased);
+    let is_tombstone = |entry: &Entry| customers::field(entry) == Ok(Field::Erased);
     // Nobody is half erased: whoever sees something gone sees why.
     if !kept.iter().any(is_tombstone) {
         let until = progress.until;
@@ -105,7 +104,7 @@ async fn forget<H: Host>(
     kept: &[Entry],
 ) -> Result<(), StoreError> {
     let (own, _) = people::listed(cx, program, Identity::Customer(key.customer)).await?;
-    let fields = kept.iter().filter(|entry| is_decisive(&entry.key));
+    let fields = kept.iter().filter(|entry| is_decisive(entry));
     let fields: Vec<String> = fields.map(|entry| entry.key.clone()).collect();
     if fields.is_empty() && own.iter().all(|one| one.seen.ledger.0.is_some()) {
         return Ok(());
@@ -183,9 +182,8 @@ fn has_room<H: Host>(cx: &Context<'_, H>) -> Result<(), StoreError> {
 }
 
 /// Whether a key of a customer decides orders: hints and segments do.
-fn is_decisive(key: &str) -> bool {
-    let field = key.parse().map(|key: CustomerKey| key.field);
-    matches!(field, Ok(Field::Hints(..) | Field::Segment(..)))
+fn is_decisive(entry: &Entry) -> bool {
+    matches!(customers::field(entry), Ok(Field::Hints(..) | Field::Segment(..)))
 }
 
 /// Whether an order can still be decided, or its verdict be looked at again.
@@ -296,7 +294,7 @@ async fn delete<H: Host>(
     kept: &[Entry],
 ) -> Result<(), StoreError> {
     for entry in kept {
-        match entry.key.parse().map(|key: CustomerKey| key.field) {
+        match customers::field(entry) {
             Ok(Field::Alias(at, alias)) => {
                 // Whoever chose it this moment may still be about to write the claim.
                 if cx.now < at.start().plus(WRITTEN_WITHIN) {

@@ -3,7 +3,7 @@
 
 mod parts;
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::FromStr;
 
 use passalong_core::alias::{Alias, AliasClaim};
@@ -23,6 +23,9 @@ pub use parts::{
 /// deliver (`todo.outbox`). So the first page of one list says it all, as a rule.
 pub const TODO: &str = "todo.";
 
+/// Few keys are longer, in bytes.
+pub const LONG: usize = 112;
+
 /// Declares a key: its fields, in order, are the parts of its text.
 macro_rules! key {
     ($(#[$doc:meta])* $name:ident $prefix:literal { $($field:ident: $type:ty),+ $(,)? }) => {
@@ -33,7 +36,7 @@ macro_rules! key {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str($prefix)?;
-                $(write!(f, "/{}", self.$field)?;)+
+                $(f.write_str("/")?; fmt::Display::fmt(&self.$field, f)?;)+
                 Ok(())
             }
         }
@@ -42,10 +45,8 @@ macro_rules! key {
             type Err = ();
 
             fn from_str(text: &str) -> Result<Self, ()> {
-                let mut parts = text.split('/');
-                if parts.next() != Some($prefix) {
-                    return Err(());
-                }
+                let rest = text.strip_prefix($prefix).and_then(|rest| rest.strip_prefix('/'));
+                let mut parts = rest.ok_or(())?.split('/');
                 let key = Self {
                     $($field: parts.next().and_then(|part| part.parse().ok()).ok_or(())?),+
                 };
@@ -61,10 +62,12 @@ macro_rules! key {
 
             /// What all keys that begin with these parts begin with.
             pub fn prefix(parts: &[&dyn fmt::Display]) -> String {
-                let mut text = format!("{}/", $prefix);
+                let mut text = String::with_capacity(LONG);
+                text.push_str($prefix);
+                text.push('/');
                 for part in parts {
-                    text.push_str(&part.to_string());
-                    text.push('/');
+                    // A text takes whatever is written to it.
+                    let _taken = write!(text, "{part}/");
                 }
                 text
             }

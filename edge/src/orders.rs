@@ -150,6 +150,26 @@ impl Listed {
     }
 }
 
+/// What one key of an order tells.
+#[derive(Clone)]
+enum Told {
+    Reported(Report),
+    /// With the note.
+    Decided(missing_referral::Decision, Option<String>),
+}
+
+impl Told {
+    fn read(entry: &Entry) -> Option<Self> {
+        if let Ok(OrderKey { fact: key, .. }) = entry.key.parse() {
+            let Advocate { advocate } = entry.read().unwrap_or_default();
+            return Some(Self::Reported(Report { key, advocate }));
+        }
+        let DecisionKey { decision: Decision(decision), .. } = entry.key.parse().ok()?;
+        let meta: metadata::Decision = entry.read().unwrap_or_default();
+        Some(Self::Decided(decision, meta.note))
+    }
+}
+
 /// The visible reports of an order, the one accepted first in front.
 pub async fn reports<H: Host>(
     cx: &Context<'_, H>,
@@ -167,21 +187,16 @@ pub async fn listed<H: Host>(
 ) -> Result<Listed, StoreError> {
     let prefix = OrderKey::prefix(&[program.id(), &order]);
     let (entries, _) = cx.first(&prefix, REPORTS).await?;
-    let report = |entry: &Entry| {
-        let key: OrderKey = entry.key.parse().ok()?;
-        let Advocate { advocate } = entry.read().unwrap_or_default();
-        Some(Report { key: key.fact, advocate })
-    };
-    let reports = entries.iter().filter_map(report).collect();
-    let mut listed = Listed { reports, ..Listed::default() };
-    for entry in &entries {
-        let Ok(DecisionKey { decision: Decision(decision), .. }) = entry.key.parse() else {
-            continue;
-        };
-        listed.decisions.push(decision);
-        let meta: metadata::Decision = entry.read().unwrap_or_default();
-        if let Some(note) = meta.note {
-            listed.notes.entry(decision.customer).or_insert(note);
+    let mut listed = Listed::default();
+    for told in entries.iter().filter_map(|entry| entry.once(Told::read)) {
+        match told {
+            Told::Reported(report) => listed.reports.push(report),
+            Told::Decided(decision, note) => {
+                listed.decisions.push(decision);
+                if let Some(note) = note {
+                    listed.notes.entry(decision.customer).or_insert(note);
+                }
+            }
         }
     }
     listed.reports.sort_by_key(|report| report.key);
@@ -242,7 +257,7 @@ pub async fn events<H: Host>(
         let key: EventKey = entry.key.parse().ok()?;
         Some((key.fact, Fact::from_json(key.fact.kind, &entry.metadata)?))
     };
-    Ok(entries.iter().filter_map(event).collect())
+    Ok(entries.iter().filter_map(|entry| entry.once(event)).collect())
 }
 
 /// One order in its advocate's ledger.
@@ -265,11 +280,12 @@ pub fn fold(entries: &[Entry]) -> BTreeMap<OrderPseudonym, Order> {
 
 /// Adds listed facts to orders.
 pub fn fold_into(orders: &mut BTreeMap<OrderPseudonym, Order>, entries: &[Entry]) {
-    for entry in entries {
-        let Ok(key) = entry.key.parse::<LedgerKey>() else { continue };
-        if let Some(fact) = Fact::from_json(key.fact.kind, &entry.metadata) {
-            orders.entry(key.order).or_default().add(key.fact, fact);
-        }
+    let read = |entry: &Entry| {
+        let key: LedgerKey = entry.key.parse().ok()?;
+        Some((key.order, key.fact, Fact::from_json(key.fact.kind, &entry.metadata)?))
+    };
+    for (order, key, fact) in entries.iter().filter_map(|entry| entry.once(read)) {
+        orders.entry(order).or_default().add(key, fact);
     }
 }
 

@@ -104,7 +104,7 @@ pub async fn listed<H: Host>(
 ) -> Result<(Vec<Listed>, bool), StoreError> {
     let prefix = PersonKey::prefix(&[program.id(), &identity]);
     let (entries, goes_on) = cx.first(&prefix, READ).await?;
-    Ok((entries.iter().filter_map(Listed::read).collect(), goes_on))
+    Ok((entries.iter().filter_map(|entry| entry.once(Listed::read)).collect(), goes_on))
 }
 
 /// Who a customer is: the hints that the shop confirmed, and those that orders named together with the

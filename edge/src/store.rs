@@ -1,8 +1,9 @@
 //! The store handlers see: five operations on text keys, counted, with writes repeated when the
 //! store asks for patience. What a real store is belongs to `platform`.
 
-use std::cell::{Cell, RefCell};
-use std::fmt;
+use std::any::Any;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::fmt::{self, Write};
 use std::rc::Rc;
 
 use passalong_core::mutation::{self, Mutation};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::isolate::{Config, Isolate};
+use crate::keys::LONG;
 use crate::limits::Limit;
 use crate::outbox::Announced;
 
@@ -63,9 +65,12 @@ pub struct Put {
 impl Put {
     /// A key whose content rides in its metadata, so that a list answers everything. What may be there
     /// is in [`crate::metadata`].
-    pub fn listed(key: &impl ToString, metadata: &impl Serialize) -> Self {
+    pub fn listed(key: &impl fmt::Display, metadata: &impl Serialize) -> Self {
         let metadata = serde_json::to_value(metadata).ok().map(Rc::new);
-        Self { key: key.to_string(), value: String::new(), metadata, ttl: None }
+        let mut text = String::with_capacity(LONG);
+        // A text takes whatever is written to it.
+        let _taken = write!(text, "{key}");
+        Self { key: text, value: String::new(), metadata, ttl: None }
     }
 
     #[must_use]
@@ -83,14 +88,57 @@ impl Put {
     }
 }
 
+/// What was read of a listed key, for a store that shows the same content many times. Where content is
+/// read once, as in a Worker, there is none, and nothing is kept.
+#[derive(Debug, Clone, Default)]
+pub struct Memo(Option<Rc<OnceCell<Box<dyn Any>>>>);
+
+impl Memo {
+    /// One that is kept with a key and its metadata.
+    pub fn kept() -> Self {
+        Self(Some(Rc::default()))
+    }
+}
+
 /// A listed key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Entry {
     pub key: String,
     pub metadata: Metadata,
+    memo: Memo,
 }
 
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.key, &self.metadata) == (&other.key, &other.metadata)
+    }
+}
+
+impl Eq for Entry {}
+
 impl Entry {
+    pub fn new(key: String, metadata: Metadata) -> Self {
+        Self { key, metadata, memo: Memo::default() }
+    }
+
+    /// The same with what was read of it before.
+    #[must_use]
+    pub fn with(self, memo: Memo) -> Self {
+        Self { memo, ..self }
+    }
+
+    /// What `read` makes of the entry, and of nothing else: once for all who share its memo.
+    pub fn once<T: Clone + 'static>(&self, read: impl FnOnce(&Self) -> T) -> T {
+        let Memo(Some(memo)) = &self.memo else { return read(self) };
+        if let Some(known) = memo.get().and_then(|known| known.downcast_ref::<T>()) {
+            return known.clone();
+        }
+        let made = read(self);
+        // Whoever reads it as something else reads it again.
+        let _kept = memo.set(Box::new(made.clone()));
+        made
+    }
+
     /// What rides in its metadata; none where that is something else.
     pub fn read<'e, T: Deserialize<'e>>(&'e self) -> Option<T> {
         T::deserialize(&*self.metadata).ok()

@@ -36,7 +36,7 @@ part!(
     self,
     f,
     match self.0 {
-        Some(customer) => write!(f, "{customer}"),
+        Some(customer) => customer.fmt(f),
         None => f.write_str("-"),
     },
     text,

@@ -120,7 +120,7 @@ async fn list(env: &Env, options: &Value) -> Result<Page, StoreError> {
     let page = in_time(async { page.await.map_err(|error| format!("{error:?}")) }).await?;
     let text = page.as_string().unwrap_or_default();
     let Listed { keys, list_complete, cursor } = serde_json::from_str(&text).map_err(failed)?;
-    let entry = |key: ListedKey| Entry { key: key.name, metadata: key.metadata.into() };
+    let entry = |key: ListedKey| Entry::new(key.name, key.metadata.into());
     let cursor = if list_complete { None } else { cursor };
     Ok(Page { entries: keys.into_iter().map(entry).collect(), cursor })
 }

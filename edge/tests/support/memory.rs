@@ -133,9 +133,8 @@ impl Memory {
 
     /// Keys under a prefix as a list shows them.
     pub fn entries(&self, prefix: &str) -> Vec<Entry> {
-        let entry = |(key, (metadata, _)): (String, (Option<Metadata>, String))| Entry {
-            key,
-            metadata: metadata.unwrap_or_default(),
+        let entry = |(key, (metadata, _)): (String, (Option<Metadata>, String))| {
+            Entry::new(key, metadata.unwrap_or_default())
         };
         self.snapshot(prefix).into_iter().map(entry).collect()
     }
@@ -291,9 +290,8 @@ impl Store for Memory {
             .range(prefix.max(after).to_owned()..)
             .take_while(|(key, _)| key.starts_with(prefix))
             .filter(|(key, stored)| key.as_str() > after && self.lives(stored));
-        let entry = |(key, stored): (&String, &Stored)| Entry {
-            key: key.clone(),
-            metadata: stored.metadata.clone().unwrap_or_default(),
+        let entry = |(key, stored): (&String, &Stored)| {
+            Entry::new(key.clone(), stored.metadata.clone().unwrap_or_default())
         };
         let entries: Vec<Entry> = rest.by_ref().take(size).map(entry).collect();
         let kind = if self.empty_pages.get() { "e" } else { "p" };

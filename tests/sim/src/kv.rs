@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Bound;
 
-use passalong_edge::store::{Entry, Page, Put};
+use passalong_edge::store::{Entry, Memo, Page, Put};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::LOCATIONS;
@@ -44,6 +44,8 @@ pub struct Write {
     late: Late,
     /// None for a delete.
     pub put: Option<Put>,
+    /// Who lists it reads it once.
+    memo: Memo,
 }
 
 impl Write {
@@ -104,7 +106,7 @@ impl Kv {
                 late[*location] = [until.saturating_sub(at); 2];
             }
         }
-        let write = Write { at, id: self.writes, late, put };
+        let write = Write { at, id: self.writes, late, put, memo: Memo::kept() };
         let writes = self.keys.entry(key.to_owned()).or_default();
         let place = writes.partition_point(|other| (other.at, other.id) < (at, write.id));
         writes.insert(place, write);
@@ -143,14 +145,15 @@ impl Kv {
         location: usize,
         by: By,
         (now, back): (u64, u64),
-    ) -> Option<&'w Put> {
+    ) -> Option<(&'w Put, &'w Memo)> {
         let bound = self.staleness.bound;
         let visible = |write: &&Write| {
             write.at <= now
                 && (write.at + bound <= now
                     || write.at + write.late[location][by as usize] + back <= now)
         };
-        writes.iter().rev().find(visible)?.content(now)
+        let write = writes.iter().rev().find(visible)?;
+        Some((write.content(now)?, &write.memo))
     }
 
     /// How much older than what the location knows the next answer is.
@@ -169,7 +172,7 @@ impl Kv {
     /// What a location answers that far back.
     pub fn get(&self, key: &str, location: usize, (now, back): (u64, u64)) -> Option<String> {
         let writes = self.keys.get(key)?;
-        self.seen(writes, location, By::Read, (now, back)).map(|put| put.value.clone())
+        self.seen(writes, location, By::Read, (now, back)).map(|(put, _)| put.value.clone())
     }
 
     /// A page of a list, as of that far back.
@@ -194,13 +197,14 @@ impl Kv {
             if *key == from && from != prefix {
                 continue;
             }
-            let Some(put) = self.seen(writes, location, By::List, (now, back)) else { continue };
+            let seen = self.seen(writes, location, By::List, (now, back));
+            let Some((put, memo)) = seen else { continue };
             if page.entries.len() >= self.staleness.page {
                 page.cursor = page.entries.last().map(|last: &Entry| last.key.clone());
                 break;
             }
             let metadata = put.metadata.clone().unwrap_or_default();
-            page.entries.push(Entry { key: key.clone(), metadata });
+            page.entries.push(Entry::new(key.clone(), metadata).with(memo.clone()));
         }
         page
     }

@@ -15,7 +15,7 @@ use crate::ids::{
     CustomerId, CustomerPseudonym, Digest, EventId, Hint, HintPseudonym, OrderId, OrderNumber,
     OrderPseudonym, ProgramId,
 };
-use crate::mac::{Mac, hmac_sha256, label, same_text};
+use crate::mac::{Mac, MacKey, label, same_text};
 use crate::reward::Label;
 use crate::text;
 use crate::time::Day;
@@ -112,7 +112,7 @@ pub struct Secrets {
     verifiers: Vec<SigningRoot>,
     merchant: Hkdf<Sha256>,
     pseudonym: Hkdf<Sha256>,
-    limits: [u8; 32],
+    limits: MacKey,
     operator_generation: u32,
 }
 
@@ -134,7 +134,7 @@ impl Secrets {
             signer,
             verifiers,
             merchant: root(merchant).map_err(in_secret(SecretName::MerchantKey))?,
-            limits: derive(&pseudonym, &[b"limits"]),
+            limits: mac_key(&pseudonym, &[b"limits"]),
             pseudonym,
             operator_generation: 1,
         })
@@ -207,7 +207,7 @@ impl Secrets {
 
     /// What a rate limiter counts by, so that it never learns an address or a customer.
     pub fn limit_key(&self, parts: &[&[u8]]) -> [u8; 10] {
-        hmac_sha256(&self.limits, parts).bytes()
+        self.limits.of(parts).bytes()
     }
 
     /// Derives all keys of one program, once.
@@ -217,8 +217,8 @@ impl Secrets {
             program: program.clone(),
             signer: self.signer.key(program),
             verifiers: self.verifiers.iter().map(|root| root.key(program)).collect(),
-            pseudonym: derive(&self.pseudonym, &[b"pseudonym", name]),
-            visitor: derive(&self.pseudonym, &[b"visitor", name]),
+            pseudonym: mac_key(&self.pseudonym, &[b"pseudonym", name]),
+            visitor: mac_key(&self.pseudonym, &[b"visitor", name]),
             seal: derive(&self.pseudonym, &[b"seal", name]),
         }
     }
@@ -246,7 +246,7 @@ struct SigningRoot {
 impl SigningRoot {
     fn key(&self, program: &ProgramId) -> SigningKey {
         let name = program.as_str().as_bytes();
-        SigningKey { kid: self.kid, key: derive(&self.root, &[b"signature", name]) }
+        SigningKey { kid: self.kid, key: mac_key(&self.root, &[b"signature", name]) }
     }
 }
 
@@ -254,7 +254,7 @@ impl SigningRoot {
 #[derive(Clone)]
 pub(crate) struct SigningKey {
     pub kid: u8,
-    key: [u8; 32],
+    key: MacKey,
 }
 
 impl SigningKey {
@@ -262,7 +262,7 @@ impl SigningKey {
     /// 64 bits: forging is an online-only attack (NIST SP 800-107 discourages fewer).
     pub fn tag(&self, purpose: &str, program: &ProgramId, body: &[u8]) -> Mac<8> {
         let parts = [purpose.as_bytes(), program.as_str().as_bytes(), body];
-        hmac_sha256(&self.key, &parts).cut()
+        self.key.of(&parts).cut()
     }
 }
 
@@ -274,8 +274,8 @@ pub struct ProgramKeys {
     signer: SigningKey,
     /// Keys that no longer, or not yet, sign.
     verifiers: Vec<SigningKey>,
-    pseudonym: [u8; 32],
-    visitor: [u8; 32],
+    pseudonym: MacKey,
+    visitor: MacKey,
     /// AES-256-SIV takes two keys of 32 bytes.
     pub(crate) seal: [u8; 64],
 }
@@ -330,7 +330,7 @@ impl ProgramKeys {
     pub fn visitor(&self, day: Day, address: &str, agent: &str) -> [u8; 6] {
         let day = day.start().seconds().to_be_bytes();
         let network = network(address);
-        hmac_sha256(&self.visitor, &[&day, &network, agent.as_bytes()]).bytes()
+        self.visitor.of(&[&day, &network, agent.as_bytes()]).bytes()
     }
 
     /// The key that signs now.
@@ -344,7 +344,7 @@ impl ProgramKeys {
     }
 
     fn pseudonym<const N: usize>(&self, parts: &[&[u8]]) -> [u8; N] {
-        hmac_sha256(&self.pseudonym, parts).bytes()
+        self.pseudonym.of(parts).bytes()
     }
 }
 
@@ -356,6 +356,10 @@ fn derive<const N: usize>(root: &Hkdf<Sha256>, parts: &[&[u8]]) -> [u8; N] {
         unreachable!("HKDF-SHA256 gives up to 8160 bytes");
     }
     key
+}
+
+fn mac_key(root: &Hkdf<Sha256>, parts: &[&[u8]]) -> MacKey {
+    MacKey::new(&derive::<32>(root, parts))
 }
 
 fn root(text: &str) -> Result<Hkdf<Sha256>, SecretFlaw> {

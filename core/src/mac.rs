@@ -39,13 +39,29 @@ pub(crate) fn hmac_sha256_of(key: &[u8], message: &[u8]) -> Mac<32> {
     Mac(mac.finalize().into())
 }
 
-/// HMAC-SHA256 over length-prefixed parts, so that no two lists of parts read the same.
-pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Mac<32> {
-    hmac_sha256_of(key, &label(parts))
+/// A key for many messages: what HMAC computes of the key alone is computed once.
+#[derive(Clone)]
+pub(crate) struct MacKey(Hmac<Sha256>);
+
+impl MacKey {
+    pub fn new(key: &[u8]) -> Self {
+        Self(HmacImpl::new_from_slice(key))
+    }
+
+    /// HMAC-SHA256 over length-prefixed parts, so that no two lists of parts read the same.
+    pub fn of(&self, parts: &[&[u8]]) -> Mac<32> {
+        let mut mac = self.0.clone();
+        for part in parts {
+            HmacImpl::update(&mut mac, &(part.len() as u64).to_be_bytes());
+            HmacImpl::update(&mut mac, part);
+        }
+        Mac(HmacImpl::finalize(mac).into())
+    }
 }
 
 pub(crate) fn label(parts: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    let mut bytes =
+        Vec::with_capacity(parts.iter().map(|part| size_of::<u64>() + part.len()).sum());
     for part in parts {
         bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
         bytes.extend_from_slice(part);
@@ -66,12 +82,20 @@ mod tests {
         struct Yes;
         impl<T> Comparable<()> for T {}
         impl<T: PartialEq> Comparable<Yes> for T {}
-        Comparable::<_>::check(&hmac_sha256(&[], &[]));
+        Comparable::<_>::check(&MacKey::new(&[]).of(&[]));
+    }
+
+    #[test]
+    fn a_key_for_many_messages_is_the_usual_one() {
+        for parts in [&[b"a".as_slice(), b"bc"][..], &[], &[&[7; 200]]] {
+            let usual: [u8; 32] = hmac_sha256_of(b"key", &label(parts)).bytes();
+            assert_eq!(MacKey::new(b"key").of(parts).bytes(), usual);
+        }
     }
 
     #[test]
     fn only_the_whole_code_fits() {
-        let mac = hmac_sha256(b"key", &[b"message"]);
+        let mac = MacKey::new(b"key").of(&[b"message"]);
         let right: [u8; 32] = mac.bytes();
         assert!(mac.fits(&right));
         assert!(mac.cut::<8>().fits(&right[..8]));

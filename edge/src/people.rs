@@ -3,6 +3,7 @@
 //! what follows from it is decided in `passalong_core::orders::claims`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use futures_util::future::join;
 use passalong_core::fact::{Accepted, Conversion, Fact, FactKey, Order, Via};
@@ -159,8 +160,8 @@ impl Depth {
 /// What was read and computed for one decision: each of it once.
 #[derive(Debug, Default)]
 pub struct Looked {
-    listed: BTreeMap<Identity, (Vec<Listed>, bool)>,
-    claims: BTreeMap<(OrderPseudonym, CustomerPseudonym), Option<Read>>,
+    listed: BTreeMap<Identity, Rc<(Vec<Listed>, bool)>>,
+    claims: BTreeMap<(OrderPseudonym, CustomerPseudonym), Option<Rc<Read>>>,
     known: BTreeMap<CustomerPseudonym, Known>,
     events: BTreeMap<OrderPseudonym, Vec<(FactKey, Fact)>>,
     /// Claims whose verdicts are not visible.
@@ -168,7 +169,7 @@ pub struct Looked {
 }
 
 /// What is read of the order of a claim.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Read {
     reports: Vec<orders::Report>,
     facts: Order,
@@ -180,12 +181,12 @@ impl Looked {
         cx: &Context<'_, H>,
         program: &Loaded,
         identity: Identity,
-    ) -> Result<(Vec<Listed>, bool), StoreError> {
+    ) -> Result<Rc<(Vec<Listed>, bool)>, StoreError> {
         if let Some(known) = self.listed.get(&identity) {
-            return Ok(known.clone());
+            return Ok(Rc::clone(known));
         }
-        let found = listed(cx, program, identity).await?;
-        self.listed.insert(identity, found.clone());
+        let found = Rc::new(listed(cx, program, identity).await?);
+        self.listed.insert(identity, Rc::clone(&found));
         Ok(found)
     }
 
@@ -224,7 +225,7 @@ impl Looked {
         program: &Loaded,
         question: &Question<'_>,
         (order, advocate): (OrderPseudonym, CustomerPseudonym),
-    ) -> Result<Option<Read>, StoreError> {
+    ) -> Result<Option<Rc<Read>>, StoreError> {
         if let Some(known) = self.claims.get(&(order, advocate)) {
             return Ok(known.clone());
         }
@@ -232,10 +233,10 @@ impl Looked {
         let home = question.ledger.filter(|_| advocate == question.weighed.advocate);
         let found = match home.and_then(|ledger| ledger.get(&order)) {
             _ if reports.is_empty() => None,
-            Some(facts) => Some(Read { reports, facts: facts.clone() }),
+            Some(facts) => Some(Rc::new(Read { reports, facts: facts.clone() })),
             None => {
                 let facts = orders::in_ledger(cx, program, advocate, order).await?;
-                Some(Read { reports, facts })
+                Some(Rc::new(Read { reports, facts }))
             }
         };
         self.claims.insert((order, advocate), found.clone());
@@ -313,10 +314,11 @@ pub async fn others<H: Host>(
     let mut others = Others::default();
     let mut found: BTreeMap<(OrderPseudonym, CustomerPseudonym), Found> = BTreeMap::new();
     for identity in identities {
-        let (listed, goes_on) = looked.listed(cx, program, *identity).await?;
+        let read = looked.listed(cx, program, *identity).await?;
+        let (listed, goes_on) = &*read;
         let is_cut = listed.last().is_some_and(|last| last.seen.accepted <= question.up_to);
-        others.crowded |= goes_on && is_cut;
-        for one in listed.into_iter().filter(|one| one.seen.accepted <= question.up_to) {
+        others.crowded |= *goes_on && is_cut;
+        for one in listed.iter().filter(|one| one.seen.accepted <= question.up_to) {
             others.purchases.extend(one.purchase());
             let Some(advocate) = one.seen.ledger.0 else { continue };
             if (one.seen.order, advocate) == (weighed.order, weighed.advocate) {
@@ -359,9 +361,9 @@ pub async fn others<H: Host>(
             |identity: &Identity| question.depth == Depth::Final || identities.contains(identity);
         let mut named = Vec::new();
         for identity in claim.identities().into_iter().filter(is_read) {
-            let listed = looked.listed(cx, program, identity).await?.0;
-            let read = listed.iter().filter(|one| one.seen.accepted <= question.up_to);
-            named.extend(read.filter_map(Listed::purchase));
+            let read = looked.listed(cx, program, identity).await?;
+            let seen = read.0.iter().filter(|one| one.seen.accepted <= question.up_to);
+            named.extend(seen.filter_map(Listed::purchase));
         }
         let earlier = claim.bought_before(weighed, &others.claims, named);
         // More than can be read are too many for a new customer.
@@ -383,8 +385,9 @@ async fn claim<H: Host>(
     looked: &mut Looked,
 ) -> Result<Option<Claim>, StoreError> {
     let read = looked.read(cx, program, question, (order, advocate)).await?;
-    let Some(Read { reports, mut facts }) = read else { return Ok(None) };
-    let Some(first) = reports.first() else { return Ok(None) };
+    let Some(read) = read else { return Ok(None) };
+    let Some(first) = read.reports.first() else { return Ok(None) };
+    let mut facts = read.facts.clone();
     let place = question.weighed.place();
     let verdict = facts.verdict.as_ref().map(|verdict| verdict.at);
     let is_decided = verdict.is_some_and(|at| (at, order, advocate) < place);
@@ -413,7 +416,7 @@ async fn claim<H: Host>(
         advocate,
         shared: found.shared,
         accepted,
-        reports: ranks(&reports),
+        reports: ranks(&read.reports),
         facts,
         known,
         confirmed,

@@ -89,7 +89,8 @@ impl Settings {
                     continue;
                 }
                 if self.terms.get(&version).is_none_or(Option::is_none) {
-                    let terms = entry.read().and_then(|terms: Terms| terms.program());
+                    let read = |entry: &Entry| entry.read().and_then(|it: Terms| it.program());
+                    let terms = entry.once(read);
                     self.add(version, terms);
                 }
             } else if let Ok(RevokedKey { generation, .. }) = entry.key.parse() {

@@ -158,7 +158,7 @@ macro_rules! pseudonym {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&text::base32(&self.0))
+                text::write_base32(f, &self.0)
             }
         }
 

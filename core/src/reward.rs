@@ -444,14 +444,15 @@ pub enum RewardId {
 impl fmt::Display for RewardId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let position = |found: Option<usize>| found.and_then(|at| u8::try_from(at + 1).ok());
-        let text = match self {
+        f.write_str("rw_")?;
+        match self {
             Self::Order { order, role } => {
                 let role = position(Role::ALL.iter().position(|known| known == role));
                 let mut bytes = [role.unwrap_or_default(); 11];
                 if let Some(start) = bytes.get_mut(..10) {
                     start.copy_from_slice(&order.0);
                 }
-                text::base32(&bytes)
+                text::write_base32(f, &bytes)
             }
             Self::Milestone { advocate, trigger, at } => {
                 let trigger = position(Trigger::ALL.iter().position(|known| known == trigger));
@@ -461,10 +462,9 @@ impl fmt::Display for RewardId {
                     start.copy_from_slice(&advocate.0);
                 }
                 end.copy_from_slice(&at.to_be_bytes());
-                text::base32(&bytes)
+                text::write_base32(f, &bytes)
             }
-        };
-        write!(f, "rw_{text}")
+        }
     }
 }
 

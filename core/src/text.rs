@@ -1,6 +1,7 @@
 //! Text forms of bytes: lower-case Crockford base32 for what people see, base64url for what
 //! travels in headers and URLs. Strict: pad bits must be zero, lengths must fit.
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use data_encoding::{BASE64URL_NOPAD, Encoding, Specification};
@@ -16,6 +17,14 @@ static CROCKFORD: LazyLock<Option<Encoding>> = LazyLock::new(|| {
 /// Crockford base32 in lower case, without padding.
 pub fn base32(bytes: &[u8]) -> String {
     CROCKFORD.as_ref().map(|encoding| encoding.encode(bytes)).unwrap_or_default()
+}
+
+/// Writes up to 20 bytes as [`base32`] does.
+pub fn write_base32(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    let encoding = CROCKFORD.as_ref().ok_or(fmt::Error)?;
+    let text = &mut [0; 32];
+    let text = text.get_mut(..encoding.encode_len(bytes.len())).ok_or(fmt::Error)?;
+    f.write_str(encoding.encode_mut_str(bytes, text))
 }
 
 /// Reads Crockford base32; case and `i l o` are forgiven, anything else is not.
@@ -40,6 +49,20 @@ pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_what_is_made() {
+        struct Written([u8; 20], usize);
+        impl fmt::Display for Written {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_base32(f, &self.0[..self.1])
+            }
+        }
+        for length in 0..=20 {
+            let written = Written(*b"any bytes \xff\x00\x80 to 20.", length);
+            assert_eq!(written.to_string(), base32(&written.0[..length]));
+        }
+    }
 
     #[test]
     fn base32_forgives_how_people_type_and_nothing_else() {

@@ -201,7 +201,7 @@ part!(
     Batch,
     self,
     f,
-    f.write_str(&passalong_core::text::base32(&self.0)),
+    passalong_core::text::write_base32(f, &self.0),
     text,
     passalong_core::text::from_base32(text).map(Self).ok_or(())
 );

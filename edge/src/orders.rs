@@ -2,6 +2,7 @@
 //! on its friend.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use passalong_core::fact::{Accepted, Conversion, Fact, FactKey, Order, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, OrderId, OrderPseudonym};
@@ -280,13 +281,17 @@ pub fn fold(entries: &[Entry]) -> BTreeMap<OrderPseudonym, Order> {
 
 /// Adds listed facts to orders.
 pub fn fold_into(orders: &mut BTreeMap<OrderPseudonym, Order>, entries: &[Entry]) {
-    let read = |entry: &Entry| {
-        let key: LedgerKey = entry.key.parse().ok()?;
-        Some((key.order, key.fact, Fact::from_json(key.fact.kind, &entry.metadata)?))
-    };
-    for (order, key, fact) in entries.iter().filter_map(|entry| entry.once(read)) {
-        orders.entry(order).or_default().add(key, fact);
+    for told in entries.iter().filter_map(|entry| entry.once(in_a_ledger)) {
+        let (key, fact) = &*told;
+        orders.entry(key.order).or_default().add(key.fact, fact.clone());
     }
+}
+
+/// What a key of a ledger tells.
+pub fn in_a_ledger(entry: &Entry) -> Option<Rc<(LedgerKey, Fact)>> {
+    let key: LedgerKey = entry.key.parse().ok()?;
+    let fact = Fact::from_json(key.fact.kind, &entry.metadata)?;
+    Some(Rc::new((key, fact)))
 }
 
 /// A fact of a ledger, to be written.

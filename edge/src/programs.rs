@@ -79,9 +79,11 @@ impl Settings {
 
     /// Takes in what was listed. Terms that are known, or too many of their day to count, are not read.
     fn take(&mut self, entries: &[Entry]) {
+        let version = |entry: &Entry| Some(entry.key.parse::<TermsKey>().ok()?.version);
+        let revoked = |entry: &Entry| Some(entry.key.parse::<RevokedKey>().ok()?.generation);
         let (mut day, mut of_day) = (None, 0);
         for entry in entries {
-            if let Ok(TermsKey { version, .. }) = entry.key.parse() {
+            if let Some(version) = entry.once(version) {
                 let Saved(from, _) = version;
                 of_day = if day == Some(from.day()) { of_day + 1 } else { 1 };
                 day = Some(from.day());
@@ -93,7 +95,7 @@ impl Settings {
                     let terms = entry.once(read);
                     self.add(version, terms);
                 }
-            } else if let Ok(RevokedKey { generation, .. }) = entry.key.parse() {
+            } else if let Some(generation) = entry.once(revoked) {
                 self.revoke(generation);
             }
         }
@@ -166,7 +168,8 @@ async fn read_long<H: Host>(
     let values = cx.get_many(&keys).await?;
     let mut programs = cx.isolate.programs.borrow_mut();
     for (version, value) in versions.iter().zip(values) {
-        if let Some(terms) = value.and_then(|value| Program::parse(value.as_bytes()).ok()) {
+        let parse = |text: &str| Program::parse(text.as_bytes()).ok();
+        if let Some(terms) = value.and_then(|value| cx.host.once(&value, parse)) {
             programs.of(id).add(*version, Some(terms));
         }
     }

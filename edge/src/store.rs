@@ -2,7 +2,7 @@
 //! store asks for patience. What a real store is belongs to `platform`.
 
 use std::any::Any;
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write};
 use std::rc::Rc;
 
@@ -91,12 +91,23 @@ impl Put {
 /// What was read of a listed key, for a store that shows the same content many times. Where content is
 /// read once, as in a Worker, there is none, and nothing is kept.
 #[derive(Debug, Clone, Default)]
-pub struct Memo(Option<Rc<OnceCell<Box<dyn Any>>>>);
+pub struct Memo(Option<Rc<RefCell<Vec<Box<dyn Any>>>>>);
 
 impl Memo {
     /// One that is kept with a key and its metadata.
     pub fn kept() -> Self {
         Self(Some(Rc::default()))
+    }
+
+    /// What `read` makes of the content that this is kept with, and of nothing else: one thing of a type.
+    pub fn once<T: Clone + 'static>(&self, read: impl FnOnce() -> T) -> T {
+        let Self(Some(kept)) = self else { return read() };
+        let known = kept.borrow().iter().find_map(|known| known.downcast_ref::<T>().cloned());
+        known.unwrap_or_else(|| {
+            let made = read();
+            kept.borrow_mut().push(Box::new(made.clone()));
+            made
+        })
     }
 }
 
@@ -127,16 +138,9 @@ impl Entry {
         Self { memo, ..self }
     }
 
-    /// What `read` makes of the entry, and of nothing else: once for all who share its memo.
+    /// What `read` makes of the entry: see [`Memo::once`].
     pub fn once<T: Clone + 'static>(&self, read: impl FnOnce(&Self) -> T) -> T {
-        let Memo(Some(memo)) = &self.memo else { return read(self) };
-        if let Some(known) = memo.get().and_then(|known| known.downcast_ref::<T>()) {
-            return known.clone();
-        }
-        let made = read(self);
-        // Whoever reads it as something else reads it again.
-        let _kept = memo.set(Box::new(made.clone()));
-        made
+        self.memo.once(|| read(self))
     }
 
     /// What rides in its metadata; none where that is something else.
@@ -204,6 +208,10 @@ pub trait Host: Store {
     fn millis(&self) -> u64;
     /// A line for the operator's log. It carries no ids.
     fn log(&self, line: &str);
+    /// What `read` makes of a text. A model may keep it for whoever reads the same again.
+    fn once<T: Clone + 'static>(&self, text: &str, read: impl FnOnce(&str) -> T) -> T {
+        read(text)
+    }
     /// Whether the location's rate limiter lets this key through; none where there is no limiter,
     /// and the isolate counts by itself.
     async fn allow(&self, _limit: Limit, _key: &str) -> Option<bool> {

@@ -101,6 +101,7 @@ struct Known {
 }
 
 /// What a key says of an endpoint.
+#[derive(Clone)]
 enum Said {
     Itself(metadata::Endpoint),
     Disabled(metadata::Disabled),
@@ -136,13 +137,13 @@ impl Said {
 impl Endpoints {
     /// What a list of a program's settings shows takes the place of what was known of its endpoints.
     pub fn replace(&mut self, program: &ProgramId, listed: &[Entry]) {
+        let read = |entry: &Entry| {
+            let EndpointPart { id, about } = entry.key.parse::<EndpointKey>().ok()?.endpoint;
+            Some((id, Said::read(about, entry)?))
+        };
         self.0.remove(program);
         for entry in listed {
-            let Ok(EndpointKey { endpoint: EndpointPart { id, about }, .. }) = entry.key.parse()
-            else {
-                continue;
-            };
-            if let Some(said) = Said::read(about, entry) {
+            if let Some((id, said)) = entry.once(read) {
                 self.put(program, id, said);
             }
         }

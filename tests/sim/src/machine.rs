@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use std::task::{Context as Task, Poll, Waker};
 
 use passalong_core::time::Instant;
 use passalong_edge::isolate::{Config, Isolate};
-use passalong_edge::store::{Put, StoreError};
+use passalong_edge::store::{Memo, Put, StoreError};
 
 use crate::direction::{Direction, Named};
 use crate::kv::{Kv, Late};
@@ -93,6 +93,8 @@ pub struct Machine {
     /// When each isolate died, or a task on it, which may have been the one to write a batch.
     pub died: RefCell<Vec<Vec<u64>>>,
     pub log: RefCell<Vec<String>>,
+    /// What was made of long texts.
+    read_before: RefCell<HashMap<String, Memo>>,
 }
 
 /// Isolates per location.
@@ -123,6 +125,7 @@ impl Machine {
             cut: RefCell::default(),
             died: RefCell::new(vec![Vec::new(); isolates]),
             log: RefCell::default(),
+            read_before: RefCell::default(),
         }
     }
 
@@ -156,6 +159,13 @@ impl Machine {
         self.running.set(self.running.get() + 1);
         self.schedule(self.now.get(), Next::Wake(id));
         id
+    }
+
+    /// What `read` makes of a text, and of nothing else: once in a history.
+    pub fn once<T: Clone + 'static>(&self, text: &str, read: impl FnOnce(&str) -> T) -> T {
+        let mut read_before = self.read_before.borrow_mut();
+        let memo = read_before.entry(text.to_owned()).or_insert_with(Memo::kept);
+        memo.once(|| read(text))
     }
 
     pub fn record(&self, task: TaskId) -> Record {

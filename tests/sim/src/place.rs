@@ -93,6 +93,10 @@ impl Host for Place {
         self.machine.post(outgoing).await
     }
 
+    fn once<T: Clone + 'static>(&self, text: &str, read: impl FnOnce(&str) -> T) -> T {
+        self.machine.once(text, read)
+    }
+
     fn log(&self, line: &str) {
         self.machine.log.borrow_mut().push(line.to_owned());
     }

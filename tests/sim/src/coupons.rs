@@ -3,14 +3,17 @@
 //! of what core says about it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use passalong_core::fact::Fact;
+use passalong_core::fact::{Fact, Verdict};
 use passalong_core::ids::{CustomerPseudonym, Digest, OrderPseudonym};
 use passalong_core::reward::{Label, RewardId, Role};
 use passalong_core::seal::Sealed;
 use passalong_core::time::{Minute, SETTLE};
 use passalong_edge::http::Request;
 use passalong_edge::keys::{LedgerKey, QueueKey, UploadKey};
+use passalong_edge::orders::in_a_ledger;
+use passalong_edge::store::Entry;
 use serde_json::{Value, json};
 
 use crate::machine::{ISOLATES, LOCATIONS};
@@ -197,8 +200,8 @@ impl Story {
         let of = &self.programs[program];
         let id = of.keys.program();
         let (mut given, mut unknown) = (BTreeSet::new(), Vec::new());
-        for (key, fact) in self.ledger_facts(program) {
-            let Fact::Fulfilment(fact) = fact else { continue };
+        for told in self.ledger_facts(program) {
+            let (key, Fact::Fulfilment(fact)) = &*told else { continue };
             if !fact.coupon {
                 continue;
             }
@@ -220,16 +223,15 @@ impl Story {
         given
     }
 
-    pub(crate) fn ledger_facts(&self, program: usize) -> Vec<(LedgerKey, Fact)> {
+    pub(crate) fn ledger_facts(&self, program: usize) -> Vec<Rc<(LedgerKey, Fact)>> {
         let prefix = LedgerKey::prefix(&[self.programs[program].keys.program()]);
         let kv = self.machine.kv.borrow();
-        let fact = |(key, put): (&str, &passalong_edge::store::Put)| {
-            let key: LedgerKey = key.parse().unwrap();
-            let json = put.metadata.clone().unwrap_or_default();
-            let fact = Fact::from_json(key.fact.kind, &json)?;
-            Some((key, fact))
+        let fact = |entry: Entry| {
+            let told = entry.once(in_a_ledger);
+            assert!(told.is_some() || entry.key.parse::<LedgerKey>().is_ok(), "{entry:?}");
+            told
         };
-        kv.ever(&prefix).filter_map(fact).collect()
+        kv.ever_listed(&prefix).filter_map(fact).collect()
     }
 
     fn milestone(
@@ -239,12 +241,12 @@ impl Story {
         order: OrderPseudonym,
         at: u32,
     ) -> RewardId {
-        let verdicts =
-            self.ledger_facts(program).into_iter().filter_map(|(key, fact)| match fact {
-                Fact::Verdict(verdict) if key.order == order => Some(verdict),
-                _ => None,
-            });
-        let mut bonus = verdicts.flat_map(|it| it.rewards).filter(|one| one.milestone == Some(at));
+        let facts = self.ledger_facts(program);
+        let verdicts = facts.iter().filter_map(|told| match &**told {
+            (key, Fact::Verdict(verdict)) if key.order == order => Some(verdict),
+            _ => None,
+        });
+        let mut bonus = verdicts.flat_map(|it| &it.rewards).filter(|one| one.milestone == Some(at));
         let trigger = bonus.next().map(|one| one.trigger).unwrap();
         RewardId::Milestone { advocate, trigger, at }
     }
@@ -326,13 +328,10 @@ impl Story {
 
     /// Whoever waits although it is their turn, or stands in no queue.
     fn waiting(&mut self, program: usize, expected: &BTreeSet<Given>) -> Vec<String> {
-        let decided = self.ledger_facts(program).into_iter().filter_map(|(key, fact)| match fact {
-            Fact::Verdict(verdict) => Some((key.customer, key.order, verdict.rewards)),
-            _ => None,
-        });
-        let decided: Vec<_> = decided.collect();
         let mut wrong = Vec::new();
-        for (advocate, order, rewards) in decided {
+        for told in self.ledger_facts(program) {
+            let (key, Fact::Verdict(Verdict { rewards, .. })) = &*told else { continue };
+            let (advocate, order) = (key.customer, key.order);
             let pooled = rewards.iter().filter(|one| one.pool.is_some() && one.value.is_some());
             let pooled: Vec<_> = pooled.copied().collect();
             if pooled.is_empty() {

@@ -91,15 +91,14 @@ impl Story {
             }
             What::Me { program, advocate } => {
                 self.hear_that_it_is_sure(program, advocate, &answer.body["alias"]);
-                let referrals = answer.body["referrals"].as_array().cloned().unwrap_or_default();
-                for referral in referrals {
+                for referral in answer.body["referrals"].as_array().into_iter().flatten() {
                     self.check_shown(program, &referral["reward"]);
                 }
             }
             What::Rewards { program } | What::Read { program, .. } | What::Owed { program, .. } => {
-                for reward in answer.body["rewards"].as_array().cloned().unwrap_or_default() {
-                    self.check_shown(program, &reward);
-                    self.see(program, &reward);
+                for reward in answer.body["rewards"].as_array().into_iter().flatten() {
+                    self.check_shown(program, reward);
+                    self.see(program, reward);
                 }
             }
             What::Review { program, customer, .. } => {
@@ -141,8 +140,8 @@ impl Story {
 
     /// Whoever saw a reward can pay it, review it, and settle its entries.
     fn see(&mut self, program: usize, reward: &serde_json::Value) {
-        let entries = reward["entries"].as_array().cloned().unwrap_or_default();
-        let ids = entries.iter().map(|entry| &entry["id"]).chain([&reward["id"]]);
+        let entries = reward["entries"].as_array().into_iter().flatten();
+        let ids = entries.map(|entry| &entry["id"]).chain([&reward["id"]]);
         for id in ids.filter_map(|id| id.as_str()) {
             if !self.seen.iter().any(|(_, known)| known == id) {
                 self.seen.push((program, id.to_owned()));

@@ -1,6 +1,8 @@
 //! Webhooks as merchants set them up: endpoints for all messages or for some, changed, removed and made
 //! again while the story goes on. What is promised of them is checked in `checks/webhooks.rs`.
 
+use std::rc::Rc;
+
 use passalong_core::ids::Digest;
 use passalong_core::webhook::{WebhookType, WebhookUrl, endpoint_id};
 use passalong_edge::http::Request;
@@ -9,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::kv::Kv;
 use crate::random::Random;
+use crate::receivers::Arrived;
 use crate::requests::request;
 use crate::script::{Act, Ask, Receiver};
 use crate::story::{DAY, MINUTE, Story, What};
@@ -242,8 +245,7 @@ impl Story {
     fn is_at_peace(&self, index: usize) -> bool {
         let endpoint = &self.hooks.endpoints[index];
         let arrived = &self.machine.receivers.borrow().arrived;
-        let is_gone =
-            |one: &&crate::receivers::Arrived| one.url == endpoint.url && one.answer == Ok(410);
+        let is_gone = |one: &&Rc<Arrived>| one.url == endpoint.url && one.answer == Ok(410);
         let last_gone = arrived.iter().rev().find(is_gone).map_or(0, |one| one.at);
         let bound = self.machine.kv.borrow().staleness.bound;
         !endpoint.busy && self.now() > endpoint.changed.max(last_gone) + bound + LATITUDE

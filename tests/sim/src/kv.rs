@@ -259,6 +259,17 @@ impl Kv {
             .filter_map(|(key, write)| Some((key, write.put.as_ref()?)))
     }
 
+    /// The same, as lists show it.
+    pub fn ever_listed<'k>(&'k self, prefix: &'k str) -> impl Iterator<Item = Entry> {
+        let listed = |(key, write): (&str, &Write)| {
+            let metadata = write.put.as_ref()?.metadata.clone().unwrap_or_default();
+            Some(Entry::new(key.to_owned(), metadata).with(write.memo.clone()))
+        };
+        self.range(prefix)
+            .flat_map(|(key, writes)| writes.iter().map(move |write| (key, write)))
+            .filter_map(listed)
+    }
+
     /// Whether such a key was committed by then.
     pub fn committed(&self, prefix: &str, by: u64, fits: impl Fn(&str, &Put) -> bool) -> bool {
         self.range(prefix).any(|(key, writes)| {

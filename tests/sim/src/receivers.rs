@@ -2,6 +2,7 @@
 //! errors or not at all, say that they are gone, and sometimes we die right after their answer.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use passalong_core::webhook::SendProblem;
 use passalong_edge::store::Outgoing;
@@ -51,7 +52,7 @@ struct Server {
 pub struct Receivers {
     random: Random,
     servers: BTreeMap<String, Server>,
-    pub arrived: Vec<Arrived>,
+    pub arrived: Vec<Rc<Arrived>>,
     /// From now on nothing goes wrong any more.
     pub mended: bool,
 }
@@ -132,7 +133,7 @@ impl Machine {
         let headers = outgoing.headers.to_vec();
         let (url, body) = (url.to_owned(), outgoing.body.to_owned());
         let arrived = Arrived { url, at: now, headers, body, answer };
-        self.receivers.borrow_mut().arrived.push(arrived);
+        self.receivers.borrow_mut().arrived.push(Rc::new(arrived));
         self.until(now + takes, named).await;
         answer
     }

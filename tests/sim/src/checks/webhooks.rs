@@ -2,6 +2,7 @@
 //! and every message came to whoever is to get it, at least once and signed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
@@ -35,22 +36,26 @@ struct Stored {
     id: String,
     /// When it was committed first.
     at: u64,
-    message: Message,
+    message: Rc<Message>,
     order: Option<String>,
 }
 
 impl Stored {
-    fn is_about(&self, reward: RewardId) -> bool {
-        self.message.data["id"] == reward.to_string()
+    /// The reward that it is about.
+    fn reward(&self) -> Option<&str> {
+        self.message.data["id"].as_str()
     }
 }
 
 /// Everything about the webhooks of one program.
 struct Told {
     stored: Vec<Stored>,
-    endpoints: Vec<Endpoint>,
+    /// Where the messages are that are about a reward, or say what an order was answered with.
+    of_reward: BTreeMap<String, Vec<usize>>,
+    of_order: BTreeMap<String, Vec<usize>>,
+    endpoints: Rc<[Endpoint]>,
     /// By URL and id of the message.
-    arrived: BTreeMap<(String, String), Vec<Arrived>>,
+    arrived: BTreeMap<String, BTreeMap<String, Vec<Rc<Arrived>>>>,
     /// Endpoints that stand and are enabled.
     open: Vec<Digest>,
     wrong: Vec<String>,
@@ -59,8 +64,14 @@ struct Told {
 impl Told {
     /// Those messages were announced by then: one of them at least, and it came to every endpoint that
     /// surely gets it.
-    fn must(&mut self, what: &str, window: (u64, u64), kinds: &[WebhookType], found: &[usize]) {
-        for endpoint in self.endpoints.clone() {
+    fn must(
+        &mut self,
+        what: &dyn Fn() -> String,
+        window: (u64, u64),
+        kinds: &[WebhookType],
+        found: &[usize],
+    ) {
+        for endpoint in &*Rc::clone(&self.endpoints) {
             let gets = |kind: &WebhookType| endpoint.surely_gets(*kind, window.0, window.1);
             if !kinds.iter().all(gets) {
                 continue;
@@ -69,19 +80,20 @@ impl Told {
             let in_time: Vec<&Stored> = in_time.map(|place| &self.stored[*place]).collect();
             if in_time.is_empty() {
                 let late = found.first().map(|place| self.stored[*place].id.clone());
+                let what = what();
                 self.wrong.push(format!("{what}, and no webhook was announced before: {late:?}"));
                 return;
             }
             let is_taken = |one: &&&Stored| {
-                let tries = self.tries(&endpoint, &one.id);
+                let tries = self.tries(endpoint, &one.id);
                 let is_over = tries.len() >= BY_CRON || endpoint.was_away(one.at);
-                is_over || tries.iter().any(Arrived::is_taken)
+                is_over || tries.iter().any(|one| one.is_taken())
             };
             let is_open = self.open.contains(&endpoint.id);
             if is_open && in_time.iter().find(is_taken).is_none() {
                 let (id, url) = (&in_time[0].id, &endpoint.url);
-                let tries = self.tries(&endpoint, id).len();
-                let (told, by) = (clock(in_time[0].at), clock(window.1));
+                let tries = self.tries(endpoint, id).len();
+                let (what, told, by) = (what(), clock(in_time[0].at), clock(window.1));
                 let text = format!(
                     "{what} at {by}: {id} of {told} never came to {url} in {tries} attempts"
                 );
@@ -90,13 +102,24 @@ impl Told {
         }
     }
 
-    fn tries(&self, endpoint: &Endpoint, id: &str) -> &[Arrived] {
-        let slot = (endpoint.url.clone(), id.to_owned());
-        self.arrived.get(&slot).map_or(&[], Vec::as_slice)
+    fn tries(&self, endpoint: &Endpoint, id: &str) -> &[Rc<Arrived>] {
+        let tries = self.arrived.get(&endpoint.url).and_then(|arrived| arrived.get(id));
+        tries.map_or(&[], Vec::as_slice)
     }
 
-    fn find(&self, is_it: impl Fn(&Stored) -> bool) -> Vec<usize> {
-        (0..self.stored.len()).filter(|place| is_it(&self.stored[*place])).collect()
+    /// The messages about a reward for which that holds.
+    fn about(&self, reward: &str, is_it: impl Fn(&Stored) -> bool) -> Vec<usize> {
+        self.which(self.of_reward.get(reward), is_it)
+    }
+
+    /// The same of an order.
+    fn about_order(&self, order: &str, is_it: impl Fn(&Stored) -> bool) -> Vec<usize> {
+        self.which(self.of_order.get(order), is_it)
+    }
+
+    fn which(&self, places: Option<&Vec<usize>>, is_it: impl Fn(&Stored) -> bool) -> Vec<usize> {
+        let places = places.into_iter().flatten().copied();
+        places.filter(|place| is_it(&self.stored[*place])).collect()
     }
 }
 
@@ -124,7 +147,8 @@ impl Story {
         let mut stored: BTreeMap<String, Stored> = BTreeMap::new();
         for (key, put) in kv.ever(&prefix) {
             let MessageKey { message: id, .. } = key.parse().unwrap();
-            let message: Message = serde_json::from_str(&put.value).unwrap();
+            let message: Rc<Message> =
+                self.machine.once(&put.value, |text| Rc::new(serde_json::from_str(text).unwrap()));
             let order = message.locks.iter().find_map(|(_, lock)| match lock {
                 Lock::Order(sealed) => of.keys.open(Sealed::Order, sealed),
                 _ => None,
@@ -134,18 +158,32 @@ impl Story {
         }
         let endpoints = self.hooks.endpoints.iter().filter(|one| one.program == program);
         let mut endpoints: Vec<Endpoint> = endpoints.cloned().collect();
-        let mut arrived: BTreeMap<(String, String), Vec<Arrived>> = BTreeMap::new();
+        let mut arrived: BTreeMap<String, BTreeMap<String, Vec<Rc<Arrived>>>> = BTreeMap::new();
         for one in &self.machine.receivers.borrow().arrived {
             let to = endpoints.iter_mut().find(|endpoint| endpoint.url == one.url);
             if let Some(endpoint) = to.filter(|_| one.answer == Ok(410)) {
                 endpoint.is_gone(one.at, kv.staleness.bound + LATITUDE);
             }
-            let slot = (one.url.clone(), one.header("webhook-id").to_owned());
-            arrived.entry(slot).or_default().push(one.clone());
+            let of_url = arrived.entry(one.url.clone()).or_default();
+            let id = one.header("webhook-id").to_owned();
+            of_url.entry(id).or_default().push(Rc::clone(one));
+        }
+        let stored: Vec<Stored> = stored.into_values().collect();
+        let (mut of_reward, mut of_order) = (BTreeMap::new(), BTreeMap::new());
+        let put = |map: &mut BTreeMap<String, Vec<usize>>, name: Option<&str>, place| {
+            if let Some(name) = name {
+                map.entry(name.to_owned()).or_default().push(place);
+            }
+        };
+        for (place, one) in stored.iter().enumerate() {
+            put(&mut of_reward, one.reward(), place);
+            put(&mut of_order, one.order.as_deref(), place);
         }
         Told {
-            stored: stored.into_values().collect(),
-            endpoints,
+            stored,
+            of_reward,
+            of_order,
+            endpoints: endpoints.into(),
             arrived,
             open: self.open_endpoints(&kv, self.now()),
             wrong: Vec::new(),
@@ -179,8 +217,11 @@ impl Story {
     /// whenever it says it again.
     fn check_requests(&mut self, told: &mut Told) {
         let urls: Vec<&String> = self.hooks.endpoints.iter().map(|one| &one.url).collect();
-        let mut said: BTreeMap<&str, Value> = BTreeMap::new();
-        for ((url, id), all) in &told.arrived {
+        let mut said: BTreeMap<&str, Rc<Value>> = BTreeMap::new();
+        let arrived = told.arrived.iter();
+        let arrived =
+            arrived.flat_map(|(url, all)| all.iter().map(move |(id, all)| (url, id, all)));
+        for (url, id, all) in arrived {
             if !urls.contains(&url) {
                 told.wrong.push(format!("a webhook went to {url}"));
             }
@@ -192,8 +233,10 @@ impl Story {
                     told.wrong.push(format!("{id} to {url}: {why}: {one:?}"));
                     continue;
                 }
-                let body: Value = serde_json::from_str(&one.body).unwrap();
-                let known = said.entry(id).or_insert_with(|| body.clone());
+                let body: Rc<Value> = self
+                    .machine
+                    .once(&one.body, |text| Rc::new(serde_json::from_str(text).unwrap()));
+                let known = said.entry(id).or_insert_with(|| Rc::clone(&body));
                 if !is_same(known, &body) {
                     told.wrong.push(format!("{id} says two things: {known} and {body}"));
                 }
@@ -272,13 +315,13 @@ impl Story {
             let kind = WebhookType::ConversionRecorded;
             // Beyond the bound, two tries of one report may have been answered from two views.
             let is_pinned = self.mode == Mode::Inside && !sent.answers.is_empty();
-            let found = told.find(|one| {
-                let is_it = one.message.kind == kind && one.order.as_ref() == Some(&sent.order_id);
+            let found = told.about_order(&sent.order_id, |one| {
                 let told = &one.message.data;
-                is_it && (!is_pinned || sent.answers.iter().any(|answer| is_answer(answer, told)))
+                one.message.kind == kind
+                    && (!is_pinned || sent.answers.iter().any(|answer| is_answer(answer, told)))
             });
             let begun = millis(accepted.start()).min(at).saturating_sub(REQUEST);
-            let what = format!("{name} was recorded ({:?})", sent.answers);
+            let what = || format!("{name} was recorded ({:?})", sent.answers);
             told.must(&what, (begun, at), &[kind], &found);
         }
     }
@@ -286,20 +329,21 @@ impl Story {
     /// Every verdict was announced before it was there, under one id for each reward.
     fn check_decided(&self, program: usize, told: &mut Told) {
         let facts = self.ledger_facts(program);
-        let decided = facts.iter().filter(|(key, _)| key.fact.kind == FactKind::Verdict);
-        let decided: BTreeSet<_> = decided.map(|(key, _)| (key.order, key.customer)).collect();
+        let keys = facts.iter().map(|told| &told.0);
+        let decided = keys.filter(|key| key.fact.kind == FactKind::Verdict);
+        let decided: BTreeSet<_> = decided.map(|key| (key.order, key.customer)).collect();
         let mut ledgers: BTreeMap<OrderPseudonym, u32> = BTreeMap::new();
         for (order, _) in decided {
             *ledgers.entry(order).or_default() += 1;
         }
         // What an event changed is told with the minute in which it occurred, whenever that was.
-        let events = facts.iter().filter_map(|(key, fact)| match fact {
-            Fact::Event(_, event) => Some((key.order, event.occurred_at)),
+        let events = facts.iter().filter_map(|told| match &**told {
+            (key, Fact::Event(_, event)) => Some((key.order, event.occurred_at)),
             _ => None,
         });
         let events: BTreeSet<(OrderPseudonym, Instant)> = events.collect();
-        for (key, fact) in facts {
-            let Fact::Verdict(Verdict { rewards, .. }) = fact else { continue };
+        for told_of in &facts {
+            let (key, Fact::Verdict(Verdict { rewards, .. })) = &**told_of else { continue };
             let at = self.machine.kv.borrow().first_written_at(&key.to_string());
             for decided in rewards {
                 let reward = match decided.milestone {
@@ -316,11 +360,11 @@ impl Story {
                 let when = key.fact.accepted.start();
                 let owner = decided.role == Role::Advocate;
                 let owner = owner.then(|| Lock::Customer(key.customer.to_string()));
-                let found = told.find(|one| {
-                    let is_it = one.is_about(reward) && one.message.at == when;
+                let id = reward.to_string();
+                let found = told.about(&id, |one| {
                     let whose = one.message.locks.get("/customer_id");
                     let by_event = events.contains(&(key.order, when));
-                    is_it
+                    one.message.at == when
                         && (kinds.contains(&one.message.kind) || !by_event)
                         && one.message.kind != MilestoneReached
                         && (owner.is_none() || whose == owner.as_ref())
@@ -343,11 +387,12 @@ impl Story {
                 }
                 let window = (at.saturating_sub(RUN), at);
                 let text = what();
-                told.must(&text, window, &kinds, &found);
+                let what = || text.clone();
+                told.must(&what, window, &kinds, &found);
                 if decided.milestone.is_some() && decided.value.is_some() {
                     let kind = MilestoneReached;
-                    let found = told.find(|one| one.is_about(reward) && one.message.kind == kind);
-                    told.must(&text, window, &[kind], &found);
+                    let found = told.about(&id, |one| one.message.kind == kind);
+                    told.must(&what, window, &[kind], &found);
                 }
             }
         }
@@ -358,14 +403,14 @@ impl Story {
         let mut first: BTreeMap<(String, RewardId), u64> = BTreeMap::new();
         let mut triggers = BTreeMap::new();
         let facts = self.ledger_facts(program);
-        for (key, fact) in &facts {
-            let Fact::Verdict(verdict) = fact else { continue };
+        for told_of in &facts {
+            let (key, Fact::Verdict(verdict)) = &**told_of else { continue };
             for decided in &verdict.rewards {
                 triggers.insert((key.customer, key.order, decided.part()), decided.trigger);
             }
         }
-        for (key, fact) in &facts {
-            let Fact::Fulfilment(paid) = fact else { continue };
+        for told_of in &facts {
+            let (key, Fact::Fulfilment(paid)) = &**told_of else { continue };
             if paid.entry.is_some() {
                 continue;
             }
@@ -382,8 +427,8 @@ impl Story {
         }
         for ((order, reward), at) in first {
             let kind = RewardFulfilled;
-            let found = told.find(|one| one.is_about(reward) && one.message.kind == kind);
-            let what = format!("{reward} by {order} was handed over");
+            let found = told.about(&reward.to_string(), |one| one.message.kind == kind);
+            let what = || format!("{reward} by {order} was handed over");
             told.must(&what, (at.saturating_sub(RUN), at), &[kind], &found);
         }
     }
@@ -407,17 +452,15 @@ impl Story {
                 continue;
             }
             let since: Instant = since.parse().unwrap();
-            let found = told.find(|one| {
-                let told = &one.message.data;
-                told["id"] == shown["id"] && says(told, shown)
-            });
-            let all = told.find(|one| one.message.data["id"] == shown["id"]);
-            let all: Vec<String> = all
-                .iter()
-                .map(|place| &told.stored[*place])
-                .map(|one| format!("{} {} {}", one.message.kind, one.message.at, one.message.data))
-                .collect();
-            let what = format!("{shown} is shown; told were {all:?}");
+            let id = shown["id"].as_str().unwrap();
+            let found = told.about(id, |one| says(&one.message.data, shown));
+            let all = told.about(id, |_| true);
+            let all = all.iter().map(|place| Rc::clone(&told.stored[*place].message));
+            let all: Vec<Rc<Message>> = all.collect();
+            let what = || {
+                let all = all.iter().map(|one| format!("{} {} {}", one.kind, one.at, one.data));
+                format!("{shown} is shown; told were {:?}", all.collect::<Vec<_>>())
+            };
             let now = self.now();
             let from = millis(since).min(now.saturating_sub(12 * DAY));
             told.must(&what, (from.max(self.began + DAY / 24), now), &kinds, &found);
@@ -432,12 +475,13 @@ impl Story {
 fn check_stubborn(told: &mut Told) {
     let mut wrong = Vec::new();
     for endpoint in told.endpoints.iter().filter(|one| told.open.contains(&one.id)) {
-        for ((url, id), all) in &told.arrived {
+        for (id, all) in told.arrived.get(&endpoint.url).into_iter().flatten() {
             let is_over = all.len() >= BY_CRON
-                || all.iter().any(Arrived::is_taken)
+                || all.iter().any(|one| one.is_taken())
                 || endpoint.was_away(all[0].at);
-            if *url == endpoint.url && !is_over {
-                wrong.push(format!("{id} was left after {} attempts to {url}", all.len()));
+            if !is_over {
+                let (tries, url) = (all.len(), &endpoint.url);
+                wrong.push(format!("{id} was left after {tries} attempts to {url}"));
             }
         }
     }

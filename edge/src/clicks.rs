@@ -179,7 +179,7 @@ pub async fn read<H: Host>(
             entry.read().is_some_and(|clicks: metadata::Clicks| clicks.more.is_some())
         };
         let long = entries.iter().filter(is_long);
-        let keys: Vec<String> = long.take(most).map(|entry| entry.key.clone()).collect();
+        let keys: Vec<String> = long.take(most).map(|entry| entry.key.to_string()).collect();
         for value in cx.get_many(&keys).await?.into_iter().flatten() {
             decode(&value, &mut visitors);
         }
@@ -211,7 +211,7 @@ mod tests {
             assert_eq!(metadata.more.is_some(), count > 80);
             let metadata = serde_json::to_value(metadata).unwrap();
             assert!(metadata.to_string().len() <= 1_024);
-            let entry = Entry::new(String::new(), metadata.into());
+            let entry = Entry::new("", metadata.into());
             let (mut read, has_more) = listed(&[entry]);
             assert_eq!(has_more, count > 80);
             decode(&more, &mut read);

@@ -105,7 +105,7 @@ async fn forget<H: Host>(
 ) -> Result<(), StoreError> {
     let (own, _) = people::listed(cx, program, Identity::Customer(key.customer)).await?;
     let fields = kept.iter().filter(|entry| is_decisive(entry));
-    let fields: Vec<String> = fields.map(|entry| entry.key.clone()).collect();
+    let fields: Vec<String> = fields.map(|entry| entry.key.to_string()).collect();
     if fields.is_empty() && own.iter().all(|one| one.seen.ledger.0.is_some()) {
         return Ok(());
     }

@@ -37,12 +37,12 @@ pub async fn fold_clicks<H: Host>(
     let open = cx.now.plus(-SETTLE).day();
     let yesterday = DayKey { day: open.plus(-1) };
     let text = yesterday.to_string();
-    if marks.iter().any(|entry| entry.key == text) {
+    if marks.iter().any(|entry| *entry.key == *text) {
         return Ok(());
     }
     let is_done = |key: &FoldedKey| {
         let text = key.to_string();
-        let mark = marks.iter().find(|entry| entry.key == text);
+        let mark = marks.iter().find(|entry| *entry.key == *text);
         mark.and_then(Entry::read).is_some_and(|folded: Folded| folded.done)
     };
     for (program, began) in programs::all(cx).await? {
@@ -52,7 +52,7 @@ pub async fn fold_clicks<H: Host>(
                 return Ok(());
             }
             let text = key.to_string();
-            let mark = marks.iter().find(|entry| entry.key == text);
+            let mark = marks.iter().find(|entry| *entry.key == *text);
             let mut fold = Fold::resumed(mark);
             let reached = fold_day(cx, &program, key.day, &mut fold, report).await?;
             let done = reached.is_none();

@@ -326,7 +326,7 @@ pub async fn count_clicks<H: Host>(
     let mut closed: u64 = days.iter().filter_map(sum).sum();
     let yesterday = today.plus(-1);
     let folded = ClicksKey { program: program.id().clone(), customer, day: yesterday }.to_string();
-    if !days.iter().any(|entry| entry.key == folded) {
+    if !days.iter().any(|entry| *entry.key == *folded) {
         // Of a link that very many follow, the first of yesterday, until it is folded.
         let (batches, _) = cx.first(&raw(yesterday), YESTERDAYS_BATCHES).await?;
         closed += clicks::read(cx, &batches, LONG_BATCHES).await?.len() as u64;

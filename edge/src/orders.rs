@@ -235,7 +235,8 @@ pub async fn record<H: Host>(
 ) -> Result<Record, StoreError> {
     let key = OrderKey { program: program.id().clone(), order, fact: key };
     let value = cx.get(&key.to_string()).await?;
-    let record = value.and_then(|value| serde_json::from_str(&value).ok());
+    let read = |text: &str| serde_json::from_str(text).ok();
+    let record = value.and_then(|value| cx.host.once(&value, read));
     // It is listed, so it is there: this location still remembers that it was not.
     record.ok_or(StoreError::NotVisible)
 }
@@ -327,7 +328,8 @@ pub async fn record_in_ledger<H: Host>(
 ) -> Result<Option<Record>, StoreError> {
     let key = LedgerKey { program: program.id().clone(), customer, order, fact };
     let value = cx.get(&key.to_string()).await?;
-    Ok(value.and_then(|value| serde_json::from_str(&value).ok()))
+    let read = |text: &str| serde_json::from_str(text).ok();
+    Ok(value.and_then(|value| cx.host.once(&value, read)))
 }
 
 /// The pointer to look at an order then.

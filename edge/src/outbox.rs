@@ -477,7 +477,8 @@ async fn lanes<H: Host>(
             let prefix = AttemptKey::prefix(&[&program, &endpoint]);
             let entries = match listed {
                 Some(entries) => {
-                    let of_this = entries.iter().filter(|entry| entry.key.starts_with(&prefix));
+                    let of_this =
+                        entries.iter().filter(|entry| entry.key.starts_with(prefix.as_str()));
                     of_this.take(MOST_OF_ONE + 1).cloned().collect()
                 }
                 None => cx.first(&prefix, MOST_OF_ONE + 1).await?.0,

@@ -86,7 +86,7 @@ pub async fn read<H: Host>(
         let key = FoldedKey { program: program.id().clone(), day }.to_string();
         marks
             .iter()
-            .any(|mark| mark.key == key && mark.read().is_some_and(|folded: Folded| folded.done))
+            .any(|mark| *mark.key == *key && mark.read().is_some_and(|folded: Folded| folded.done))
     };
     let mut day = oldest;
     while day <= to.min(today) {

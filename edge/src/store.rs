@@ -111,10 +111,10 @@ impl Memo {
     }
 }
 
-/// A listed key.
+/// A listed key. Like what rides beside it, it is shared.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    pub key: String,
+    pub key: Rc<str>,
     pub metadata: Metadata,
     memo: Memo,
 }
@@ -128,8 +128,8 @@ impl PartialEq for Entry {
 impl Eq for Entry {}
 
 impl Entry {
-    pub fn new(key: String, metadata: Metadata) -> Self {
-        Self { key, metadata, memo: Memo::default() }
+    pub fn new(key: impl Into<Rc<str>>, metadata: Metadata) -> Self {
+        Self { key: key.into(), metadata, memo: Memo::default() }
     }
 
     /// The same with what was read of it before.
@@ -172,7 +172,7 @@ pub trait Store {
         let mut page = self.list(prefix, None).await?;
         if page.entries.len() > most {
             page.entries.truncate(most);
-            page.cursor = page.entries.last().map(|last| last.key.clone());
+            page.cursor = page.entries.last().map(|last| last.key.to_string());
         }
         Ok(page)
     }

@@ -291,7 +291,7 @@ impl Store for Memory {
             .take_while(|(key, _)| key.starts_with(prefix))
             .filter(|(key, stored)| key.as_str() > after && self.lives(stored));
         let entry = |(key, stored): (&String, &Stored)| {
-            Entry::new(key.clone(), stored.metadata.clone().unwrap_or_default())
+            Entry::new(key.as_str(), stored.metadata.clone().unwrap_or_default())
         };
         let entries: Vec<Entry> = rest.by_ref().take(size).map(entry).collect();
         let kind = if self.empty_pages.get() { "e" } else { "p" };

@@ -500,8 +500,7 @@ fn stored() -> Vec<Parser> {
         }),
         parser("batch of clicks", include_str!("../corpus/batch.txt"), |input| {
             let Ok(metadata) = serde_json::from_slice::<Value>(input) else { return Ok(false) };
-            let (visitors, more) =
-                clicks::listed(&[Entry { key: String::new(), metadata: metadata.into() }]);
+            let (visitors, more) = clicks::listed(&[Entry::new("", metadata.into())]);
             let folded = clicks::folded(&visitors);
             same(&folded.clicks, &(visitors.len() as u64), "visitors")?;
             Ok(more || !visitors.is_empty())

@@ -45,9 +45,8 @@ impl Store for Frozen {
         let stored = self.keys.borrow();
         let below =
             stored.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
-        let entry = |(key, (_, metadata)): (&String, &(String, Metadata))| Entry {
-            key: key.clone(),
-            metadata: metadata.clone(),
+        let entry = |(key, (_, metadata)): (&String, &(String, Metadata))| {
+            Entry::new(key.as_str(), metadata.clone())
         };
         Ok(Page { entries: below.map(entry).collect(), cursor: None })
     }

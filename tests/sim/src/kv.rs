@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Bound;
+use std::rc::Rc;
 
 use passalong_edge::store::{Entry, Memo, Page, Put};
 use serde::{Deserialize, Serialize};
@@ -72,7 +73,7 @@ pub type Late = [[u64; 2]; LOCATIONS];
 pub struct Kv {
     seed: u64,
     pub staleness: Staleness,
-    keys: BTreeMap<String, Vec<Write>>,
+    keys: BTreeMap<Rc<str>, Vec<Write>>,
     writes: u64,
     answers: u64,
     /// Writes that a told history holds back: keys that begin so, at which location, until when.
@@ -107,7 +108,7 @@ impl Kv {
             }
         }
         let write = Write { at, id: self.writes, late, put, memo: Memo::kept() };
-        let writes = self.keys.entry(key.to_owned()).or_default();
+        let writes = self.keys.entry(key.into()).or_default();
         let place = writes.partition_point(|other| (other.at, other.id) < (at, write.id));
         writes.insert(place, write);
         self.writes
@@ -194,17 +195,17 @@ impl Kv {
         let from = after.filter(|after| !after.is_empty()).unwrap_or_else(|| prefix.to_owned());
         let rest = self.keys.range::<str, _>((Bound::Included(from.as_str()), Bound::Unbounded));
         for (key, writes) in rest.take_while(|(key, _)| key.starts_with(prefix)) {
-            if *key == from && from != prefix {
+            if **key == *from && from != prefix {
                 continue;
             }
             let seen = self.seen(writes, location, By::List, (now, back));
             let Some((put, memo)) = seen else { continue };
             if page.entries.len() >= self.staleness.page {
-                page.cursor = page.entries.last().map(|last: &Entry| last.key.clone());
+                page.cursor = page.entries.last().map(|last: &Entry| last.key.to_string());
                 break;
             }
             let metadata = put.metadata.clone().unwrap_or_default();
-            page.entries.push(Entry::new(key.clone(), metadata).with(memo.clone()));
+            page.entries.push(Entry::new(Rc::clone(key), metadata).with(memo.clone()));
         }
         page
     }
@@ -230,7 +231,7 @@ impl Kv {
         let keys = self.range(prefix).filter(|(_, writes)| gone(writes));
         let keys: Vec<String> = keys.map(|(key, _)| key.to_owned()).collect();
         for key in keys {
-            self.keys.remove(&key);
+            self.keys.remove(&*key);
         }
     }
 
@@ -299,6 +300,6 @@ impl Kv {
         self.keys
             .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
             .take_while(move |(key, _)| key.starts_with(prefix))
-            .map(|(key, writes)| (key.as_str(), writes))
+            .map(|(key, writes)| (&**key, writes))
     }
 }

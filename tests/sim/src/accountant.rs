@@ -124,10 +124,10 @@ impl Ledgerbook {
 }
 
 /// What was seen to be earned once, and is not any more.
-fn once(books: &Books, at_rest: &[Reward]) -> Vec<Reward> {
+fn once(books: &Books<'_>, at_rest: &[Reward]) -> Vec<Reward> {
     let is_still = |id: &str| at_rest.iter().any(|reward| reward.id == id && reward.is_earned());
     let mut seen: BTreeMap<String, Reward> = BTreeMap::new();
-    let all = books.seen.iter().filter_map(Reward::read);
+    let all = books.seen.iter().filter_map(|json| Reward::read(json));
     for mut reward in all.filter(|reward| reward.is_earned() && !is_still(&reward.id)) {
         reward.at_rest = false;
         seen.insert(reward.id.clone(), reward);
@@ -136,7 +136,7 @@ fn once(books: &Books, at_rest: &[Reward]) -> Vec<Reward> {
 }
 
 /// Where nothing can stand in the way, what the rule says is owed, and no less.
-fn too_little(books: &Books, at_rest: &[Reward]) -> Vec<String> {
+fn too_little(books: &Books<'_>, at_rest: &[Reward]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (order, least) in books.certain() {
         for (role, value) in least {

@@ -164,7 +164,7 @@ pub struct Tie {
 }
 
 #[derive(Debug, Default)]
-pub struct Books {
+pub struct Books<'a> {
     /// By order: its reports that may stand.
     pub reports: BTreeMap<String, Vec<Report>>,
     pub events: BTreeMap<String, Vec<Event>>,
@@ -184,11 +184,11 @@ pub struct Books {
     /// By order: whose the answers say it is.
     pub advocates: BTreeMap<String, BTreeSet<String>>,
     /// Everything like a reward in an answer, in the order in which it was heard.
-    pub seen: Vec<Value>,
+    pub seen: Vec<&'a Value>,
 }
 
-impl Books {
-    pub fn of(program: &str, all: &[Asked], names: &BTreeMap<Pseudonym, String>) -> Self {
+impl<'a> Books<'a> {
+    pub fn of(program: &str, all: &'a [Asked], names: &BTreeMap<Pseudonym, String>) -> Self {
         let mut books = Self { names: names.clone(), ..Self::default() };
         for asked in all.iter().filter(|asked| asked.program == program) {
             books.enter(asked);
@@ -202,7 +202,7 @@ impl Books {
         books
     }
 
-    fn enter(&mut self, asked: &Asked) {
+    fn enter(&mut self, asked: &'a Asked) {
         let parts: Vec<&str> = asked.path.trim_start_matches('/').split('/').collect();
         match (asked.method.as_str(), parts.as_slice()) {
             ("POST", ["v1", "conversions"]) => self.report(asked, &asked.body, false),
@@ -323,13 +323,13 @@ impl Books {
         }
         match what {
             None => {
-                let answer = asked.answer().cloned().unwrap_or_default();
-                self.name(Some(id.clone()), &answer);
-                self.alias(id, &answer);
+                let answer = asked.answer().unwrap_or(&Value::Null);
+                self.name(Some(id.clone()), answer);
+                self.alias(id, answer);
             }
             Some("alias") if asked.may_stand() => {
                 self.alias(id, &asked.body);
-                self.alias(id, &asked.answer().cloned().unwrap_or_default());
+                self.alias(id, asked.answer().unwrap_or(&Value::Null));
             }
             Some("claims") if asked.method == "POST" && asked.may_stand() => {
                 for name in ["order_id", "order_number"] {
@@ -348,10 +348,10 @@ impl Books {
         }
     }
 
-    fn see(&mut self, answer: &Value, parts: &[&str]) {
-        self.seen.extend(list(answer, "rewards").cloned());
+    fn see(&mut self, answer: &'a Value, parts: &[&str]) {
+        self.seen.extend(list(answer, "rewards"));
         if let ["v1", "rewards", _, _] = parts {
-            self.seen.push(answer.clone());
+            self.seen.push(answer);
         }
         let order = text(answer, "order_id").filter(|_| parts.get(1) == Some(&"conversions"));
         if let (Some(order), Some(customer)) = (order, text(&answer["advocate"], "customer_id")) {

@@ -20,7 +20,7 @@ pub struct Reading<'b> {
 }
 
 /// The readings that allow the reward as it is shown, or why there is none.
-pub fn readings<'b>(books: &'b Books, reward: &Reward) -> Result<Vec<Reading<'b>>, String> {
+pub fn readings<'b>(books: &'b Books<'b>, reward: &Reward) -> Result<Vec<Reading<'b>>, String> {
     let mut why = BTreeSet::new();
     let mut found = Vec::new();
     let Some((id, reports)) = books.reports.get_key_value(&reward.order) else {
@@ -100,7 +100,7 @@ fn grants(order: Order<'_>, terms: &Terms, reward: &Reward) -> Result<(), String
 }
 
 /// Whose the reward's order is, if the answers agree.
-pub fn advocate_of(books: &Books, reward: &Reward) -> Option<String> {
+pub fn advocate_of(books: &Books<'_>, reward: &Reward) -> Option<String> {
     if reward.role == "advocate" {
         return reward.customer.clone();
     }

@@ -7,7 +7,7 @@ use super::order::Order;
 use super::terms::{Rule, Terms};
 use super::wire::{number, of_code};
 
-impl Books {
+impl Books<'_> {
     /// By order, the least its roles earn.
     pub fn certain(&self) -> Vec<(String, Vec<(String, Value)>)> {
         let mut certain = Vec::new();

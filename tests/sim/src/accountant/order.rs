@@ -10,7 +10,7 @@ const MINUTE: i64 = 60;
 /// An order as the books have it, by one of its reports.
 #[derive(Clone, Copy)]
 pub struct Order<'b> {
-    pub books: &'b Books,
+    pub books: &'b Books<'b>,
     pub id: &'b str,
     pub report: &'b Report,
 }

@@ -35,7 +35,7 @@ impl Owners {
     }
 }
 
-impl Books {
+impl Books<'_> {
     /// Whom a typed alias may stand for. A stranger's word stands for nobody.
     fn by_alias(&self, text: &str) -> Owners {
         let known = self.aliases.get(&typed(text)).cloned().unwrap_or_default();
@@ -181,7 +181,7 @@ impl Order<'_> {
     fn approvals(&self) -> impl Iterator<Item = &Tries> {
         let is_here = |id: &String| {
             // What was promised when the order was reported does not name it.
-            let is_told = |reward: &&serde_json::Value| {
+            let is_told = |reward: &&&serde_json::Value| {
                 reward["id"] == id.as_str() && reward["order_id"].is_string()
             };
             let mut seen = self.books.seen.iter().filter(is_told);

@@ -51,7 +51,7 @@ impl Earned<'_> {
 }
 
 /// What is paid twice for one friend.
-pub fn twice(books: &Books, all: &[Earned<'_>]) -> Vec<String> {
+pub fn twice(books: &Books<'_>, all: &[Earned<'_>]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (place, one) in all.iter().enumerate() {
         for other in &all[place + 1..] {
@@ -82,7 +82,7 @@ fn most<'e>(all: impl Iterator<Item = &'e Earned<'e>>, of: impl Fn(&Reading<'_>)
 }
 
 /// Beyond caps and ceilings.
-pub fn beyond_limits(books: &Books, all: &[Earned<'_>], shown: &[Reward]) -> Vec<String> {
+pub fn beyond_limits(books: &Books<'_>, all: &[Earned<'_>], shown: &[Reward]) -> Vec<String> {
     let mut groups: BTreeMap<(String, String, String), Vec<&Earned<'_>>> = BTreeMap::new();
     let mut of_advocates: BTreeMap<String, Vec<&Earned<'_>>> = BTreeMap::new();
     for one in all {
@@ -154,7 +154,12 @@ fn beyond_cap(name: &str, all: &[&Earned<'_>], in_a_year: bool) -> Option<String
 }
 
 /// Milestones with fewer referrals than they ask for. What was taken back later counts as well.
-fn unreached(books: &Books, advocate: &str, all: &[&Earned<'_>], shown: &[Reward]) -> Vec<String> {
+fn unreached(
+    books: &Books<'_>,
+    advocate: &str,
+    all: &[&Earned<'_>],
+    shown: &[Reward],
+) -> Vec<String> {
     let bonuses = all.iter().filter_map(|one| Some((one, one.reward.milestone?)));
     let mut wrong = Vec::new();
     for (bonus, at) in bonuses {

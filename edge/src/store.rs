@@ -9,7 +9,8 @@ use std::rc::Rc;
 use passalong_core::mutation::{self, Mutation};
 use passalong_core::time::{Instant, Minute, Moment};
 use passalong_core::webhook::SendProblem;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::isolate::{Config, Isolate};
@@ -111,6 +112,10 @@ impl Memo {
     }
 }
 
+/// What a metadata is read as: no closure of [`Entry::once`] makes the same type.
+#[derive(Clone)]
+struct Metadatum<T>(Option<T>);
+
 /// A listed key. Like what rides beside it, it is shared.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -144,8 +149,9 @@ impl Entry {
     }
 
     /// What rides in its metadata; none where that is something else.
-    pub fn read<'e, T: Deserialize<'e>>(&'e self) -> Option<T> {
-        T::deserialize(&*self.metadata).ok()
+    pub fn read<T: DeserializeOwned + Clone + 'static>(&self) -> Option<T> {
+        let Metadatum(read) = self.memo.once(|| Metadatum(T::deserialize(&*self.metadata).ok()));
+        read
     }
 }
 

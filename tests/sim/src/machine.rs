@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -84,7 +84,7 @@ pub struct Machine {
     records: RefCell<BTreeMap<TaskId, Record>>,
     in_flight: RefCell<Vec<InFlight>>,
     /// Failures in a row of one task's write.
-    failures: RefCell<BTreeMap<(TaskId, String), u32>>,
+    failures: RefCell<BTreeMap<TaskId, BTreeMap<String, u32>>>,
     current: Cell<TaskId>,
     /// When an operation last failed hard, or was slow: others on the isolate wait for it.
     trouble: Cell<u64>,
@@ -94,7 +94,7 @@ pub struct Machine {
     pub died: RefCell<Vec<Vec<u64>>>,
     pub log: RefCell<Vec<String>>,
     /// What was made of long texts.
-    read_before: RefCell<HashMap<String, Memo>>,
+    read_before: RefCell<BTreeMap<String, Memo>>,
 }
 
 /// Isolates per location.
@@ -163,8 +163,12 @@ impl Machine {
 
     /// What `read` makes of a text, and of nothing else: once in a history.
     pub fn once<T: Clone + 'static>(&self, text: &str, read: impl FnOnce(&str) -> T) -> T {
-        let mut read_before = self.read_before.borrow_mut();
-        let memo = read_before.entry(text.to_owned()).or_insert_with(Memo::kept);
+        let known = self.read_before.borrow().get(text).cloned();
+        let memo = known.unwrap_or_else(|| {
+            let memo = Memo::kept();
+            self.read_before.borrow_mut().insert(text.to_owned(), memo.clone());
+            memo
+        });
         memo.once(|| read(text))
     }
 
@@ -226,7 +230,7 @@ impl Machine {
 
     fn forget(&self, id: TaskId) {
         self.in_flight.borrow_mut().retain(|write| write.task != id);
-        self.failures.borrow_mut().retain(|(task, _), _| *task != id);
+        self.failures.borrow_mut().remove(&id);
     }
 
     /// A task ends where it is. What it has sent to the store arrives, or not.
@@ -364,8 +368,9 @@ impl Machine {
 
     fn fate_of_write(&self, key: &str, named: Option<&Named>) -> Fate {
         let now = self.now.get();
-        let slot = (self.current.get(), key.to_owned());
-        let in_a_row = self.failures.borrow().get(&slot).copied().unwrap_or(0);
+        let task = self.current.get();
+        let in_a_row = self.failures.borrow().get(&task).and_then(|of| of.get(key).copied());
+        let in_a_row = in_a_row.unwrap_or(0);
         let direction = &self.direction;
         let scripted = direction.is_scripted();
         let takes = if scripted { direction.takes(named) } else { self.duration() };
@@ -392,9 +397,10 @@ impl Machine {
             (fails, !refused && (!fails || random.permille(500)))
         };
         if fails {
-            self.failures.borrow_mut().insert(slot, in_a_row + 1);
-        } else if in_a_row > 0 {
-            self.failures.borrow_mut().remove(&slot);
+            let mut failures = self.failures.borrow_mut();
+            failures.entry(task).or_default().insert(key.to_owned(), in_a_row + 1);
+        } else if let Some(of) = self.failures.borrow_mut().get_mut(&task) {
+            of.remove(key);
         }
         if refused && fails && in_a_row >= 2 {
             self.excuse();

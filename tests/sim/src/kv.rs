@@ -184,7 +184,7 @@ impl Kv {
         (now, back): (u64, u64),
         is_empty: bool,
     ) -> Page {
-        let after = cursor.map(|cursor| cursor.trim_start_matches('>').to_owned());
+        let after = cursor.map(|cursor| cursor.trim_start_matches('>'));
         let after_empty = cursor.is_some_and(|cursor| cursor.starts_with('>'));
         if !after_empty && is_empty {
             let cursor = format!(">{}", after.unwrap_or_default());
@@ -192,8 +192,8 @@ impl Kv {
         }
         let entries = Vec::with_capacity(self.staleness.page.min(FEW));
         let mut page = Page { entries, cursor: None };
-        let from = after.filter(|after| !after.is_empty()).unwrap_or_else(|| prefix.to_owned());
-        let rest = self.keys.range::<str, _>((Bound::Included(from.as_str()), Bound::Unbounded));
+        let from = after.filter(|after| !after.is_empty()).unwrap_or(prefix);
+        let rest = self.keys.range::<str, _>((Bound::Included(from), Bound::Unbounded));
         for (key, writes) in rest.take_while(|(key, _)| key.starts_with(prefix)) {
             if **key == *from && from != prefix {
                 continue;

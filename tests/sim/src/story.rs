@@ -3,7 +3,7 @@
 //! twice, lie, order as guests, cancel and order again, and have themselves erased.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use passalong_core::code;
@@ -185,7 +185,7 @@ pub(crate) struct Outbox {
     pub violations: Vec<String>,
     pub lost_batches: Vec<(TaskId, clicks::Target)>,
     /// What bodies say that were read before: at rest all locations answer the same.
-    bodies: HashMap<Vec<u8>, Rc<Value>>,
+    bodies: BTreeMap<Vec<u8>, Rc<Value>>,
 }
 
 impl Outbox {

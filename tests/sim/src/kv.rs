@@ -5,7 +5,7 @@
 //! it knew before, absences too. Besides, any answer may be older than the last one. After the
 //! bound everything committed is visible everywhere. The last committed write of a key wins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Bound;
 use std::rc::Rc;
@@ -74,6 +74,8 @@ pub struct Kv {
     seed: u64,
     pub staleness: Staleness,
     keys: BTreeMap<Rc<str>, Vec<Write>>,
+    /// Keys that were deleted, whatever was written since.
+    deleted: BTreeSet<Rc<str>>,
     writes: u64,
     answers: u64,
     /// Writes that a told history holds back: keys that begin so, at which location, until when.
@@ -82,7 +84,8 @@ pub struct Kv {
 
 impl Kv {
     pub fn new(seed: u64, staleness: Staleness) -> Self {
-        Self { seed, staleness, keys: BTreeMap::new(), writes: 0, answers: 0, held: Vec::new() }
+        let (keys, deleted) = Default::default();
+        Self { seed, staleness, keys, deleted, writes: 0, answers: 0, held: Vec::new() }
     }
 
     /// Whether the platform refuses a write of this key now.
@@ -107,8 +110,12 @@ impl Kv {
                 late[*location] = [until.saturating_sub(at); 2];
             }
         }
+        let key: Rc<str> = key.into();
+        if put.is_none() {
+            self.deleted.insert(Rc::clone(&key));
+        }
         let write = Write { at, id: self.writes, late, put, memo: Memo::kept() };
-        let writes = self.keys.entry(key.into()).or_default();
+        let writes = self.keys.entry(key).or_default();
         let place = writes.partition_point(|other| (other.at, other.id) < (at, write.id));
         writes.insert(place, write);
         self.writes
@@ -225,13 +232,16 @@ impl Kv {
     /// Forgets what was deleted everywhere long ago.
     pub fn tidy(&mut self, prefix: &str, now: u64) {
         let bound = self.staleness.bound;
-        let gone = |writes: &[Write]| {
-            writes.last().is_some_and(|last| last.put.is_none() && last.at + bound < now)
+        let gone = |key: &&Rc<str>| {
+            let last = self.keys.get(*key).and_then(|writes| writes.last());
+            last.is_some_and(|last| last.put.is_none() && last.at + bound < now)
         };
-        let keys = self.range(prefix).filter(|(_, writes)| gone(writes));
-        let keys: Vec<String> = keys.map(|(key, _)| key.to_owned()).collect();
+        let deleted = self.deleted.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        let deleted = deleted.take_while(|key| key.starts_with(prefix));
+        let keys: Vec<Rc<str>> = deleted.filter(gone).cloned().collect();
         for key in keys {
-            self.keys.remove(&*key);
+            self.keys.remove(&key);
+            self.deleted.remove(&key);
         }
     }
 

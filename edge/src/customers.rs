@@ -48,19 +48,19 @@ impl Customer {
         let mut customer = Self::default();
         for entry in entries {
             match field(entry) {
-                Ok(Field::Id) => {
+                Some(Field::Id) => {
                     customer.sealed = entry.read().map(|it: metadata::Sealed| it.sealed);
                 }
-                Ok(Field::Hints(since, _)) => {
+                Some(Field::Hints(since, _)) => {
                     let hints = entry.read().map(|it: Hints| it.hints).unwrap_or_default();
                     let hints = hints.into_iter().map(|hint| (since, Identity::Hint(hint)));
                     customer.known.identities.extend(hints);
                 }
-                Ok(Field::Segment(since, _)) => {
+                Some(Field::Segment(since, _)) => {
                     let segment = entry.read().map(|it: Segment| (since, it.segment));
                     customer.known.segments.extend(segment);
                 }
-                Ok(Field::Missing(filed, digest)) => {
+                Some(Field::Missing(filed, digest)) => {
                     customer.missing.extend(entry.read().map(|meta: metadata::Missing| Missing {
                         filed,
                         digest,
@@ -68,12 +68,12 @@ impl Customer {
                         number: meta.number,
                     }));
                 }
-                Ok(Field::Decided(at, digest, outcome)) => {
+                Some(Field::Decided(at, digest, outcome)) => {
                     customer.decided.push((at, outcome, digest));
                 }
-                Ok(Field::Alias(at, alias)) => customer.aliases.push((at, alias)),
-                Ok(Field::Erased) => customer.erased = true,
-                Err(()) => {}
+                Some(Field::Alias(at, alias)) => customer.aliases.push((at, alias)),
+                Some(Field::Erased) => customer.erased = true,
+                None => {}
             }
         }
         if customer.erased {
@@ -116,8 +116,8 @@ impl Customer {
 }
 
 /// Which field of a customer a listed key is.
-pub fn field(entry: &Entry) -> Result<Field, ()> {
-    entry.once(|entry| entry.key.parse().map(|key: CustomerKey| key.field))
+pub fn field(entry: &Entry) -> Option<Field> {
+    entry.once(|entry| entry.key.parse().map(|key: CustomerKey| key.field).ok())
 }
 
 /// Keys of one customer that are read, of hints the first in time. Nobody's order fails because very

@@ -63,7 +63,7 @@ pub async fn again<H: Host>(cx: &Context<'_, H>, note: &Entry) -> Result<bool, S
     let Some(program) = programs::load(cx, &key.program).await? else { return Ok(false) };
     let Some(progress) = note.read::<Erased>() else { return Ok(false) };
     let kept = customers::kept(cx, &key.program, key.customer).await?;
-    let is_tombstone = |entry: &Entry| customers::field(entry) == Ok(Field::Erased);
+    let is_tombstone = |entry: &Entry| customers::field(entry) == Some(Field::Erased);
     // Nobody is half erased: whoever sees something gone sees why.
     if !kept.iter().any(is_tombstone) {
         let until = progress.until;
@@ -183,7 +183,7 @@ fn has_room<H: Host>(cx: &Context<'_, H>) -> Result<(), StoreError> {
 
 /// Whether a key of a customer decides orders: hints and segments do.
 fn is_decisive(entry: &Entry) -> bool {
-    matches!(customers::field(entry), Ok(Field::Hints(..) | Field::Segment(..)))
+    matches!(customers::field(entry), Some(Field::Hints(..) | Field::Segment(..)))
 }
 
 /// Whether an order can still be decided, or its verdict be looked at again.
@@ -295,7 +295,7 @@ async fn delete<H: Host>(
 ) -> Result<(), StoreError> {
     for entry in kept {
         match customers::field(entry) {
-            Ok(Field::Alias(at, alias)) => {
+            Some(Field::Alias(at, alias)) => {
                 // Whoever chose it this moment may still be about to write the claim.
                 if cx.now < at.start().plus(WRITTEN_WITHIN) {
                     cx.put(&alias_note(cx, program, customer, (at, alias))).await?;
@@ -305,7 +305,7 @@ async fn delete<H: Host>(
                     continue;
                 }
             }
-            Ok(Field::Erased | Field::Hints(..) | Field::Segment(..)) => continue,
+            Some(Field::Erased | Field::Hints(..) | Field::Segment(..)) => continue,
             _ => {}
         }
         cx.delete(&entry.key).await?;

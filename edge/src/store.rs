@@ -92,7 +92,10 @@ impl Put {
 /// What was read of a listed key, for a store that shows the same content many times. Where content is
 /// read once, as in a Worker, there is none, and nothing is kept.
 #[derive(Debug, Clone, Default)]
-pub struct Memo(Option<Rc<RefCell<Vec<Box<dyn Any>>>>>);
+pub struct Memo(Option<Rc<RefCell<Made>>>);
+
+/// One thing of a type.
+type Made = Vec<Box<dyn Any>>;
 
 impl Memo {
     /// One that is kept with a key and its metadata.

@@ -48,8 +48,6 @@ impl Project {
         // wrangler is started for every test file; V8 need not compile it anew each time.
         command.env("NODE_COMPILE_CACHE", self.path("target/xtask/node"));
         command.env("WRANGLER_SEND_METRICS", "false").env("WRANGLER_HIDE_BANNER", "true");
-        // The memory of one simulated history is the next one's: it is not given back in between.
-        command.env("MIMALLOC_PURGE_DELAY", "-1");
         command
     }
 

@@ -52,10 +52,10 @@ impl MacKey {
     pub fn of(&self, parts: &[&[u8]]) -> Mac<32> {
         let mut mac = self.0.clone();
         for part in parts {
-            HmacImpl::update(&mut mac, &(part.len() as u64).to_be_bytes());
-            HmacImpl::update(&mut mac, part);
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
         }
-        Mac(HmacImpl::finalize(mac).into())
+        Mac(mac.finalize().into())
     }
 }
 

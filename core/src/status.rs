@@ -47,6 +47,26 @@ pub struct Entry {
 }
 
 impl Reward {
+    /// What is told of an order that the terms give this part nothing for, and that was decided on all
+    /// the same.
+    pub fn nothing(part: Part, order: &Order, terms: &Program) -> Option<Self> {
+        let conversion = order.conversion.as_ref()?;
+        let declined = order.review(part).filter(|review| !review.fact.approved);
+        let occurred_at = conversion.fact.occurred_at;
+        Some(Self {
+            part,
+            trigger: Trigger::EveryPurchase,
+            value: Value::Credit { amount: 0, currency: terms.currency },
+            status: if declined.is_some() { Status::Reversed } else { Status::Refused },
+            reason: declined.map(|_| Reason::Declined),
+            since: declined.map_or(occurred_at, |review| review.at.start()),
+            until: None,
+            entries: Vec::new(),
+            pool: None,
+            coupon: None,
+        })
+    }
+
     pub const fn id(&self, order: OrderPseudonym, advocate: CustomerPseudonym) -> RewardId {
         match self.part.milestone {
             None => RewardId::Order { order, role: self.part.role },

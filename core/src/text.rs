@@ -20,7 +20,8 @@ pub fn base32(bytes: &[u8]) -> String {
 }
 
 /// Writes up to 20 bytes as [`base32`] does.
-pub fn write_base32(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+pub fn write_base32<const N: usize>(f: &mut fmt::Formatter<'_>, bytes: &[u8; N]) -> fmt::Result {
+    const { assert!(N <= 20, "more does not fit") };
     let encoding = CROCKFORD.as_ref().ok_or(fmt::Error)?;
     let text = &mut [0; 32];
     let text = text.get_mut(..encoding.encode_len(bytes.len())).ok_or(fmt::Error)?;
@@ -52,16 +53,16 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_is_made() {
-        struct Written([u8; 20], usize);
-        impl fmt::Display for Written {
+        struct Written<const N: usize>([u8; N]);
+        impl<const N: usize> fmt::Display for Written<N> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_base32(f, &self.0[..self.1])
+                write_base32(f, &self.0)
             }
         }
-        for length in 0..=20 {
-            let written = Written(*b"any bytes \xff\x00\x80 to 20.", length);
-            assert_eq!(written.to_string(), base32(&written.0[..length]));
-        }
+        let all = *b"any bytes \xff\x00\x80 to 20.";
+        assert_eq!(Written(all).to_string(), base32(&all));
+        assert_eq!(Written([255; 7]).to_string(), base32(&[255; 7]));
+        assert_eq!(Written([]).to_string(), "");
     }
 
     #[test]

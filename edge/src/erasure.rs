@@ -2,8 +2,9 @@
 //! yet visible. What counts as money stays, pseudonymous.
 //!
 //! An erasure changes no verdict. Hints, segments and purchases decide orders that are not settled yet,
-//! so they are hidden at once, and deleted in two steps: first what they say is written into those orders,
-//! under their own minutes; once that is visible everywhere, the keys go.
+//! so they stay until every order from before the erasure has come to whoever it belongs to, and are then
+//! deleted in two steps: first what they say is written into those orders, under their own minutes; once
+//! that is visible everywhere, the keys go.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,7 +71,7 @@ pub async fn again<H: Host>(cx: &Context<'_, H>, note: &Entry) -> Result<bool, S
         cx.put(&customers::tombstone(cx, &key.program, key.customer, until)).await?;
     }
     delete(cx, &program, key.customer, &kept).await?;
-    if cx.now >= progress.since.plus(REMEMBERED).start() {
+    if cx.now >= progress.since.plus(COPIED_AFTER).start() {
         forget(cx, &program, &key, progress, &kept).await?;
     }
     Ok(true)
@@ -80,9 +81,9 @@ fn note_put(key: &ErasedKey, progress: Erased, now: Instant) -> Put {
     Put::listed(key, &progress).until(progress.until, now)
 }
 
-/// What decides orders is left so long: by then an order without proof that came before the erasure is
-/// in the ledger of whoever it belongs to, where its copies go.
-const REMEMBERED: i64 = JOINED_AFTER + SETTLE;
+/// What decides orders is copied, and then deleted, only so long after an erasure: by then every order
+/// without proof from before it is in the ledger of whoever it belongs to, where the copies go.
+const COPIED_AFTER: i64 = JOINED_AFTER + SETTLE;
 
 /// Copies are relied on no longer than this: an order that came since is decided an hour later at the
 /// earliest, when the keys are gone everywhere.

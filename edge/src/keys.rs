@@ -23,7 +23,7 @@ pub use parts::{
 /// deliver (`todo.outbox`). So the first page of one list says it all, as a rule.
 pub const TODO: &str = "todo.";
 
-/// Few keys are longer, in bytes.
+/// Room for the text of a key: few are longer, in bytes.
 pub const LONG: usize = 112;
 
 /// Declares a key: its fields, in order, are the parts of its text.

@@ -294,8 +294,8 @@ pub struct Counted {
 }
 
 /// Reads the closed days (one list) and the open day (one short page) together, and yesterday where it
-/// has not been folded yet. Whoever was unknown a moment ago has no past to read; who was erased and comes
-/// again sees theirs at the second look.
+/// has not been folded yet. Whoever was unknown a moment ago has no past, as a rule, so none is read; who
+/// comes again after an erasure sees theirs from the second look on.
 pub async fn count_clicks<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,

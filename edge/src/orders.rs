@@ -226,6 +226,10 @@ pub async fn refusal<H: Host>(
     Ok(missing_referral::refusal(advocate, &listed.decisions, &proofs, until))
 }
 
+fn read_record(text: &str) -> Option<Record> {
+    serde_json::from_str(text).ok()
+}
+
 /// A report in full.
 pub async fn record<H: Host>(
     cx: &Context<'_, H>,
@@ -235,8 +239,7 @@ pub async fn record<H: Host>(
 ) -> Result<Record, StoreError> {
     let key = OrderKey { program: program.id().clone(), order, fact: key };
     let value = cx.get(&key.to_string()).await?;
-    let read = |text: &str| serde_json::from_str(text).ok();
-    let record = value.and_then(|value| cx.host.once(&value, read));
+    let record = value.and_then(|value| cx.host.once(&value, read_record));
     // It is listed, so it is there: this location still remembers that it was not.
     record.ok_or(StoreError::NotVisible)
 }
@@ -283,8 +286,12 @@ pub fn fold(entries: &[Entry]) -> BTreeMap<OrderPseudonym, Order> {
 /// Adds listed facts to orders.
 pub fn fold_into(orders: &mut BTreeMap<OrderPseudonym, Order>, entries: &[Entry]) {
     for told in entries.iter().filter_map(|entry| entry.once(in_a_ledger)) {
-        let (key, fact) = &*told;
-        orders.entry(key.order).or_default().add(key.fact, fact.clone());
+        // In a Worker nobody else has it, and nothing is copied.
+        let (order, key, fact) = match Rc::try_unwrap(told) {
+            Ok((key, fact)) => (key.order, key.fact, fact),
+            Err(shared) => (shared.0.order, shared.0.fact, shared.1.clone()),
+        };
+        orders.entry(order).or_default().add(key, fact);
     }
 }
 
@@ -328,8 +335,7 @@ pub async fn record_in_ledger<H: Host>(
 ) -> Result<Option<Record>, StoreError> {
     let key = LedgerKey { program: program.id().clone(), customer, order, fact };
     let value = cx.get(&key.to_string()).await?;
-    let read = |text: &str| serde_json::from_str(text).ok();
-    Ok(value.and_then(|value| cx.host.once(&value, read)))
+    Ok(value.and_then(|value| cx.host.once(&value, read_record)))
 }
 
 /// The pointer to look at an order then.

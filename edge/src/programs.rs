@@ -81,6 +81,7 @@ impl Settings {
     fn take(&mut self, entries: &[Entry]) {
         let version = |entry: &Entry| Some(entry.key.parse::<TermsKey>().ok()?.version);
         let revoked = |entry: &Entry| Some(entry.key.parse::<RevokedKey>().ok()?.generation);
+        let terms = |entry: &Entry| entry.read().and_then(|terms: Terms| terms.program());
         let (mut day, mut of_day) = (None, 0);
         for entry in entries {
             if let Some(version) = entry.once(version) {
@@ -91,9 +92,7 @@ impl Settings {
                     continue;
                 }
                 if self.terms.get(&version).is_none_or(Option::is_none) {
-                    let read = |entry: &Entry| entry.read().and_then(|it: Terms| it.program());
-                    let terms = entry.once(read);
-                    self.add(version, terms);
+                    self.add(version, entry.once(terms));
                 }
             } else if let Some(generation) = entry.once(revoked) {
                 self.revoke(generation);

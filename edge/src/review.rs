@@ -2,7 +2,7 @@
 //! What is decided before the reward settles is part of its verdict.
 
 use passalong_core::decode::Fields;
-use passalong_core::fact::{Fact, FactKey, FactKind, Reviewed};
+use passalong_core::fact::{Fact, FactKey, FactKind, Reviewed, Via};
 use passalong_core::ids::CustomerId;
 use passalong_core::missing_referral::Outcome;
 use passalong_core::reward::{RewardId, Role, Status};
@@ -40,10 +40,17 @@ impl std::str::FromStr for Decision {
     }
 }
 
-/// Whether an order is in no ledger: so only a missing referral can be meant.
-fn is_missing(found: &Result<Found, Problem>) -> bool {
+/// Whether an order is in no ledger, or there for nothing by an approval: so only a missing referral can be
+/// meant.
+fn is_missing<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    found: &Result<Found, Problem>,
+) -> bool {
     match found {
-        Ok(found) => found.facts.conversion.is_none(),
+        Ok(found) => found.facts.conversion.as_ref().is_none_or(|conversion| {
+            conversion.fact.via == Via::Hand && found.state(cx, program).is_err()
+        }),
         Err(problem) => problem.code == Code::NotFound,
     }
 }
@@ -88,7 +95,8 @@ pub async fn review<H: Host>(
     }
     // 3
     let found = rewards::find(cx, &program, id).await;
-    if let (RewardId::Order { order, role: Role::Advocate }, true) = (id, is_missing(&found)) {
+    let is_missing = is_missing(cx, &program, &found);
+    if let (RewardId::Order { order, role: Role::Advocate }, true) = (id, is_missing) {
         let outcome = if decision.approved { Outcome::Approved } else { Outcome::Declined };
         let (note, customer_id) = (note.as_deref(), customer_id.as_ref());
         let asked = decide::Asked { outcome, note, customer_id };

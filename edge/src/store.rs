@@ -89,8 +89,8 @@ impl Put {
     }
 }
 
-/// What was read of a listed key, for a store that shows the same content many times. Where content is
-/// read once, as in a Worker, there is none, and nothing is kept.
+/// What was read of a listed key or of a text, for a store that shows the same content many times. Where
+/// content is read once, as in a Worker, there is none, and nothing is kept.
 #[derive(Debug, Clone, Default)]
 pub struct Memo(Option<Rc<RefCell<Made>>>);
 
@@ -98,7 +98,7 @@ pub struct Memo(Option<Rc<RefCell<Made>>>);
 type Made = Vec<Box<dyn Any>>;
 
 impl Memo {
-    /// One that is kept with a key and its metadata.
+    /// One that is kept with its content.
     pub fn kept() -> Self {
         Self(Some(Rc::default()))
     }
@@ -147,7 +147,7 @@ impl Entry {
     }
 
     /// What `read` makes of the entry: see [`Memo::once`].
-    pub fn once<T: Clone + 'static>(&self, read: impl FnOnce(&Self) -> T) -> T {
+    pub fn once<T: Clone + 'static>(&self, read: fn(&Self) -> T) -> T {
         self.memo.once(|| read(self))
     }
 
@@ -218,7 +218,7 @@ pub trait Host: Store {
     /// A line for the operator's log. It carries no ids.
     fn log(&self, line: &str);
     /// What `read` makes of a text. A model may keep it for whoever reads the same again.
-    fn once<T: Clone + 'static>(&self, text: &str, read: impl FnOnce(&str) -> T) -> T {
+    fn once<T: Clone + 'static>(&self, text: &str, read: fn(&str) -> T) -> T {
         read(text)
     }
     /// Whether the location's rate limiter lets this key through; none where there is no limiter,

@@ -67,7 +67,7 @@ pub struct Claim {
     /// How it is decided, where its verdict is not visible and was computed instead.
     pub computed: Option<(Minute, Option<Admission>)>,
     /// A purchase came before it and stands: [`Claim::bought_before`]. Read only where
-    /// [`Claim::asks_memory`] says so.
+    /// [`Claim::asks_memory`] says so; false elsewhere.
     pub is_known: bool,
 }
 

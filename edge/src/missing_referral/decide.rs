@@ -10,7 +10,7 @@ use passalong_core::missing_referral::{Decision, Outcome, decision};
 use passalong_core::mutation::{self, Mutation};
 use passalong_core::reward::{Part, Role};
 use passalong_core::seal::Sealed;
-use passalong_core::status;
+use passalong_core::status::{self, Reward};
 use passalong_core::time::{DAY, SETTLE};
 use passalong_core::wire::MerchantReward;
 
@@ -258,13 +258,16 @@ async fn message<H: Host>(
         None => customers::load(cx, program, customer).await?,
     };
     let states = status::rewards(facts, &owner.view(customer, program, cx.now));
-    let own = states.iter().find(|state| state.part == Part::from(Role::Advocate));
+    let part = Part::from(Role::Advocate);
+    let version = program.versions.at(record.occurred_at).or_else(|| program.versions.first());
+    let nothing = || Reward::nothing(part, facts, &version?.terms);
+    let own = states.into_iter().find(|state| state.part == part).or_else(nothing);
     let own = own.ok_or_else(not_visible)?;
     let told = Told { program, advocate: customer, order, facts };
     let owners: BTreeMap<Role, String> =
         owner.open(program).map(|id| (Role::Advocate, id)).into_iter().collect();
     let order_id = open_order(program, &record.order).unwrap_or_default();
-    Ok(told.message(own, &order_id, &owners))
+    Ok(told.message(&own, &order_id, &owners))
 }
 
 /// Completes approvals that were cut off, and takes back one whose customer had been erased by the time

@@ -188,7 +188,7 @@ fn an_erasure_of_much_keeps_no_order_waiting() {
     let mut runs = 0;
     while unreferred() > 0 {
         runs += 1;
-        let report = world.cron(last.plus(SETTLE + runs * 5 * MINUTE));
+        let report = world.cron(last.plus(HOUR + 2 * SETTLE + runs * 5 * MINUTE));
         assert!(report.operations <= BUDGET, "{report:?}");
         assert!(runs < 40, "{} are left", unreferred());
     }

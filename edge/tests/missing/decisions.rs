@@ -312,3 +312,25 @@ fn a_review_of_a_reward_names_its_owner_or_nobody() {
         "reversed"
     );
 }
+
+/// The terms of that time reward sign-ups alone. What is decided is kept, and the answer says so.
+#[test]
+fn a_decision_on_an_order_that_earns_nothing_is_answered_as_it_is_kept() {
+    let terms = json!({ "rewards": [{ "for": "advocate", "trigger": "signup",
+                                      "value": { "kind": "credit", "amount": 500 } }] });
+    for (decision, status, reason) in
+        [("approve", "refused", json!(null)), ("decline", "reversed", json!("declined"))]
+    {
+        let (world, claim, now) = prepared(&terms);
+        let answer = decide(&world, now, &claim, decision);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.body["status"], status);
+        assert_eq!(answer.body["reason"], reason);
+        assert_eq!(answer.body["value"]["amount"], 0);
+        assert_eq!(decide(&world, now.plus(MINUTE), &claim, decision).body, answer.body);
+        live(&world, now, 2);
+        let story = ok(&world, now.plus(2 * HOUR), &read_order("A-1"));
+        assert_eq!(story["attributed"], decision == "approve", "{story}");
+        assert_eq!(story["rewards"], json!([]));
+    }
+}

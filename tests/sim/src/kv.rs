@@ -45,7 +45,7 @@ pub struct Write {
     late: Late,
     /// None for a delete.
     pub put: Option<Put>,
-    /// Who lists it reads it once.
+    /// What was read of it where it was listed.
     memo: Memo,
 }
 
@@ -74,7 +74,7 @@ pub struct Kv {
     seed: u64,
     pub staleness: Staleness,
     keys: BTreeMap<Rc<str>, Vec<Write>>,
-    /// Keys that were deleted, whatever was written since.
+    /// Keys that a delete was written for, whatever became of it.
     deleted: BTreeSet<Rc<str>>,
     writes: u64,
     answers: u64,
@@ -84,7 +84,7 @@ pub struct Kv {
 
 impl Kv {
     pub fn new(seed: u64, staleness: Staleness) -> Self {
-        let (keys, deleted) = Default::default();
+        let (keys, deleted) = (BTreeMap::new(), BTreeSet::new());
         Self { seed, staleness, keys, deleted, writes: 0, answers: 0, held: Vec::new() }
     }
 
@@ -274,7 +274,7 @@ impl Kv {
     pub fn ever_listed<'k>(&'k self, prefix: &'k str) -> impl Iterator<Item = Entry> {
         let listed = |(key, write): (&str, &Write)| {
             let metadata = write.put.as_ref()?.metadata.clone().unwrap_or_default();
-            Some(Entry::new(key.to_owned(), metadata).with(write.memo.clone()))
+            Some(Entry::new(key, metadata).with(write.memo.clone()))
         };
         self.range(prefix)
             .flat_map(|(key, writes)| writes.iter().map(move |write| (key, write)))

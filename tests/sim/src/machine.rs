@@ -93,7 +93,7 @@ pub struct Machine {
     /// When each isolate died, or a task on it, which may have been the one to write a batch.
     pub died: RefCell<Vec<Vec<u64>>>,
     pub log: RefCell<Vec<String>>,
-    /// What was made of long texts.
+    /// What was made of texts that were read.
     read_before: RefCell<BTreeMap<String, Memo>>,
 }
 
@@ -162,7 +162,7 @@ impl Machine {
     }
 
     /// What `read` makes of a text, and of nothing else: once in a history.
-    pub fn once<T: Clone + 'static>(&self, text: &str, read: impl FnOnce(&str) -> T) -> T {
+    pub fn once<T: Clone + 'static>(&self, text: &str, read: fn(&str) -> T) -> T {
         let known = self.read_before.borrow().get(text).cloned();
         let memo = known.unwrap_or_else(|| {
             let memo = Memo::kept();

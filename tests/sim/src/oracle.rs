@@ -137,14 +137,22 @@ pub type Settled = (Minute, Verdict);
 pub type Admissions = BTreeMap<(OrderPseudonym, CustomerPseudonym), (Minute, Option<Admission>)>;
 
 impl Oracle {
-    /// What is left to decide on once erasures have taken what they take.
-    pub fn forgetful(&self) -> Self {
+    /// What is left to decide on once erasures have taken what they take: what they had taken by then,
+    /// where it is known when it was decided. None where nothing was taken.
+    pub fn forgetful(&self, at: Option<Minute>) -> Option<Self> {
+        let by = at.map_or(u64::MAX, |at| u64::try_from(at.start().seconds()).unwrap() * 1_000);
         let mut forgetful = self.clone();
-        for known in forgetful.known.values_mut() {
-            known.retain(|kept| kept.gone.is_none());
+        let mut is_any = false;
+        let mut stays = |gone: Option<u64>| {
+            let stays = gone.is_none_or(|gone| gone > by);
+            is_any |= !stays;
+            stays
+        };
+        for known in forgetful.known.values_mut().chain(forgetful.confirmed.values_mut()) {
+            known.retain(|kept| stays(kept.gone));
         }
-        forgetful.bought.retain(|kept| kept.gone.is_none());
-        forgetful
+        forgetful.bought.retain(|kept| stays(kept.gone));
+        is_any.then_some(forgetful)
     }
 
     fn terms_at(&self, at: Instant) -> Option<&Program> {

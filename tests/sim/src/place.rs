@@ -93,7 +93,7 @@ impl Host for Place {
         self.machine.post(outgoing).await
     }
 
-    fn once<T: Clone + 'static>(&self, text: &str, read: impl FnOnce(&str) -> T) -> T {
+    fn once<T: Clone + 'static>(&self, text: &str, read: fn(&str) -> T) -> T {
         self.machine.once(text, read)
     }
 

@@ -181,10 +181,10 @@ impl Order<'_> {
     fn approvals(&self) -> impl Iterator<Item = &Tries> {
         let is_here = |id: &String| {
             // What was promised when the order was reported does not name it.
-            let is_told = |reward: &&&serde_json::Value| {
+            let is_told = |reward: &&serde_json::Value| {
                 reward["id"] == id.as_str() && reward["order_id"].is_string()
             };
-            let mut seen = self.books.seen.iter().filter(is_told);
+            let mut seen = self.books.seen.iter().copied().filter(is_told);
             seen.next().is_none_or(|reward| reward["order_id"] == self.id)
         };
         let here = self.books.approved.iter().filter(move |(id, _)| is_here(id));

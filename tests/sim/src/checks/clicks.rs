@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use passalong_core::time::Instant;
 use passalong_edge::keys::{ClickKey, CustomerKey, Field};
 
 use crate::story::{Mode, SECOND, Story};
@@ -25,9 +26,8 @@ impl Story {
             let all: BTreeSet<_> = own().map(name).collect();
             let sure: BTreeSet<_> = own().filter(|click| !at_risk(click)).map(name).collect();
             let told = self.me(program, 0, advocate).1["totals"]["clicks"].as_u64().unwrap_or(0);
-            // A day is folded once its clicks are surely there; beyond the bound they may not be. Who comes
-            // again after an erasure is unknown at first, and so are the days that are folded.
-            let is_known = self.mode == Mode::Inside && !self.was_erased(program, advocate);
+            // A day is folded once its clicks are surely there; beyond the bound they may not be.
+            let is_known = self.mode == Mode::Inside && !self.is_new_at_rest(program, advocate);
             let least = if is_known { sure.len() } else { 0 };
             if !(least as u64..=all.len() as u64).contains(&told) {
                 let raw = {
@@ -50,10 +50,14 @@ impl Story {
         }
     }
 
-    fn was_erased(&self, program: usize, customer: &str) -> bool {
+    /// Whether a customer was not written down before all came to rest: the tombstone of an erasure ended
+    /// since. Who is unknown is told nothing of the past.
+    fn is_new_at_rest(&self, program: usize, customer: &str) -> bool {
         let of = &self.programs[program];
-        let prefix = CustomerKey::prefix(&[of.keys.program(), &of.pseudonym(customer)]);
-        let kv = self.machine.kv.borrow();
-        kv.ever(&prefix).any(|(key, _)| key.parse::<CustomerKey>().unwrap().field == Field::Erased)
+        let (id, customer) = (of.keys.program().clone(), of.pseudonym(customer));
+        let written = CustomerKey { program: id, customer, field: Field::Id }.to_string();
+        let written = self.machine.kv.borrow().written_at(&written, self.now());
+        let rests_since = self.rests_since.map_or(i64::MAX, Instant::seconds);
+        i64::try_from(written / 1_000).unwrap() >= rests_since
     }
 }

@@ -56,7 +56,6 @@ impl Story {
             oracle.also.extend(also);
         }
         let admissions = oracle.admissions();
-        let forgetful = oracle.forgetful();
         for (order, reports) in &reported {
             for (place, report) in reports.iter().enumerate() {
                 let by_hand = oracle.first_approved(*order);
@@ -69,10 +68,6 @@ impl Story {
                 }) {
                     wrong.push(format!("{order} was joined twice: {joins:?}"));
                 }
-                let bound = [(&*oracle, false), (&forgetful, true)].map(|(oracle, forgotten)| {
-                    let bound = oracle.bound_to(report, &admissions, forgotten);
-                    bound.map(|(advocate, by)| (advocate, Via::Bound, Some(by)))
-                });
                 let by_hand = by_hand.map(|customer| (customer, Via::Hand, None));
                 let is_open = report.advocate.is_none() && place == 0;
                 // Another report that names somebody comes before; one that was completed an hour
@@ -84,10 +79,17 @@ impl Story {
                     continue;
                 }
                 let is_open = is_open && others.next().is_none();
-                let expected = bound.map(|bound| bound.or(by_hand).filter(|_| is_open));
-                let found = first.map(|(_, who, via, by)| (who, via, by));
+                let expected = |oracle: &Oracle| {
+                    let bound = oracle.bound_to(report, &admissions);
+                    let bound = bound.map(|(advocate, by)| (advocate, Via::Bound, Some(by)));
+                    bound.or(by_hand).filter(|_| is_open)
+                };
                 // Who was erased meanwhile is not recognised by a hint any more, nor as somebody who
                 // bought before, from when the cron has come to it.
+                let forgetful = oracle.forgetful(first.map(|(at, ..)| at));
+                let expected: Vec<_> =
+                    [&*oracle].into_iter().chain(&forgetful).map(expected).collect();
+                let found = first.map(|(_, who, via, by)| (who, via, by));
                 if !expected.contains(&found) {
                     wrong.push(format!("{order} was joined as {first:?}, and not {expected:?}"));
                 }

@@ -50,7 +50,7 @@ impl Stored {
 /// Everything about the webhooks of one program.
 struct Told {
     stored: Vec<Stored>,
-    /// Where the messages are that are about a reward, or say what an order was answered with.
+    /// Places of the messages, by the reward and by the order that they name.
     of_reward: BTreeMap<String, Vec<usize>>,
     of_order: BTreeMap<String, Vec<usize>>,
     endpoints: Rc<[Endpoint]>,
@@ -329,7 +329,7 @@ impl Story {
     /// Every verdict was announced before it was there, under one id for each reward.
     fn check_decided(&self, program: usize, told: &mut Told) {
         let facts = self.ledger_facts(program);
-        let keys = facts.iter().map(|told| &told.0);
+        let keys = facts.iter().map(|one| &one.0);
         let decided = keys.filter(|key| key.fact.kind == FactKind::Verdict);
         let decided: BTreeSet<_> = decided.map(|key| (key.order, key.customer)).collect();
         let mut ledgers: BTreeMap<OrderPseudonym, u32> = BTreeMap::new();
@@ -337,13 +337,13 @@ impl Story {
             *ledgers.entry(order).or_default() += 1;
         }
         // What an event changed is told with the minute in which it occurred, whenever that was.
-        let events = facts.iter().filter_map(|told| match &**told {
+        let events = facts.iter().filter_map(|one| match &**one {
             (key, Fact::Event(_, event)) => Some((key.order, event.occurred_at)),
             _ => None,
         });
         let events: BTreeSet<(OrderPseudonym, Instant)> = events.collect();
-        for told_of in &facts {
-            let (key, Fact::Verdict(Verdict { rewards, .. })) = &**told_of else { continue };
+        for one in &facts {
+            let (key, Fact::Verdict(Verdict { rewards, .. })) = &**one else { continue };
             let at = self.machine.kv.borrow().first_written_at(&key.to_string());
             for decided in rewards {
                 let reward = match decided.milestone {
@@ -403,14 +403,14 @@ impl Story {
         let mut first: BTreeMap<(String, RewardId), u64> = BTreeMap::new();
         let mut triggers = BTreeMap::new();
         let facts = self.ledger_facts(program);
-        for told_of in &facts {
-            let (key, Fact::Verdict(verdict)) = &**told_of else { continue };
+        for one in &facts {
+            let (key, Fact::Verdict(verdict)) = &**one else { continue };
             for decided in &verdict.rewards {
                 triggers.insert((key.customer, key.order, decided.part()), decided.trigger);
             }
         }
-        for told_of in &facts {
-            let (key, Fact::Fulfilment(paid)) = &**told_of else { continue };
+        for one in &facts {
+            let (key, Fact::Fulfilment(paid)) = &**one else { continue };
             if paid.entry.is_some() {
                 continue;
             }

@@ -184,7 +184,7 @@ impl Oracle {
     }
 
     /// Whether a purchase with a proof binds a later order of the same friend.
-    fn binds(&self, by: &Report, report: &Report, (at, forgotten): (Minute, bool)) -> bool {
+    fn binds(&self, by: &Report, report: &Report, at: Minute) -> bool {
         let days =
             self.terms_at(report.occurred_at).map_or(0, |terms| terms.attribution.bound_days);
         let age = report.occurred_at.seconds() - by.occurred_at.seconds();
@@ -194,10 +194,7 @@ impl Oracle {
         });
         let confirmed = |hint: &Identity| {
             let known = customer.and_then(|customer| self.confirmed.get(&customer));
-            known.into_iter().flatten().any(|kept| {
-                let is_there = !forgotten || kept.gone.is_none();
-                kept.since <= at && kept.what == *hint && is_there
-            })
+            known.into_iter().flatten().any(|kept| kept.since <= at && kept.what == *hint)
         };
         let is_sure = |identity: &&Identity| match identity {
             Identity::Customer(_) => true,
@@ -295,13 +292,11 @@ impl Oracle {
         })
     }
 
-    /// Who an order without proof belongs to, because an earlier one brought the friend; with or
-    /// without the hints that an erasure took away.
+    /// Who an order without proof belongs to, because an earlier one brought the friend.
     pub fn bound_to(
         &self,
         report: &Report,
         admissions: &Admissions,
-        forgotten: bool,
     ) -> Option<(CustomerPseudonym, OrderPseudonym)> {
         let at = report.reported;
         let asked = Report { accepted: at, ..report.clone() };
@@ -309,7 +304,7 @@ impl Oracle {
             .standing()
             .filter(|(by, _)| by.order != report.order && by.accepted <= at && self.is_first(by))
             .filter(|(by, _)| (by.accepted, by.order) < (at, report.order))
-            .filter(|(by, _)| self.binds(by, &asked, (at, forgotten)))
+            .filter(|(by, _)| self.binds(by, &asked, at))
             .collect();
         binding.sort_by_key(|(by, other)| (by.accepted, by.order, *other));
         let counts = |by: &Report, other: CustomerPseudonym| {

@@ -493,6 +493,12 @@ impl Story {
             let cx = Context::new(&place, &memory, &inner.config, now);
             let (response, after) = respond(&cx, &request).await;
             let body = heard.borrow_mut().read(response.body);
+            // Who is told that it was wrong, or is not there, need not ask what was kept of it.
+            if (400..500).contains(&response.status) && cx.operations().1 > 0 {
+                let Request { method, path, .. } = &request;
+                let text = format!("{method} {path} wrote, and was answered with {body}");
+                heard.borrow_mut().violations.push(text);
+            }
             ledgerbook.borrow_mut().hear(slip, response.status, Rc::clone(&body));
             let location = response.headers.iter().find(|(name, _)| *name == "location");
             let task = inner.current();

@@ -409,7 +409,8 @@ pub struct Order {
     pub verdict: Option<Accepted<Verdict>>,
     /// Verdicts differ: one of them was reached before all its facts were visible.
     pub differs: bool,
-    /// By what was handed over and the merchant's reference: of repeats the one accepted first.
+    /// By what was handed over and the merchant's reference: of repeats the one accepted first, of those
+    /// of one minute the least.
     fulfilments: BTreeMap<(Part, Option<Digest>), BTreeMap<String, Accepted<Fulfilment>>>,
     /// Of several the one accepted first.
     reviews: BTreeMap<Part, Accepted<Reviewed>>,
@@ -456,9 +457,13 @@ impl Order {
                 let part = Part { role: fact.role, milestone: fact.milestone };
                 let paid = self.fulfilments.entry((part, fact.entry)).or_default();
                 let reference = fact.sealed.clone();
-                let mut slot = paid.remove(&reference);
-                keep_first(&mut slot, Accepted { at, digest, fact });
-                paid.extend(slot.map(|kept| (reference, kept)));
+                let new = Accepted { at, digest, fact };
+                // Of two tries in one minute, the one that knew more of what was taken back before.
+                let rank =
+                    |paid: &Accepted<Fulfilment>| (paid.at, paid.fact.value.amount(), paid.digest);
+                if paid.get(&reference).is_none_or(|old| rank(&new) < rank(old)) {
+                    paid.insert(reference, new);
+                }
             }
             Fact::Remembered(fact) => {
                 self.remembered.insert((at, digest), fact);

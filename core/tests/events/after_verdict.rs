@@ -132,6 +132,29 @@ fn what_went_down_and_up_before_the_verdict_leaves_no_trace() {
     assert_eq!(shown(&paid).entries, []);
 }
 
+/// The merchant asked twice, and one location had not seen the refund of that minute.
+#[test]
+fn of_two_tries_in_one_minute_the_one_that_saw_the_refund_says_what_was_handed_over() {
+    for digests in [[201, 202], [202, 201]] {
+        let mut scene = Scene::plain().refunded(day(31), 1000);
+        for (value, id) in [1000, 800].into_iter().zip(digests) {
+            let fact = Fact::Fulfilment(Fulfilment {
+                role: Role::Advocate,
+                milestone: None,
+                entry: None,
+                value: credit(value),
+                sealed: "voucher 1".to_owned(),
+                coupon: false,
+            });
+            let key = FactKey { accepted: day(31), kind: fact.kind(), digest: digest(id) };
+            scene.more.push((key, fact));
+        }
+        let reward = shown(&scene);
+        assert_eq!((reward.status, reward.value), (Status::Fulfilled, credit(800)));
+        assert_eq!(reward.entries, [], "nothing of it is asked back");
+    }
+}
+
 fn paid() -> Scene {
     Scene::plain().fulfilled(Role::Advocate, credit(1000), day(31))
 }

@@ -375,8 +375,9 @@ async fn audit<H: Host>(
     let has_other = |report: &Report| report.advocate.is_some_and(|other| other != advocate);
     let joined_twice = is_bound && reports.first().is_some_and(has_other);
     let then = decided.verdict.as_ref().map(|verdict| (verdict.at, verdict.fact.clone()));
-    // What an erasure took away is not missed.
-    let differs = decided.differs || joined_twice || (now.is_some() && now != then);
+    // Where its report does not stand any more, there is no verdict now. What an erasure took away is not
+    // missed.
+    let differs = decided.differs || joined_twice || now != then;
     let breach = !customer.erased && differs;
     if breach {
         cx.host.log("a verdict was reached before all its facts were visible: the store was later than assumed");

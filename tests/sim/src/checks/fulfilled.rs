@@ -23,7 +23,12 @@ impl Story {
             let place = orders.iter().position(|order| *order == name);
             let rewards = place.and_then(|place| heard[place].1["rewards"].as_array().cloned());
             let reward = rewards.into_iter().flatten().find(|reward| reward["id"] == id.as_str());
+            // Of two verdicts that a late store let two runs give, one stands, and somebody was told.
+            let was_told = self.mode == Mode::Beyond && self.breaches() > 0;
             let Some(reward) = reward else {
+                if was_told {
+                    continue;
+                }
                 changed.push(format!("{name}: a fulfilled reward is gone"));
                 continue;
             };
@@ -48,8 +53,6 @@ impl Story {
                     let is_gone = answer["entries"].is_array() && left(answer) == 0;
                     answer[name] == reward["since"] || is_gone
                 });
-            // Of two verdicts that a late store let two runs give, one stands, and somebody was told.
-            let was_told = self.mode == Mode::Beyond && self.breaches() > 0;
             if !((reward["status"] == "fulfilled" || ended) && same || was_told) {
                 changed.push(format!("{name}: fulfilled as {answers:?}, and now {reward}"));
             }

@@ -22,7 +22,7 @@ use crate::coupons;
 use crate::customers::Customer;
 use crate::erasure;
 use crate::fold::fold_clicks;
-use crate::join::{Joined, join};
+use crate::join::{self, Joined, join};
 use crate::keys::{AttemptKey, DueKey, DueMissingKey, DuePoolKey, Ledger, TODO, Why};
 use crate::ledgers::{Ledgers, Read};
 use crate::metadata::Due;
@@ -210,6 +210,8 @@ fn left_behind(error: &StoreError) -> Option<&'static str> {
 enum Next {
     Nothing,
     LookAt(Minute),
+    /// It is decided: whether that would still be the same then.
+    Audit(Minute),
     /// It was handed over, and somebody wants to know before it ends.
     Remind(Minute),
     /// Nothing of it is visible.
@@ -264,13 +266,17 @@ async fn look<H: Host>(
     let mut is_visible = advocates.is_empty() && !reports.is_empty();
     for advocate in advocates {
         let at = (&program, advocate, key.order);
-        let next = look_in_ledger(cx, at, reports.clone(), ledgers, report).await?;
+        let next = look_in_ledger(cx, (key, at), reports.clone(), ledgers, report).await?;
         if let Some(facts) = ledgers.order(&program, advocate, key.order) {
             coupons::queue(cx, &program, (advocate, key.order), facts).await?;
         }
         let ledger = Ledger(Some(advocate));
         match next {
             Next::LookAt(next) => cx.put(&due_put(&program, next, ledger, key.order)).await?,
+            Next::Audit(next) => {
+                let why = (Why::Audit, Due::default());
+                cx.put(&due_for(&program, next, ledger, key.order, why)).await?;
+            }
             Next::Remind(next) => {
                 let why = (Why::Expiring, Due::default());
                 cx.put(&due_for(&program, next, ledger, key.order, why)).await?;
@@ -318,7 +324,7 @@ async fn wait<H: Host>(
 /// same now.
 async fn look_in_ledger<H: Host>(
     cx: &Context<'_, H>,
-    (program, advocate, order): (&Rc<Loaded>, CustomerPseudonym, OrderPseudonym),
+    (key, (program, advocate, order)): (&DueKey, (&Rc<Loaded>, CustomerPseudonym, OrderPseudonym)),
     mut reports: Vec<Report>,
     ledgers: &mut Ledgers,
     report: &mut CronReport,
@@ -332,11 +338,14 @@ async fn look_in_ledger<H: Host>(
             news::since_decided(cx, program, (advocate, order, first.key), facts).await?;
         }
         let audited = verdict.at.plus(AUDITED);
-        if audited.start() > cx.now {
-            return Ok(Next::LookAt(audited));
+        // What came since decides nothing, and what decided it may have been erased since.
+        if key.why == Why::Audit || key.at <= audited.plus(SETTLE) {
+            if audited.start() > cx.now {
+                return Ok(Next::Audit(audited));
+            }
+            let breach = audit(cx, (program, advocate, order), &reports, ledger).await?;
+            report.breaches += u32::from(breach);
         }
-        let breach = audit(cx, (program, advocate, order), &reports, ledger).await?;
-        report.breaches += u32::from(breach);
         let facts = ledger.orders.get(&order);
         let reminder = facts.and_then(|facts| remind::when(cx, program, (advocate, facts)));
         return Ok(reminder.map_or(Next::Nothing, Next::Remind));
@@ -354,7 +363,8 @@ async fn look_in_ledger<H: Host>(
         report.done = false;
     }
     let soon = cx.now.plus(MINUTE).minute_up();
-    Ok(Next::LookAt(verdict.map_or(soon, |verdict| verdict.at.plus(AUDITED).max(soon))))
+    Ok(verdict
+        .map_or(Next::LookAt(soon), |verdict| Next::Audit(verdict.at.plus(AUDITED).max(soon))))
 }
 
 /// Whether facts that have become visible since would have changed the verdict: the store was later
@@ -370,14 +380,23 @@ async fn audit<H: Host>(
     let mut facts = decided.undecided();
     facts.stand(&ranks(reports));
     let now = decide(cx, (program, advocate, order), &customer, &facts, reports, ledger).await?;
-    // Two runs that knew different claims gave it to two advocates.
-    let is_bound = facts.conversion.as_ref().is_some_and(|it| it.fact.via == Via::Bound);
-    let has_other = |report: &Report| report.advocate.is_some_and(|other| other != advocate);
-    let joined_twice = is_bound && reports.first().is_some_and(has_other);
+    let joined = facts.conversion.as_ref().filter(|it| it.fact.via == Via::Bound);
+    let joined_otherwise = match (joined, reports.first()) {
+        (Some(joined), Some(first)) => {
+            let fact = &joined.fact;
+            let bound = join::bound(cx, program, order, fact, first).await?;
+            let by = |(who, by): &_| (*who, Some(*by)) == (advocate, fact.bound_by);
+            // Two runs that knew different claims gave it to two advocates, or one did not know of the
+            // purchase that comes before.
+            first.advocate.is_some_and(|other| other != advocate)
+                || bound.iter().position(by).is_some_and(|place| place > 0)
+        }
+        _ => false,
+    };
     let then = decided.verdict.as_ref().map(|verdict| (verdict.at, verdict.fact.clone()));
     // Where its report does not stand any more, there is no verdict now. What an erasure took away is not
     // missed.
-    let differs = decided.differs || joined_twice || now != then;
+    let differs = decided.differs || joined_otherwise || now != then;
     let breach = !customer.erased && differs;
     if breach {
         cx.host.log("a verdict was reached before all its facts were visible: the store was later than assumed");

@@ -4,7 +4,7 @@
 
 use passalong_core::fact::{Accepted, Conversion, FactKey, FactKind, Order, Via};
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
-use passalong_core::orders::claims::{Weighed, bound_to};
+use passalong_core::orders::claims::{Weighed, binding};
 use passalong_core::settlement::Known;
 use passalong_core::time::{HOUR, Minute, SETTLE};
 
@@ -42,7 +42,7 @@ pub async fn join<H: Host>(
     let Some(record) = read(cx, program, order, report).await? else { return Ok(Joined::Nobody) };
     let Some(conversion) = record.unproven.clone() else { return Ok(Joined::Nobody) };
     let bound = bound(cx, program, order, &conversion, report).await?;
-    let Some((advocate, by)) = bound else { return Ok(Joined::Nobody) };
+    let Some((advocate, by)) = bound.first().copied() else { return Ok(Joined::Nobody) };
     let conversion = Conversion { via: Via::Bound, bound_by: Some(by), ..conversion };
     let key = FactKey { accepted: cx.accepted(), kind: FactKind::Conversion, ..report.key };
     let ledger = Ledger(Some(advocate));
@@ -72,17 +72,18 @@ async fn read<H: Host>(
     Ok(serde_json::from_str(&value).ok())
 }
 
-/// Whose friend the person is who ordered, and by which earlier order that brought its proof.
+/// Whose friend the person is who ordered, and by which earlier order that brought its proof: the first
+/// is the one that counts.
 pub async fn bound<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     order: OrderPseudonym,
     conversion: &Conversion,
     report: &Report,
-) -> Result<Option<(CustomerPseudonym, OrderPseudonym)>, StoreError> {
+) -> Result<Vec<(CustomerPseudonym, OrderPseudonym)>, StoreError> {
     let version = program.versions.at(conversion.occurred_at);
     if version.is_none_or(|version| version.terms.attribution.bound_days == 0) {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let at = report.key.accepted;
     let reported = Accepted { at, digest: report.key.digest, fact: conversion.clone() };
@@ -104,7 +105,7 @@ pub async fn bound<H: Host>(
         ledger: None,
     };
     let others = people::others(cx, program, &question, &mut Looked::default()).await?;
-    Ok(bound_to(&weighed, &others.claims).filter(|_| !others.crowded))
+    Ok(if others.crowded { Vec::new() } else { binding(&weighed, &others.claims) })
 }
 
 /// Stands for the advocate of an order that has none yet.

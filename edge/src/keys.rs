@@ -258,6 +258,7 @@ mod tests {
         check::<DayKey>("todo.days/20261122");
         check::<FoldedKey>("todo.folded/teehaus/20261122");
         check::<DueKey>("todo.order/202611220800/teehaus/0123456789a0/0123456789abcdef/look");
+        check::<DueKey>("todo.order/202611220800/teehaus/0123456789a0/0123456789abcdef/audit");
         check::<DueKey>("todo.order/202611220800/teehaus/-/0123456789abcdef/event");
         check::<DueKey>("todo.order/202611220800/teehaus/0123456789a0/0123456789abcdef/expiring");
         check::<LedgerKey>(&format!("ledger/teehaus/0123456789a0/0123456789abcdef/{fact}"));

@@ -303,18 +303,20 @@ fn binds(weighed: &Weighed<'_>, claim: &Claim, by: &Conversion) -> bool {
         && shared().any(|identity| is_sure(&identity))
 }
 
-/// Whose friend an order without proof belongs to, as of `weighed.settled`, and by which purchase: the
-/// earliest accepted that counts, had a proof of its own, and is at most `bound_days` older.
-pub fn bound_to(
+/// The purchases that bind a friend as of `weighed.settled`, by rank: those that count, had a proof of
+/// their own, and are at most `bound_days` older. An order without proof belongs to whoever brought the
+/// first of them.
+pub fn binding(
     weighed: &Weighed<'_>,
     claims: &[Claim],
-) -> Option<(CustomerPseudonym, OrderPseudonym)> {
-    let binding = counting(weighed, claims).into_iter().filter(|(claim, _)| {
+) -> Vec<(CustomerPseudonym, OrderPseudonym)> {
+    let mut binding = counting(weighed, claims);
+    binding.retain(|(claim, _)| {
         let by = claim.standing();
         claim.rank() < weighed.rank() && by.is_some_and(|by| binds(weighed, claim, &by.fact))
     });
-    let first = binding.min_by_key(|(claim, _)| claim.rank());
-    first.map(|(claim, _)| (claim.advocate, claim.order))
+    binding.sort_by_key(|(claim, _)| claim.rank());
+    binding.into_iter().map(|(claim, _)| (claim.advocate, claim.order)).collect()
 }
 
 /// A purchase of a person, as a key under one of the person's identities holds it.

@@ -49,9 +49,10 @@ part!(
 /// Why an order is looked at again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
-    /// To complete what was cut off, to settle it, and to see a day later whether the verdict would
-    /// still be the same.
+    /// To complete what was cut off, and to settle it.
     Look,
+    /// To see, a day after the verdict, whether it would still be the same.
+    Audit,
     /// An event came: it is looked for once more a day later, in case that the store was late.
     Event,
     /// One of its rewards will expire.
@@ -64,12 +65,14 @@ part!(
     f,
     f.write_str(match self {
         Self::Look => "look",
+        Self::Audit => "audit",
         Self::Event => "event",
         Self::Expiring => "expiring",
     }),
     text,
     match text {
         "look" => Ok(Self::Look),
+        "audit" => Ok(Self::Audit),
         "event" => Ok(Self::Event),
         "expiring" => Ok(Self::Expiring),
         _ => Err(()),

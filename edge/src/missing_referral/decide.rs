@@ -151,7 +151,7 @@ async fn check<H: Host>(
     if let Some(conversion) = conversion {
         let sure = report.key.accepted.plus(JOINED_AFTER);
         wait(sure, "whether this order is bound to another customer is not known yet; ask again")?;
-        if bound(cx, program, order, conversion, report).await?.is_some() {
+        if !bound(cx, program, order, conversion, report).await?.is_empty() {
             return Err(taken());
         }
     }

@@ -79,6 +79,9 @@ impl Story {
                 wrong.push(format!("{order} of {name} was never settled"));
             }
         }
+        if self.mode == Mode::Inside && self.breaches() > 0 {
+            self.violate("a breach was told inside the bound");
+        }
         if self.mode == Mode::Beyond && wrong.iter().any(|text| text.contains("the verdict on")) {
             if self.breaches() == 0 {
                 self.violate(format!(

@@ -458,9 +458,12 @@ impl Order {
                 let paid = self.fulfilments.entry((part, fact.entry)).or_default();
                 let reference = fact.sealed.clone();
                 let new = Accepted { at, digest, fact };
-                // Of two tries in one minute, the one that knew more of what was taken back before.
-                let rank =
-                    |paid: &Accepted<Fulfilment>| (paid.at, paid.fact.value.amount(), paid.digest);
+                // Of two tries in one minute, the one with the smaller size counts: its location had
+                // seen more of what was taken back before.
+                let rank = |paid: &Accepted<Fulfilment>| {
+                    let size = paid.fact.value.amount().map(i64::saturating_abs);
+                    (paid.at, size, paid.digest)
+                };
                 if paid.get(&reference).is_none_or(|old| rank(&new) < rank(old)) {
                     paid.insert(reference, new);
                 }

@@ -126,6 +126,33 @@ pub struct Earned {
     pub decided: Decided,
     /// The action its order reported.
     pub action: Option<String>,
+    /// Why it still waited for the merchant at the instant of the order that is decided now.
+    pub waits: Option<Reason>,
+}
+
+impl Earned {
+    /// What a decided order earned, for an order that is decided at that minute.
+    pub fn of(order: OrderPseudonym, facts: &Order, at: Minute) -> Vec<Self> {
+        let Some(verdict) = &facts.verdict else { return Vec::new() };
+        let report = facts.report(verdict.fact.report);
+        let left = report.map(|report| remaining(facts, report, Some(at)));
+        let disputed = left.and_then(|left| left.disputed).map(|_| Reason::Disputed);
+        let confirmed = left.and_then(|left| left.confirmed);
+        let one = |decided: &Decided| {
+            let approved = facts.review(decided.part()).filter(|review| review.fact.approved);
+            let confirmed = confirmed.filter(|_| decided.review == Some(Reason::Unpaid));
+            let released = approved.map(|review| review.at).into_iter().chain(confirmed).min();
+            let is_released = released.is_some_and(|released| released <= at);
+            Self {
+                settled: verdict.at,
+                order,
+                decided: *decided,
+                action: report.and_then(|report| report.fact.action.clone()),
+                waits: decided.review.filter(|_| !is_released).or(disputed),
+            }
+        };
+        verdict.fact.rewards.iter().map(one).collect()
+    }
 }
 
 /// Another order of the same advocate, as far as the pace of orders is concerned.
@@ -193,7 +220,7 @@ pub fn settle(case: &Case<'_>) -> Option<(Minute, Verdict)> {
         let Some(earning) = earned_later(terms, role, &bench.facets, admitted) else { continue };
         let named = earning.rule;
         let value = earning.refusal.map_or_else(|| bench.earn(named), Err);
-        let decided = bench.decided(named, value);
+        let decided = bench.decided(named, value, bench.review);
         let reached = bench.milestone(&decided, named.trigger);
         rewards.push(decided);
         rewards.extend(reached);
@@ -224,10 +251,11 @@ fn suspicion(
     if let Some(reason) = paced.suspicion(case.pace) {
         return Some(reason);
     }
-    if fact.browser_only && left.confirmed.is_none() {
-        return Some(Reason::Unpaid);
+    // Before `unpaid`, which a payment alone lifts.
+    if is_unknown_buyer(weighed, case.standing) {
+        return Some(Reason::ExistingCustomer);
     }
-    is_unknown_buyer(weighed, case.standing).then_some(Reason::ExistingCustomer)
+    (fact.browser_only && left.confirmed.is_none()).then_some(Reason::Unpaid)
 }
 
 /// One order on the bench: what its rewards are decided by.
@@ -250,12 +278,16 @@ impl Bench<'_> {
         })
     }
 
+    /// The referrals of the advocate that have a number.
+    fn numbered(&self, trigger: Trigger) -> impl Iterator<Item = &Earned> {
+        self.before().filter(move |earned| {
+            earned.decided.part() == Part::from(Role::Advocate) && earned.decided.trigger == trigger
+        })
+    }
+
     /// The number of the referral this one is for the advocate, if it is approved.
     fn number(&self, trigger: Trigger) -> u32 {
-        let counts = |earned: &&Earned| {
-            earned.decided.part() == Part::from(Role::Advocate) && earned.decided.trigger == trigger
-        };
-        u32::try_from(self.before().filter(counts).count()).unwrap_or(u32::MAX).saturating_add(1)
+        u32::try_from(self.numbered(trigger).count()).unwrap_or(u32::MAX).saturating_add(1)
     }
 
     /// What the merchant decided in time.
@@ -306,9 +338,14 @@ impl Bench<'_> {
         limit(rule, value, value.money(), self.terms.yearly_ceiling, sum)
     }
 
-    fn decided(&self, rule: &Rule, value: Result<Value, Reason>) -> Decided {
+    fn decided(
+        &self,
+        rule: &Rule,
+        value: Result<Value, Reason>,
+        review: Option<Reason>,
+    ) -> Decided {
         let part = Part { role: rule.role, milestone: rule.milestone };
-        let waits = self.review.filter(|_| value.is_ok() && self.reviewed(part).is_none());
+        let waits = review.filter(|_| value.is_ok() && self.reviewed(part).is_none());
         let number = self.number(rule.trigger);
         let value_of_rule = rule.value_at(number);
         Decided {
@@ -340,7 +377,11 @@ impl Bench<'_> {
             return None;
         }
         let value = self.within_ceiling(rule, rule.value, approved.money().unwrap_or(0));
-        Some(self.decided(rule, value))
+        // Nothing of a bonus is taken back with an order: it waits where one that it counts does.
+        let disputed = self.base.left.disputed.map(|_| Reason::Disputed);
+        let counted = || self.numbered(trigger).find_map(|earned| earned.waits);
+        let review = self.review.or(disputed).or_else(counted);
+        Some(self.decided(rule, value, review))
     }
 }
 

@@ -77,7 +77,13 @@ impl Ledger {
         let (settled, verdict) = scene.settle();
         for decided in &verdict.rewards {
             let action = scene.conversion.action.clone();
-            self.earned.push(Earned { settled, order: scene.order, decided: *decided, action });
+            self.earned.push(Earned {
+                settled,
+                order: scene.order,
+                decided: *decided,
+                action,
+                waits: decided.review,
+            });
         }
         (settled, verdict.rewards)
     }

@@ -5,9 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use passalong_core::fact::{
-    Accepted, Conversion, Decided, Fact, FactKey, FactKind, Order, Verdict, Via,
-};
+use passalong_core::fact::{Accepted, Conversion, Fact, FactKey, FactKind, Order, Verdict, Via};
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
 use passalong_core::orders::account::Paced;
 use passalong_core::orders::claims::{Weighed, horizon};
@@ -55,7 +53,7 @@ const INTERVAL: u64 = 300;
 /// then others may have been decided without it. An hour, less a margin for the clock and the put.
 pub const COPY_WITHIN: i64 = 50 * MINUTE;
 /// A verdict is looked at again so long after its instant.
-const AUDITED: i64 = DAY;
+pub const AUDITED: i64 = DAY;
 /// What a pointer points to is waited for so long; an event without its order is then reported.
 const ORPHANED: i64 = DAY;
 /// Orders of one advocate that are looked into for their pace; the limits are at most 100.
@@ -210,8 +208,6 @@ fn left_behind(error: &StoreError) -> Option<&'static str> {
 enum Next {
     Nothing,
     LookAt(Minute),
-    /// It is decided: whether that would still be the same then.
-    Audit(Minute),
     /// It was handed over, and somebody wants to know before it ends.
     Remind(Minute),
     /// Nothing of it is visible.
@@ -273,10 +269,6 @@ async fn look<H: Host>(
         let ledger = Ledger(Some(advocate));
         match next {
             Next::LookAt(next) => cx.put(&due_put(&program, next, ledger, key.order)).await?,
-            Next::Audit(next) => {
-                let why = (Why::Audit, Due::default());
-                cx.put(&due_for(&program, next, ledger, key.order, why)).await?;
-            }
             Next::Remind(next) => {
                 let why = (Why::Expiring, Due::default());
                 cx.put(&due_for(&program, next, ledger, key.order, why)).await?;
@@ -331,18 +323,22 @@ async fn look_in_ledger<H: Host>(
 ) -> Result<Next, StoreError> {
     let ledger = ledgers.with(cx, program, advocate, order).await?;
     let facts = ledger.orders.entry(order).or_default();
-    report.healed += heal(cx, (program, advocate, order), &mut reports, facts).await?;
+    let healed = heal(cx, (program, advocate, order), &mut reports, facts).await?;
+    report.healed += healed.count;
     let Some(conversion) = facts.conversion.as_ref() else { return Ok(Next::Wait) };
+    let is_joined = conversion.fact.via == Via::Bound;
+    if is_joined && (key.at, key.why) == (conversion.at.plus(AUDITED), Why::Audit) {
+        let breach = audit_join(cx, (program, advocate, order), conversion, &reports).await?;
+        report.breaches += u32::from(breach);
+    }
     if let Some(verdict) = &facts.verdict {
         if let Some(first) = reports.first() {
             news::since_decided(cx, program, (advocate, order, first.key), facts).await?;
         }
         let audited = verdict.at.plus(AUDITED);
-        // What came since decides nothing, and what decided it may have been erased since.
-        if key.why == Why::Audit || key.at <= audited.plus(SETTLE) {
-            if audited.start() > cx.now {
-                return Ok(Next::Audit(audited));
-            }
+        // What came since decides nothing. What decided it may have been erased, from two days on.
+        let is_of_then = key.at <= audited.plus(SETTLE) || healed.decides(verdict.at);
+        if audited.start() <= cx.now && (is_of_then || key.why == Why::Audit) {
             let breach = audit(cx, (program, advocate, order), &reports, ledger).await?;
             report.breaches += u32::from(breach);
         }
@@ -362,9 +358,28 @@ async fn look_in_ledger<H: Host>(
     if verdict.is_none() && !has_room(cx) {
         report.done = false;
     }
-    let soon = cx.now.plus(MINUTE).minute_up();
-    Ok(verdict
-        .map_or(Next::LookAt(soon), |verdict| Next::Audit(verdict.at.plus(AUDITED).max(soon))))
+    // A verdict has a pointer of its own to its audit.
+    let soon = Next::LookAt(cx.now.plus(MINUTE).minute_up());
+    Ok(if verdict.is_some() { Next::Nothing } else { soon })
+}
+
+/// Whether a purchase has become visible since that binds the order before the one by which it was
+/// joined: the store was later than we assume.
+async fn audit_join<H: Host>(
+    cx: &Context<'_, H>,
+    (program, advocate, order): (&Loaded, CustomerPseudonym, OrderPseudonym),
+    joined: &Accepted<Conversion>,
+    reports: &[Report],
+) -> Result<bool, StoreError> {
+    let Some(first) = reports.first() else { return Ok(false) };
+    let binders = join::binders(cx, program, order, &joined.fact, first).await?;
+    let its = |(who, by): &_| (*who, Some(*by)) == (advocate, joined.fact.bound_by);
+    // What is not there any more was erased, and is not missed.
+    let breach = binders.iter().position(its).is_some_and(|place| place > 0);
+    if breach {
+        cx.host.log("an order was joined before all its facts were visible: the store was later than assumed");
+    }
+    Ok(breach)
 }
 
 /// Whether facts that have become visible since would have changed the verdict: the store was later
@@ -380,23 +395,13 @@ async fn audit<H: Host>(
     let mut facts = decided.undecided();
     facts.stand(&ranks(reports));
     let now = decide(cx, (program, advocate, order), &customer, &facts, reports, ledger).await?;
-    let joined = facts.conversion.as_ref().filter(|it| it.fact.via == Via::Bound);
-    let joined_otherwise = match (joined, reports.first()) {
-        (Some(joined), Some(first)) => {
-            let fact = &joined.fact;
-            let bound = join::bound(cx, program, order, fact, first).await?;
-            let by = |(who, by): &_| (*who, Some(*by)) == (advocate, fact.bound_by);
-            // Two runs that knew different claims gave it to two advocates, or one did not know of the
-            // purchase that comes before.
-            first.advocate.is_some_and(|other| other != advocate)
-                || bound.iter().position(by).is_some_and(|place| place > 0)
-        }
-        _ => false,
-    };
+    // Two runs that knew different claims gave it to two advocates.
+    let is_bound = facts.conversion.as_ref().is_some_and(|it| it.fact.via == Via::Bound);
+    let has_other = |report: &Report| report.advocate.is_some_and(|other| other != advocate);
+    let joined_twice = is_bound && reports.first().is_some_and(has_other);
     let then = decided.verdict.as_ref().map(|verdict| (verdict.at, verdict.fact.clone()));
-    // Where its report does not stand any more, there is no verdict now. What an erasure took away is not
-    // missed.
-    let differs = decided.differs || joined_otherwise || now != then;
+    // What an erasure took away is not missed.
+    let differs = decided.differs || joined_twice || now != then;
     let breach = !customer.erased && differs;
     if breach {
         cx.host.log("a verdict was reached before all its facts were visible: the store was later than assumed");
@@ -409,15 +414,34 @@ fn version_of<'p>(program: &'p Loaded, facts: &Order) -> Option<&'p Version> {
     program.versions.at(occurred_at).or_else(|| program.versions.first())
 }
 
+/// What was completed in a ledger.
+#[derive(Debug, Default)]
+struct Healed {
+    count: u32,
+    earliest: Option<Minute>,
+}
+
+impl Healed {
+    fn add(&mut self, accepted: Minute) {
+        self.count += 1;
+        self.earliest = self.earliest.into_iter().chain([accepted]).min();
+    }
+
+    /// Whether it would have decided a verdict of this instant.
+    fn decides(&self, at: Minute) -> bool {
+        self.earliest.is_some_and(|earliest| earliest <= at)
+    }
+}
+
 /// Completes what was cut off: a report without its last key, an event that is not in the ledger
-/// yet. How many there were.
+/// yet.
 async fn heal<H: Host>(
     cx: &Context<'_, H>,
     (program, advocate, order): (&Loaded, CustomerPseudonym, OrderPseudonym),
     reports: &mut Vec<Report>,
     facts: &mut Order,
-) -> Result<u32, StoreError> {
-    let mut healed = 0;
+) -> Result<Healed, StoreError> {
+    let mut healed = Healed::default();
     let is_recorded = |digest| reports.iter().any(|report| report.key.digest == digest);
     let cut_off: Vec<_> =
         facts.reports().filter(|report| !is_recorded(report.digest)).cloned().collect();
@@ -440,9 +464,9 @@ async fn heal<H: Host>(
         cx.put(&order_put(program, order, key, ledger, &record)).await?;
         reports.push(Report { key, advocate: Some(advocate) });
         reports.sort_by_key(|report| report.key);
-        healed += 1;
+        healed.add(key.accepted);
     }
-    healed += join_events(cx, (program, advocate, order), facts).await?;
+    join_events(cx, (program, advocate, order), facts, &mut healed).await?;
     facts.stand(&ranks(reports));
     Ok(healed)
 }
@@ -453,38 +477,21 @@ async fn join_events<H: Host>(
     cx: &Context<'_, H>,
     (program, advocate, order): (&Loaded, CustomerPseudonym, OrderPseudonym),
     facts: &mut Order,
-) -> Result<u32, StoreError> {
-    let mut joined = 0;
+    healed: &mut Healed,
+) -> Result<(), StoreError> {
     for (key, fact) in orders::events(cx, program, order).await? {
         if facts.lacks(key, &fact) {
             cx.put(&ledger_put(program, advocate, order, (key, &fact))).await?;
             facts.add(key, fact);
-            joined += 1;
+            healed.add(key.accepted);
         }
     }
-    Ok(joined)
+    Ok(())
 }
 
 /// The minute from which a copy counts.
 pub fn copied_at<H: Host>(cx: &Context<'_, H>, original: Minute) -> Minute {
     if cx.now < original.start().plus(COPY_WITHIN) { original } else { cx.accepted() }
-}
-
-/// What the decided orders of an advocate earned.
-fn earned(ledger: &BTreeMap<OrderPseudonym, Order>) -> Vec<Earned> {
-    ledger.iter().flat_map(|(order, facts)| earned_by(*order, facts)).collect()
-}
-
-fn earned_by(order: OrderPseudonym, facts: &Order) -> Vec<Earned> {
-    let Some(verdict) = &facts.verdict else { return Vec::new() };
-    let report = facts.report(verdict.fact.report).map(|report| &report.fact);
-    let one = |decided: &Decided| Earned {
-        settled: verdict.at,
-        order,
-        decided: *decided,
-        action: report.and_then(|report| report.action.clone()),
-    };
-    verdict.fact.rewards.iter().map(one).collect()
 }
 
 /// The instant and the verdict, from what is visible.
@@ -527,6 +534,8 @@ async fn decide<H: Host>(
     let crowded = read.crowded(settled)?;
     // Of too many to rank none is read.
     let counted = if crowded { &BTreeMap::new() } else { ledger };
+    let earned: Vec<_> =
+        counted.iter().flat_map(|(order, facts)| Earned::of(*order, facts, settled)).collect();
     let pace = pace(cx, (program, advocate, order), &version.terms, conversion, counted).await?;
     Ok(settle(&Case {
         order,
@@ -537,7 +546,7 @@ async fn decide<H: Host>(
         versions: &program.versions,
         reports: &ranked,
         standing: &standing,
-        earned: &earned(counted),
+        earned: &earned,
         pace: &pace,
         crowded,
     }))
@@ -622,7 +631,7 @@ async fn join_deliveries<H: Host>(
     };
     let waiting = ledger.iter_mut().filter(|(_, facts)| waits(facts).is_some());
     for (order, facts) in waiting.take(RANKED) {
-        join_events(cx, (program, advocate, *order), facts).await?;
+        join_events(cx, (program, advocate, *order), facts, &mut Healed::default()).await?;
     }
     Ok(())
 }
@@ -674,6 +683,10 @@ async fn settle_due<H: Host>(
             let of = (advocate, order, first.key);
             news::rewards(cx, program, of, &facts, (key, &fact)).await?;
         }
+        // Before the verdict: none stands without its audit.
+        let audited = settled_at.plus(AUDITED).max(cx.now.plus(MINUTE).minute_up());
+        let why = (Why::Audit, Due::default());
+        cx.put(&due_for(program, audited, Ledger(Some(advocate)), order, why)).await?;
         cx.put(&ledger_put(program, advocate, order, (key, &fact))).await?;
         ledger.orders.entry(order).or_default().add(key, fact);
         settled += 1;

@@ -42,7 +42,8 @@ pub async fn erase<H: Host>(
     let until = cx.now.plus(REPEATED_DAYS * DAY);
     let kept = customers::kept(cx, program.id(), customer).await?;
     let key = ErasedKey { program: program.id().clone(), customer };
-    let progress = Erased { until, since: cx.accepted(), copied: None, looked_at: None };
+    let progress =
+        Erased { until, since: cx.accepted(), begun: None, copied: None, looked_at: None };
     cx.put(&note_put(&key, progress, cx.now)).await?;
     cx.put(&customers::tombstone(cx, program.id(), customer, until)).await?;
     delete(cx, program, customer, &kept).await?;
@@ -115,8 +116,13 @@ async fn forget<H: Host>(
         return Ok(());
     }
     let is_copied = age.is_some_and(|age| age <= COPIES_LAST);
+    let from = progress.looked_at.filter(|_| !is_copied).unwrap_or(0);
+    let begun = progress.begun.filter(|_| is_copied || from > 0).unwrap_or(cx.accepted());
+    // Both steps are about the same: what comes between them waits for its own two steps.
+    let is_visible = |since: Minute| since <= begun.plus(-SETTLE);
     let mut known = customers::Customer::read(kept).known;
     known.identities.extend(own.iter().flat_map(people::ties));
+    known.identities.retain(|(since, _)| is_visible(*since));
     let identities: BTreeSet<Identity> = known
         .identities
         .iter()
@@ -124,7 +130,8 @@ async fn forget<H: Host>(
         .chain([Identity::Customer(key.customer)])
         .collect();
     let mut purchases: Vec<Listed> = Vec::new();
-    for identity in identities {
+    // What leads to the others goes last: the keys of the customer.
+    for identity in identities.into_iter().rev() {
         has_room(cx)?;
         purchases.extend(people::listed(cx, program, identity).await?.0);
     }
@@ -134,7 +141,6 @@ async fn forget<H: Host>(
         // What was there before has its copies.
         referred.retain(|(accepted, ..)| *accepted >= progress.since.plus(-HOUR));
     }
-    let from = progress.looked_at.filter(|_| !is_copied).unwrap_or(0);
     let part = referred.iter().skip(from).take(if is_copied { usize::MAX } else { LOOKED_AT });
     for (_, order, advocate) in part {
         has_room(cx)?;
@@ -155,12 +161,13 @@ async fn forget<H: Host>(
     if !is_copied {
         let looked_at = Some(from + LOOKED_AT).filter(|next| *next < referred.len());
         let done = Some(cx.accepted()).filter(|_| looked_at.is_none());
-        let next = Erased { copied: done, looked_at, ..progress };
+        let next = Erased { begun: Some(begun), copied: done, looked_at, ..progress };
         return cx.put(&note_put(key, next, cx.now)).await;
     }
     let is_theirs = |one: &&Listed| {
         let by = one.meta.customer.as_ref();
-        one.seen.ledger.0.is_none() && by.is_none_or(|by| *by == key.customer)
+        let is_own = by.is_none_or(|by| *by == key.customer);
+        one.seen.ledger.0.is_none() && is_own && is_visible(one.seen.accepted)
     };
     let mut theirs = purchases.iter().filter(is_theirs);
     for one in theirs.by_ref().take(AT_A_TIME) {
@@ -259,7 +266,14 @@ async fn copies_as_friend<H: Host>(
     let mut earlier: Vec<_> = unreferred.filter_map(Listed::purchase).collect();
     earlier.retain(|(_, purchase)| Some(purchase.accepted) <= latest);
     earlier.sort_by_key(|(report, purchase)| (purchase.accepted, purchase.order, *report));
-    let said = earlier.into_iter().take(PURCHASES).map(|(report, purchase)| {
+    // An order is listed under each of its identities, and with each of its reports. One more than is
+    // looked at says that there are more.
+    let mut orders = BTreeSet::new();
+    earlier.retain(|(_, purchase)| {
+        let order = purchase.order;
+        orders.contains(&order) || (orders.len() <= PURCHASES && orders.insert(order))
+    });
+    let said = earlier.into_iter().map(|(report, purchase)| {
         let fact = Remembered {
             report: Some(report),
             order: Some(purchase.order),

@@ -4,12 +4,16 @@
 
 use passalong_core::fact::{Accepted, Conversion, FactKey, FactKind, Order, Via};
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
-use passalong_core::orders::claims::{Weighed, binding};
+use passalong_core::orders::claims::{self, Weighed};
 use passalong_core::settlement::Known;
 use passalong_core::time::{HOUR, Minute, SETTLE};
 
-use crate::keys::{Ledger, OrderKey};
-use crate::orders::{self, Record, Report, conversion_put, ledger_put, log_put, order_put};
+use crate::cron::AUDITED;
+use crate::keys::{Ledger, OrderKey, Why};
+use crate::metadata::Due;
+use crate::orders::{
+    self, Record, Report, conversion_put, due_for, ledger_put, log_put, order_put,
+};
 use crate::people::{self, Depth, Looked, Question, person_puts};
 use crate::programs::Loaded;
 use crate::store::{Context, Host, StoreError};
@@ -41,13 +45,15 @@ pub async fn join<H: Host>(
     }
     let Some(record) = read(cx, program, order, report).await? else { return Ok(Joined::Nobody) };
     let Some(conversion) = record.unproven.clone() else { return Ok(Joined::Nobody) };
-    let bound = bound(cx, program, order, &conversion, report).await?;
-    let Some((advocate, by)) = bound.first().copied() else { return Ok(Joined::Nobody) };
+    let binders = binders(cx, program, order, &conversion, report).await?;
+    let Some((advocate, by)) = binders.first().copied() else { return Ok(Joined::Nobody) };
     let conversion = Conversion { via: Via::Bound, bound_by: Some(by), ..conversion };
     let key = FactKey { accepted: cx.accepted(), kind: FactKind::Conversion, ..report.key };
     let ledger = Ledger(Some(advocate));
     let mut puts = person_puts(cx, program, ledger, order, (key, &conversion));
     puts.push(log_put(program, ledger, order, &record));
+    let audited = key.accepted.plus(AUDITED);
+    puts.push(due_for(program, audited, ledger, order, (Why::Audit, Due::default())));
     // What has happened to it comes along.
     for (key, fact) in orders::events(cx, program, order).await? {
         puts.push(ledger_put(program, advocate, order, (key, &fact)));
@@ -72,9 +78,9 @@ async fn read<H: Host>(
     Ok(serde_json::from_str(&value).ok())
 }
 
-/// Whose friend the person is who ordered, and by which earlier order that brought its proof: the first
-/// is the one that counts.
-pub async fn bound<H: Host>(
+/// The purchases that bind the friend who placed an order without proof, by rank, with who brought
+/// them: the order belongs to the first.
+pub async fn binders<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     order: OrderPseudonym,
@@ -105,7 +111,7 @@ pub async fn bound<H: Host>(
         ledger: None,
     };
     let others = people::others(cx, program, &question, &mut Looked::default()).await?;
-    Ok(if others.crowded { Vec::new() } else { binding(&weighed, &others.claims) })
+    Ok(if others.crowded { Vec::new() } else { claims::binders(&weighed, &others.claims) })
 }
 
 /// Stands for the advocate of an order that has none yet.

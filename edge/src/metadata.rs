@@ -204,7 +204,11 @@ pub struct Erased {
     pub until: Instant,
     #[serde(with = "text")]
     pub since: Minute,
-    /// When what decides orders was copied into them last.
+    /// When what decides orders was begun to be copied into them: what was accepted a bound before is
+    /// copied and deleted, the rest another time.
+    #[serde(with = "some_text", skip_serializing_if = "Option::is_none", default)]
+    pub begun: Option<Minute>,
+    /// When all of it was copied.
     #[serde(with = "some_text", skip_serializing_if = "Option::is_none", default)]
     pub copied: Option<Minute>,
     /// How many of the friend's referred orders were looked at, where a run could not look at all.
@@ -449,7 +453,8 @@ mod tests {
         pinned(&Due { since: Some(at()) }, &json!({ "since": seconds }));
         pinned(&Due::default(), &json!({}));
         pinned(&Shared { channel: Channel::Email }, &json!({ "ch": "email" }));
-        let erased = Erased { until: at(), since: at().minute(), copied: None, looked_at: None };
+        let (until, since) = (at(), at().minute());
+        let erased = Erased { until, since, begun: None, copied: None, looked_at: None };
         pinned(&erased, &json!({ "until": seconds, "since": "202611220800" }));
         let copied = Erased { copied: Some(at().minute()), ..erased };
         let written = json!({

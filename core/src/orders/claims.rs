@@ -306,17 +306,17 @@ fn binds(weighed: &Weighed<'_>, claim: &Claim, by: &Conversion) -> bool {
 /// The purchases that bind a friend as of `weighed.settled`, by rank: those that count, had a proof of
 /// their own, and are at most `bound_days` older. An order without proof belongs to whoever brought the
 /// first of them.
-pub fn binding(
+pub fn binders(
     weighed: &Weighed<'_>,
     claims: &[Claim],
 ) -> Vec<(CustomerPseudonym, OrderPseudonym)> {
-    let mut binding = counting(weighed, claims);
-    binding.retain(|(claim, _)| {
+    let mut binders = counting(weighed, claims);
+    binders.retain(|(claim, _)| {
         let by = claim.standing();
         claim.rank() < weighed.rank() && by.is_some_and(|by| binds(weighed, claim, &by.fact))
     });
-    binding.sort_by_key(|(claim, _)| claim.rank());
-    binding.into_iter().map(|(claim, _)| (claim.advocate, claim.order)).collect()
+    binders.sort_by_key(|(claim, _)| claim.rank());
+    binders.into_iter().map(|(claim, _)| (claim.advocate, claim.order)).collect()
 }
 
 /// A purchase of a person, as a key under one of the person's identities holds it.

@@ -73,35 +73,47 @@ impl Lost<'_> {
         let steps = self.steps();
         let gone = steps.last().is_some_and(|last| self.shrunk(&last.after).is_none());
         let mut entries: Vec<Entry> = Vec::new();
-        let (mut due, mut covered) = (0, 0_i64);
-        let mut restored = None;
-        let entry = |step: &Step, value, settled| {
-            let Step { id: event, reason, since, .. } = *step;
-            Entry { event, value, reason, since, settled }
-        };
+        let mut due = 0;
+        let mut dues: Vec<i64> = Vec::new();
         for step in &steps {
-            let before = due;
             due = match self.shrunk(&step.after) {
                 Some(value) => whole.saturating_sub(size(value)).max(due),
                 None if gone => whole,
                 None => due,
             };
-            let open = due.saturating_sub(covered);
-            let settled = self.order.settlement(self.decided.part(), step.id);
-            if let Some(settled) = settled {
+            dues.push(due);
+        }
+        let settlement = |step: &Step| self.order.settlement(self.decided.part(), step.id);
+        let sizes = steps.iter().filter_map(settlement).map(|paid| size(paid.fact.value));
+        // What is still to be settled in all: another settlement may have been made without knowing of
+        // an earlier step.
+        let mut unsettled =
+            sizes.fold(due, |left, size| left.saturating_sub(size.saturating_abs()));
+        let mut covered = 0_i64;
+        let mut restored = None;
+        let entry = |step: &Step, value, settled| {
+            let Step { id: event, reason, since, .. } = *step;
+            Entry { event, value, reason, since, settled }
+        };
+        let (mut before, last) = (0, due);
+        for (step, due) in steps.iter().zip(dues) {
+            let open = due.saturating_sub(covered).min(unsettled);
+            if let Some(settled) = settlement(step) {
                 let value = settled.fact.value;
                 covered = covered.saturating_add(size(value).saturating_abs());
                 entries.push(entry(step, value, Some(settled.at.start())));
             } else if due > before && open > 0 {
-                covered = due;
+                covered = covered.saturating_add(open);
+                unsettled = unsettled.saturating_sub(open);
                 entries.push(entry(step, taken_back(start, open), None));
             } else if step.is_void {
                 restored = Some((entries.len(), step));
             }
+            before = due;
         }
         // More is due than was settled, because what had been taken before it was restored: so much
         // of that stays.
-        let open = due.saturating_sub(covered);
+        let open = last.saturating_sub(covered).min(unsettled);
         if let Some((place, step)) = restored.filter(|_| open > 0) {
             entries.insert(place, entry(step, taken_back(start, open), None));
         }

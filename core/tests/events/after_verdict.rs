@@ -160,17 +160,24 @@ fn paid() -> Scene {
 }
 
 /// The merchant settled the entry of that event, of so much.
-fn settled(mut scene: Scene, id: u8, on: i64, amount: i64) -> Scene {
-    let fact = Fact::Fulfilment(Fulfilment {
-        role: Role::Advocate,
-        milestone: None,
-        entry: Some(digest(id)),
-        value: credit(amount),
-        sealed: format!("offset {id}"),
-        coupon: false,
-    });
-    let key = FactKey { accepted: day(on), kind: fact.kind(), digest: digest(200 + id) };
-    scene.more.push((key, fact));
+fn settled(scene: Scene, id: u8, on: i64, amount: i64) -> Scene {
+    settled_twice(scene, id, on, [amount, amount])
+}
+
+/// The same by two tries with one reference in one minute.
+fn settled_twice(mut scene: Scene, id: u8, on: i64, amounts: [i64; 2]) -> Scene {
+    for (amount, try_digest) in amounts.into_iter().zip([200 + id, 220 + id]) {
+        let fact = Fact::Fulfilment(Fulfilment {
+            role: Role::Advocate,
+            milestone: None,
+            entry: Some(digest(id)),
+            value: credit(amount),
+            sealed: format!("offset {id}"),
+            coupon: false,
+        });
+        let key = FactKey { accepted: day(on), kind: fact.kind(), digest: digest(try_digest) };
+        scene.more.push((key, fact));
+    }
     scene
 }
 
@@ -213,6 +220,16 @@ fn a_reversal_that_is_restored_takes_its_entry_along_unless_it_is_settled() {
             "until that is restored, too",
             settled(two(), 2, 42, -800).undone(9, day(43), 1).undone(10, day(44), 2),
             vec![(2, -800, Reason::Cancelled, true)],
+        ),
+        (
+            "settled by whoever had not seen what was before it",
+            settled(two(), 2, 41, -1000),
+            vec![(2, -1000, Reason::Cancelled, true)],
+        ),
+        (
+            "and settled twice in one minute, once by whoever had seen it",
+            settled_twice(two(), 2, 41, [-1000, -800]),
+            vec![refund, (2, -800, Reason::Cancelled, true)],
         ),
         (
             "as much again as was settled and restored",

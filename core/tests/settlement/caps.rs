@@ -14,6 +14,7 @@ fn earned(settled: Minute, number: u8, value: Value) -> Earned {
         order: order(number),
         decided: Decided::plain(Role::Advocate, Trigger::FirstPurchase, Ok(value)),
         action: None,
+        waits: None,
     }
 }
 

@@ -284,6 +284,10 @@ fn a_merchant_can_look_at_orders_of_buyers_nobody_knows() {
     assert_eq!(waits(&scene), review);
     assert_eq!(scene.admitted(), Some(Admission::First), "it holds the friend while it waits");
     assert_eq!(waits(&Scene::plain()), (None, None));
+    // A payment says nothing of the buyer: it does not lift this.
+    let mut unpaid = scene.clone();
+    unpaid.conversion.browser_only = true;
+    assert_eq!(waits(&unpaid), review);
     // Whoever is known is refused, and who is new by the shop's word is paid.
     assert_eq!(waits(&scene.clone().bought(30, day(-7))), (None, Some(Reason::ExistingCustomer)));
     for (first_order, expected) in

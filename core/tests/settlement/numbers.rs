@@ -1,8 +1,9 @@
 //! What goes by the number of a referral: tiers, and the bonus for many.
 
-use passalong_core::fact::{Decided, Order};
+use passalong_core::fact::{Decided, Fact, FactKey, Order};
 use passalong_core::orders::account::{ORDERS, is_crowded};
 use passalong_core::orders::claims::Admission;
+use passalong_core::report::EventType::{Confirmed, Disputed, Restored};
 use passalong_core::reward::{Reason, Role, Trigger, Value};
 use passalong_core::settlement::{Earned, Pace};
 use passalong_core::time::Minute;
@@ -13,7 +14,7 @@ use crate::support::{Scene, advocate_rule, credit, day, digest, fold, minutes, o
 fn earned(number: u8, change: impl FnOnce(&mut Decided)) -> Earned {
     let mut decided = Decided::plain(Role::Advocate, Trigger::FirstPurchase, Ok(credit(500)));
     change(&mut decided);
-    Earned { settled: day(20), order: order(100 + number), decided, action: None }
+    Earned { settled: day(20), order: order(100 + number), decided, action: None, waits: None }
 }
 
 /// So many referrals that were approved before.
@@ -91,6 +92,59 @@ fn a_bonus_is_paid_once() {
         let scene = with_bonus([approved(2), vec![paid]].concat());
         assert_eq!(bonus(&scene), expected, "{name}");
     }
+}
+
+/// Why the bonus of this referral waits.
+fn bonus_waits(scene: &Scene) -> Option<Reason> {
+    let rewards = scene.settle().1.rewards;
+    rewards.iter().find(|decided| decided.milestone.is_some()).unwrap().review
+}
+
+#[test]
+fn a_bonus_waits_where_its_own_order_or_one_that_it_counts_does() {
+    let waiting = |change: fn(&mut Decided)| {
+        let one = Earned { waits: Some(Reason::Unpaid), ..earned(7, change) };
+        with_bonus(
+            [approved(if one.decided.milestone.is_some() { 2 } else { 1 }), vec![one]].concat(),
+        )
+    };
+    assert_eq!(bonus_waits(&with_bonus(approved(2))), None);
+    assert_eq!(bonus_waits(&waiting(|_| ())), Some(Reason::Unpaid));
+    assert_eq!(bonus_waits(&waiting(|one| one.milestone = Some(2))), None, "another bonus");
+    let disputed = with_bonus(approved(2)).event(Disputed, day(3), None);
+    assert_eq!(bonus_waits(&disputed), Some(Reason::Disputed));
+    let won = disputed.event(Restored, day(4), None);
+    assert_eq!(bonus_waits(&won), None);
+}
+
+#[test]
+fn an_order_waits_for_those_after_it_until_it_is_released_or_its_dispute_ends() {
+    let waits = |scene: &Scene, at: Minute| {
+        let (settled, verdict) = scene.settle();
+        let mut facts = fold(scene.facts());
+        let fact = Fact::Verdict(verdict);
+        facts.add(FactKey { accepted: settled, kind: fact.kind(), digest: digest(90) }, fact);
+        let earned = Earned::of(scene.order, &facts, at);
+        earned.iter().find(|one| one.decided.role == Role::Advocate).unwrap().waits
+    };
+    let plain = Scene::plain();
+    assert_eq!(waits(&plain, day(40)), None);
+    let disputed = plain.event(Disputed, day(35), None);
+    assert_eq!(
+        (waits(&disputed, day(34)), waits(&disputed, day(35))),
+        (None, Some(Reason::Disputed))
+    );
+    assert_eq!(waits(&disputed.event(Restored, day(36), None), day(36)), None);
+    let mut unpaid = Scene::plain();
+    unpaid.conversion.browser_only = true;
+    for released in
+        [unpaid.clone().event(Confirmed, day(35), None), unpaid.clone().reviewed(day(35), true)]
+    {
+        assert_eq!(waits(&released, day(34)), Some(Reason::Unpaid));
+        assert_eq!(waits(&released, day(35)), None);
+    }
+    let declined = unpaid.reviewed(day(35), false);
+    assert_eq!(waits(&declined, day(40)), Some(Reason::Unpaid));
 }
 
 /// Orders of one advocate, all accepted then.

@@ -261,7 +261,7 @@ proptest! {
             let (settled, verdict) = scene.settle();
             let order = scene.order;
             all.extend(verdict.rewards.into_iter().map(|decided| {
-                passalong_core::settlement::Earned { settled, order, decided, action: None }
+                passalong_core::settlement::Earned { settled, order, decided, action: None, waits: None }
             }));
         }
         let granted: Vec<i64> =

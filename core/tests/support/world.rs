@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use passalong_core::fact::{Accepted, Conversion, Fact, FactKey, Order, Verdict, Via};
 use passalong_core::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use passalong_core::orders::claims::{
-    Admission, Claim, Place, Purchase, Standing, Weighed, admit, binding, earliest, friendship,
+    Admission, Claim, Place, Purchase, Standing, Weighed, admit, binders, earliest, friendship,
     horizon,
 };
 use passalong_core::program::Versions;
@@ -210,7 +210,7 @@ impl<'a> World<'a> {
             settled: at,
             ..self.weighed(index, &member.facts)
         };
-        binding(&weighed, &self.claims(index, &weighed, at)).first().copied()
+        binders(&weighed, &self.claims(index, &weighed, at)).first().copied()
     }
 
     /// An order as it is decided. One without a proof names the purchase that binds it, as the Worker

@@ -18,7 +18,7 @@ use super::WAITS_DAYS;
 use super::found::{self, Candidate, candidates, preview};
 use crate::cron::{COPY_WITHIN, copied_at};
 use crate::customers;
-use crate::join::{JOINED_AFTER, bound};
+use crate::join::{JOINED_AFTER, binders};
 use crate::keys::{self, CustomerKey, DecisionKey, DueKey, Field, FoundKey, Ledger};
 use crate::metadata::{self, Nothing};
 use crate::orders::{
@@ -151,7 +151,7 @@ async fn check<H: Host>(
     if let Some(conversion) = conversion {
         let sure = report.key.accepted.plus(JOINED_AFTER);
         wait(sure, "whether this order is bound to another customer is not known yet; ask again")?;
-        if !bound(cx, program, order, conversion, report).await?.is_empty() {
+        if !binders(cx, program, order, conversion, report).await?.is_empty() {
             return Err(taken());
         }
     }

@@ -174,6 +174,36 @@ fn what_is_known_of_whoever_is_erased_still_decides_orders_of_before() {
     }
 }
 
+/// What is deleted has a copy that is visible everywhere.
+#[test]
+fn what_comes_between_the_two_steps_of_an_erasure_waits_for_its_own() {
+    let world = world(&json!({ "hold": { "from": "order", "days": 1, "fallback_days": 0 } }));
+    let (own, friends) = (json!({ "customer_id": ANNA }), json!({ "hints": [hint("b")] }));
+    report(&world, begun().plus(-HOUR), &silent(begun().plus(-HOUR), "A-0", &own));
+    let mut of = friends.clone();
+    of["code"] = json!(world.code(ANNA));
+    report(&world, begun(), &silent(begun(), "A-2", &of));
+    let at = |minutes: i64| begun().plus(minutes * MINUTE);
+    assert_eq!(world.send(at(5), &crate::support::erase(ANNA)).status, 200);
+    let left = || {
+        let keys = world.memory.keys("person/teehaus/");
+        keys.iter().filter(|key| key.contains(".-.")).count()
+    };
+    world.cron_until_done(at(90));
+    let tied = json!({ "customer_id": ANNA, "hints": [hint("b")] });
+    report(&world, at(100), &silent(at(100), "A-4", &tied));
+    assert_eq!(left(), 3);
+    world.cron_until_done(at(111));
+    assert_eq!(left(), 2, "what was copied is deleted");
+    world.cron_until_done(at(150));
+    assert_eq!(left(), 2, "the rest is copied");
+    world.cron_until_done(at(171));
+    assert_eq!(left(), 0, "and deleted");
+    let end = at(5).plus(DAY + HOUR);
+    world.cron_until_done(end);
+    assert_eq!(world.rewards(end, "A-2")[0][2], "self_referral");
+}
+
 #[test]
 fn each_identity_that_an_order_names_costs_one_write_and_one_list() {
     for (hints, identities) in [(0, 1), (1, 2), (4, 5)] {

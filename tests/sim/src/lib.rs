@@ -105,7 +105,7 @@ pub fn tape(seed: u64, mode: Mode) -> Script {
     let (what, violation) = Default::default();
     let endpoints = story.hooks.made.clone();
     let beyond = mode == Mode::Beyond;
-    Script { what, violation, beyond, start, page, programs, endpoints, steps }
+    Script { what, violation, beyond, told: false, start, page, programs, endpoints, steps }
 }
 
 /// Lives through a history that was written down.

@@ -138,21 +138,23 @@ pub type Admissions = BTreeMap<(OrderPseudonym, CustomerPseudonym), (Minute, Opt
 
 impl Oracle {
     /// What is left to decide on once erasures have taken what they take: what they had taken by then,
-    /// where it is known when it was decided. None where nothing was taken.
-    pub fn forgetful(&self, at: Option<Minute>) -> Option<Self> {
+    /// where it is known when it was decided. None where nothing was taken. A purchase may still be
+    /// known by its copies, while nothing says any more what a hint confirmed.
+    pub fn forgetful(&self, at: Option<Minute>) -> Vec<Self> {
         let by = at.map_or(u64::MAX, |at| u64::try_from(at.start().seconds()).unwrap() * 1_000);
-        let mut forgetful = self.clone();
         let mut is_any = false;
         let mut stays = |gone: Option<u64>| {
             let stays = gone.is_none_or(|gone| gone > by);
             is_any |= !stays;
             stays
         };
-        for known in forgetful.known.values_mut().chain(forgetful.confirmed.values_mut()) {
+        let mut with_copies = self.clone();
+        for known in with_copies.known.values_mut().chain(with_copies.confirmed.values_mut()) {
             known.retain(|kept| stays(kept.gone));
         }
+        let mut forgetful = with_copies.clone();
         forgetful.bought.retain(|kept| stays(kept.gone));
-        is_any.then_some(forgetful)
+        if is_any { vec![with_copies, forgetful] } else { Vec::new() }
     }
 
     fn terms_at(&self, at: Instant) -> Option<&Program> {

@@ -23,6 +23,9 @@ pub struct Script {
     /// The store is later than the design assumes.
     #[serde(default, skip_serializing_if = "is_default")]
     pub beyond: bool,
+    /// The Worker has to tell a breach.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub told: bool,
     pub start: Moment,
     /// Keys in a page of a list.
     #[serde(default = "whole_page", skip_serializing_if = "is_whole_page")]

@@ -127,8 +127,11 @@ fn recorded_histories_keep_every_promise() {
         let file = file.unwrap().path();
         let script: Script =
             serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        let (what, violations) = (&script.what, replay(&script).violations);
+        let (what, lived_through) = (&script.what, replay(&script));
+        let violations = lived_through.violations;
         assert!(violations.is_empty(), "{}: {what}: {violations:#?}", file.display());
+        let is_told = lived_through.breaches > 0;
+        assert!(is_told || !script.told, "{}: {what}: no breach is told", file.display());
         lived += 1;
     }
     assert!(lived >= 5, "{lived} files");

@@ -1,6 +1,10 @@
 //! What was handed over stays as it was.
 
+use std::collections::BTreeSet;
+
+use passalong_core::ids::OrderPseudonym;
 use passalong_core::reward::RewardId;
+use passalong_edge::keys::{EventKey, OrderKey};
 use serde_json::Value;
 
 use crate::story::{Answered, Mode, Story};
@@ -23,10 +27,12 @@ impl Story {
             let place = orders.iter().position(|order| *order == name);
             let rewards = place.and_then(|place| heard[place].1["rewards"].as_array().cloned());
             let reward = rewards.into_iter().flatten().find(|reward| reward["id"] == id.as_str());
-            // Of two verdicts that a late store let two runs give, one stands, and somebody was told.
-            let was_told = self.mode == Mode::Beyond && self.breaches() > 0;
+            // Where a late store let two advocates have an order, one keeps it, and somebody was told.
+            let is_lost = self.mode == Mode::Beyond
+                && self.breaches() > 0
+                && self.is_reported_twice(program, order);
             let Some(reward) = reward else {
-                if was_told {
+                if is_lost {
                     continue;
                 }
                 changed.push(format!("{name}: a fulfilled reward is gone"));
@@ -34,12 +40,14 @@ impl Story {
             };
             // Two who handed it over at once are told of each other later.
             let again = reward["overpaid"].as_array().cloned().unwrap_or_default();
-            // Two tries in one minute may have been told two values, of which the least stands.
+            // Of two tries in one minute the lesser counts, by whoever knew more of what was taken back.
+            let has_events = self.has_events(program, order);
             let told = |answer: &Value, paid: &Value| {
-                let tries = answers.iter().filter(|one| one["reference"] == answer["reference"]);
-                tries
-                    .filter(|one| one["since"] == answer["since"])
-                    .any(|one| one["value"] == paid["value"])
+                let amount = |of: &Value| of["value"]["amount"].as_i64().unwrap_or(0);
+                paid["value"] == answer["value"]
+                    || (has_events
+                        && paid["since"] == answer["since"]
+                        && amount(paid) < amount(answer))
             };
             let same = answers.iter().all(|answer| {
                 let mut paid = again.iter().chain([&reward]);
@@ -53,7 +61,7 @@ impl Story {
                     let is_gone = answer["entries"].is_array() && left(answer) == 0;
                     answer[name] == reward["since"] || is_gone
                 });
-            if !((reward["status"] == "fulfilled" || ended) && same || was_told) {
+            if !((reward["status"] == "fulfilled" || ended) && same || is_lost) {
                 changed.push(format!("{name}: fulfilled as {answers:?}, and now {reward}"));
             }
             if left(&reward) < 0 {
@@ -63,6 +71,19 @@ impl Story {
         for text in changed {
             self.violate(text);
         }
+    }
+
+    /// Whether an order was reported in two ways: the first may name another advocate.
+    fn is_reported_twice(&self, program: usize, order: OrderPseudonym) -> bool {
+        let prefix = OrderKey::prefix(&[self.programs[program].keys.program(), &order]);
+        let kv = self.machine.kv.borrow();
+        let keys = kv.ever(&prefix).filter_map(|(key, _)| key.parse::<OrderKey>().ok());
+        keys.map(|key| key.fact.digest).collect::<BTreeSet<_>>().len() > 1
+    }
+
+    fn has_events(&self, program: usize, order: OrderPseudonym) -> bool {
+        let prefix = EventKey::prefix(&[self.programs[program].keys.program(), &order]);
+        self.machine.kv.borrow().ever(&prefix).next().is_some()
     }
 }
 

@@ -8,6 +8,7 @@ use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use passalong_core::fact::{Fact, FactKind, Verdict};
 use passalong_core::ids::{Digest, OrderPseudonym};
+use passalong_core::report::EventType;
 use passalong_core::reward::{Part, RewardId, Role};
 use passalong_core::seal::Sealed;
 use passalong_core::time::{Instant, Minute};
@@ -336,14 +337,14 @@ impl Story {
         for (order, _) in decided {
             *ledgers.entry(order).or_default() += 1;
         }
-        // What an event changed is told with the minute in which it occurred, whenever that was.
-        let events = facts.iter().filter_map(|one| match &**one {
-            (key, Fact::Event(_, event)) => Some((key.order, event.occurred_at)),
-            _ => None,
-        });
-        let mut occurred: BTreeMap<(OrderPseudonym, Instant), usize> = BTreeMap::new();
-        for event in events {
-            *occurred.entry(event).or_default() += 1;
+        // What an event changed is told with the minute in which it occurred, whenever that was: as the
+        // verdict is told, where it is of that minute. A delivery changes nothing by itself.
+        let mut occurred: BTreeMap<(OrderPseudonym, Instant), BTreeSet<Digest>> = BTreeMap::new();
+        for one in &facts {
+            let (key, Fact::Event(kind, event)) = &**one else { continue };
+            if *kind != EventType::Delivered {
+                occurred.entry((key.order, event.occurred_at)).or_default().insert(event.event);
+            }
         }
         for one in &facts {
             let (key, Fact::Verdict(Verdict { rewards, .. })) = &**one else { continue };
@@ -364,7 +365,7 @@ impl Story {
                 let owner = decided.role == Role::Advocate;
                 let owner = owner.then(|| Lock::Customer(key.customer.to_string()));
                 let id = reward.to_string();
-                let by_event = occurred.get(&(key.order, when)).copied().unwrap_or(0);
+                let by_event = occurred.get(&(key.order, when)).map_or(0, BTreeSet::len);
                 let found = told.about(&id, |one| {
                     let whose = one.message.locks.get("/customer_id");
                     one.message.at == when

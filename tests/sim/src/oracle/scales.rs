@@ -69,6 +69,28 @@ impl Scales<'_> {
         u32::try_from(plain.count()).unwrap() + 1
     }
 
+    /// Why a bonus waits: its own order, or one that it counts, waits for the merchant.
+    pub(super) fn bonus_waits(&self, trigger: Trigger) -> Option<Reason> {
+        let disputed = |report: &Report| {
+            let left = self.oracle.left(report, self.settles);
+            left.disputed.map(|_| Reason::Disputed)
+        };
+        let counted = self.before.iter().filter_map(|(order, (at, verdict))| {
+            let is_one = |one: &&Decided| {
+                one.role == Role::Advocate && one.milestone.is_none() && one.trigger == trigger
+            };
+            let one = verdict.rewards.iter().filter(is_one).find(|one| one.value.is_some())?;
+            let review = self.oracle.reviews.get(&(*order, self.advocate, Role::Advocate));
+            let is_released =
+                review.is_some_and(|(at, _, approved)| *approved && *at <= self.settles);
+            let report = self.oracle.own(*order, self.advocate);
+            let waits = one.review.filter(|_| !is_released).or_else(|| report.and_then(disputed));
+            Some(((*at, *order), waits?))
+        });
+        let counted = counted.min_by_key(|(place, _)| *place).map(|(_, why)| why);
+        self.suspicion.or_else(|| disputed(self.report)).or(counted)
+    }
+
     /// The value of a rule for this referral.
     fn of_tier(&self, rule: &Rule) -> Value {
         let number = self.number(rule.trigger);
@@ -151,7 +173,12 @@ impl Scales<'_> {
         }
     }
 
-    pub(super) fn decided(&self, rule: &Rule, decided: Result<Value, Reason>) -> Decided {
+    pub(super) fn decided(
+        &self,
+        rule: &Rule,
+        decided: Result<Value, Reason>,
+        waits: Option<Reason>,
+    ) -> Decided {
         let good = decided.is_ok();
         let decision = rule.milestone.map_or_else(|| self.reviewed(rule.role), |_| None);
         let is_share = |value| match value {
@@ -160,7 +187,7 @@ impl Scales<'_> {
         };
         Decided {
             milestone: rule.milestone,
-            review: self.suspicion.filter(|_| good && decision.is_none()),
+            review: waits.filter(|_| good && decision.is_none()),
             rate: is_share(self.of_tier(rule)).filter(|_| good),
             expires: rule.end().filter(|_| good),
             pool: rule.pool.filter(|_| good),

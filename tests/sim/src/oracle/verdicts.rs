@@ -75,7 +75,7 @@ impl Oracle {
                 Some(reason) => Err(reason),
                 None => scales.value(named, left, excluded),
             };
-            let plain = scales.decided(named, decided);
+            let plain = scales.decided(named, decided, suspicion);
             let number = scales.number(named.trigger);
             rewards.push(plain);
             let (Role::Advocate, Some(value)) = (role, plain.value) else { continue };
@@ -86,7 +86,8 @@ impl Oracle {
             });
             if let Some(bonus) = bonus {
                 let given = scales.under_ceiling(bonus, bonus.value, value.money().unwrap_or(0));
-                rewards.push(scales.decided(bonus, given));
+                let waits = scales.bonus_waits(named.trigger);
+                rewards.push(scales.decided(bonus, given, waits));
             }
         }
         let admitted = admitted.ok().filter(|_| undone.is_none());

@@ -42,6 +42,29 @@ fn two_reasons_for_one_order_in_one_minute_both_remain() {
 }
 
 #[test]
+fn a_verdict_is_audited_once_a_day_later() {
+    let world = World::new();
+    let report = conversion(now(), "A-1", "20871", &world.code("10023"), &json!({}));
+    assert_eq!(world.send(now(), &report).status, 201);
+    // The pointer of the report says when the hold ends.
+    world.cron_until_done(now().plus(HOUR));
+    let [settles] = &reasons(&world)[..] else { panic!("one pointer") };
+    let decided = settles.0.start();
+    world.cron_until_done(decided);
+    let left = reasons(&world);
+    let verdict = settles.0.plus(-SETTLE);
+    assert_eq!(left, [(verdict.plus(DAY), Why::Audit)]);
+    let later = decided.plus(3 * DAY);
+    world.cron_until_done(later);
+    assert_eq!(reasons(&world), []);
+    assert_eq!(world.send(later, &event(later, "A-1", "r1", "refunded", Some(990))).status, 201);
+    for days in 0..3 {
+        world.cron_until_done(later.plus(HOUR + days * DAY));
+        assert!(reasons(&world).iter().all(|(_, why)| *why != Why::Audit), "{days}");
+    }
+}
+
+#[test]
 fn an_event_without_its_order_is_waited_for_from_when_it_came() {
     let world = World::new();
     let came = event(now(), "A-1", "d1", "delivered", None);

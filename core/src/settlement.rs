@@ -379,8 +379,9 @@ impl Bench<'_> {
         let value = self.within_ceiling(rule, rule.value, approved.money().unwrap_or(0));
         // Nothing of a bonus is taken back with an order: it waits where one that it counts does.
         let disputed = self.base.left.disputed.map(|_| Reason::Disputed);
-        let counted = || self.numbered(trigger).find_map(|earned| earned.waits);
-        let review = self.review.or(disputed).or_else(counted);
+        let waiting = self.numbered(trigger).filter(|earned| earned.waits.is_some());
+        let first = waiting.min_by_key(|earned| (earned.settled, earned.order));
+        let review = self.review.or(disputed).or(first.and_then(|earned| earned.waits));
         Some(self.decided(rule, value, review))
     }
 }

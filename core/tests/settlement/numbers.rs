@@ -111,6 +111,9 @@ fn a_bonus_waits_where_its_own_order_or_one_that_it_counts_does() {
     assert_eq!(bonus_waits(&with_bonus(approved(2))), None);
     assert_eq!(bonus_waits(&waiting(|_| ())), Some(Reason::Unpaid));
     assert_eq!(bonus_waits(&waiting(|one| one.milestone = Some(2))), None, "another bonus");
+    let later = Earned { settled: day(21), waits: Some(Reason::Disputed), ..earned(1, |_| ()) };
+    let first = Earned { waits: Some(Reason::Velocity), ..earned(7, |_| ()) };
+    assert_eq!(bonus_waits(&with_bonus(vec![later, first])), Some(Reason::Velocity), "the first");
     let disputed = with_bonus(approved(2)).event(Disputed, day(3), None);
     assert_eq!(bonus_waits(&disputed), Some(Reason::Disputed));
     let won = disputed.event(Restored, day(4), None);

@@ -60,7 +60,8 @@ impl Story {
                 }
             }
             // What the ledgers hold stands as an order, and what has happened to it is in them.
-            for (key, _) in kv.standing(&LedgerKey::prefix(&[&id]), now) {
+            let ledgers = LedgerKey::prefix(&[&id]);
+            for (key, _) in kv.standing(&ledgers, now) {
                 let key: LedgerKey = key.parse().unwrap();
                 let is_report = key.fact.kind == FactKind::Conversion;
                 let reports = oracle.reports.get(&key.order).into_iter().flatten();
@@ -77,7 +78,15 @@ impl Story {
                 // What two runs gave to two advocates, because the store was too late, is one's: the
                 // other's is followed no more, and somebody was told.
                 let was_told = self.mode == Mode::Beyond && self.breaches() > 0;
-                let is_theirs = is_theirs && (owners.contains(&Some(key.customer)) || !was_told);
+                let is_it = |other: &LedgerKey| {
+                    other.order == key.order && other.fact.digest == key.fact.digest
+                };
+                let is_twice = || {
+                    let keys = kv.ever(&ledgers).map(|(key, _)| key.parse::<LedgerKey>().unwrap());
+                    keys.filter(is_it).any(|other| other.customer != key.customer)
+                };
+                let is_one = || owners.contains(&Some(key.customer)) && !is_twice();
+                let is_theirs = is_theirs && (!was_told || is_one());
                 if !is_report || !is_theirs {
                     continue;
                 }

@@ -119,7 +119,8 @@ pub async fn known<H: Host>(
     let listed = listed(cx, program, Identity::Customer(customer));
     let (record, listed) = join(record, listed).await;
     let mut record = record?;
-    let listed = listed?.0;
+    let (listed, goes_on) = listed?;
+    record.read_up_to = listed.last().map(|last| last.seen.accepted).filter(|_| goes_on);
     if !mutation::is_on(Mutation::HintsFromTokens) {
         record.known.identities.extend(listed.iter().flat_map(ties));
     }

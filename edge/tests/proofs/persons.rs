@@ -1,6 +1,8 @@
 //! Who is new and who is the advocate in person, by what is remembered of earlier orders.
 
 use passalong_core::time::{DAY, HOUR, Instant, MINUTE};
+use passalong_edge::keys::PersonKey;
+use passalong_edge::store::Put;
 use serde_json::{Value, json};
 
 use crate::support::{World, conversion, event, me, post, start as begun};
@@ -171,6 +173,35 @@ fn what_is_known_of_whoever_is_erased_still_decides_orders_of_before() {
         world.cron_until_done(end);
         assert_eq!(world.rewards(end, "A-2")[0][2], "self_referral", "{erased}");
         assert_eq!(world.rewards(end, "A-3")[0][2], "existing_customer", "{erased}");
+    }
+}
+
+/// An advocate who orders a thousand times first is not read to the end.
+#[test]
+fn an_advocate_with_more_orders_than_are_read_waits_for_the_merchant() {
+    for (orders, expected) in [(998, "self_referral"), (999, "velocity")] {
+        let world = world(&json!({}));
+        let own = |of| json!({ "customer_id": ANNA, "hints": of });
+        let earlier = begun().plus(-5 * HOUR);
+        report(&world, earlier, &silent(earlier, "A-0", &own(json!([]))));
+        let (key, (metadata, _)) = world.memory.snapshot("person/").into_iter().next().unwrap();
+        let first: PersonKey = key.parse().unwrap();
+        for number in 0..orders {
+            let mut key = first.clone();
+            key.seen.order.0[..8].copy_from_slice(&usize::to_be_bytes(number));
+            let put = Put { metadata: metadata.clone(), ..Put::listed(&key, &json!({})) };
+            world.memory.insert(&put);
+        }
+        let tied = begun().plus(-4 * HOUR);
+        let mut signup = own(json!([hint("b")]));
+        (signup["kind"], signup["order_id"]) = (json!("signup"), json!("A-1"));
+        signup["occurred_at"] = json!(tied);
+        report(&world, tied, &signup);
+        let friend = json!({ "hints": [hint("b")], "code": world.code(ANNA) });
+        report(&world, begun(), &silent(begun(), "A-2", &friend));
+        let end = begun().plus(40 * DAY);
+        world.cron_until_done(end);
+        assert_eq!(world.rewards(end, "A-2")[0][2], expected, "{orders}");
     }
 }
 

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use passalong_core::fact::{Decided, Fact, FactKey, Verdict};
 use passalong_core::orders::claims::Admission;
 use passalong_core::reward::{ConversionKind, Reason, Role, Status, Trigger};
-use passalong_core::status;
+use passalong_core::status::{self, Reward};
 use serde_json::json;
 
 use super::{only, start};
-use crate::support::{Scene, credit, day, digest, fold, order, points};
+use crate::support::{Scene, credit, day, digest, fold, order, ordered, points, program};
 
 #[test]
 fn referrals_are_the_advocates_rewards_that_were_approved() {
@@ -31,6 +31,22 @@ fn referrals_are_the_advocates_rewards_that_were_approved() {
         (order(6), fold(Scene::plain().facts())),
     ]);
     assert_eq!(status::approved(&orders), BTreeMap::from([(first, 2), (signup, 1)]));
+}
+
+#[test]
+fn an_order_that_earns_nothing_by_its_terms_is_told_as_the_merchant_decided_on_it() {
+    for (approved, expected, since) in [
+        (true, (Status::Refused, None), ordered()),
+        (false, (Status::Reversed, Some(Reason::Declined)), start(3)),
+    ] {
+        let scene = Scene::plain().reviewed(day(3), approved);
+        let (facts, part) = (fold(scene.facts()), Role::Advocate.into());
+        let reward = Reward::nothing(part, &facts, &program(&json!({}))).unwrap();
+        assert_eq!((reward.status, reward.reason), expected, "{approved}");
+        assert_eq!((reward.part, reward.value, reward.since), (part, credit(0), since));
+    }
+    let unknown = Reward::nothing(Role::Advocate.into(), &fold([]), &program(&json!({})));
+    assert_eq!(unknown, None, "an order that nobody reported");
 }
 
 #[test]

@@ -8,7 +8,9 @@
 use crate::fact::{Conversion, Decided, Order, Verdict, Via};
 use crate::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use crate::orders::account::Paced;
-use crate::orders::claims::{Admission, Standing, Weighed, admit, decided, is_unknown_buyer};
+use crate::orders::claims::{
+    Admission, Standing, Weighed, admit, decided, horizon, is_unknown_buyer,
+};
 use crate::program::{Program, Versions};
 use crate::report::Item;
 use crate::reward::{
@@ -23,6 +25,8 @@ pub use crate::orders::events::{Remaining, Reported, Settling, remaining, settli
 pub struct Known {
     pub identities: Vec<(Minute, Identity)>,
     pub segments: Vec<(Minute, String)>,
+    /// There are more orders of the advocate than are read: up to when they were.
+    pub read_up_to: Option<Minute>,
 }
 
 impl Known {
@@ -134,6 +138,8 @@ impl Earned {
     /// What a decided order earned, for an order that is decided at that minute.
     pub fn of(order: OrderPseudonym, facts: &Order, at: Minute) -> Vec<Self> {
         let Some(verdict) = &facts.verdict else { return Vec::new() };
+        // What was cut off since its own verdict is completed by then.
+        let at = horizon(at).max(verdict.at);
         let report = facts.report(verdict.fact.report);
         let left = report.map(|report| remaining(facts, report, Some(at)));
         let disputed = left.and_then(|left| left.disputed).map(|_| Reason::Disputed);

@@ -301,7 +301,9 @@ impl Looked<'_> {
                 return reward;
             }
             (Some(waits), review) => {
-                let confirmed = left.confirmed.filter(|_| waits == Reason::Unpaid);
+                // A bonus may wait for an order that it counts: the payment of its own says nothing.
+                let is_own = waits == Reason::Unpaid && decided.milestone.is_none();
+                let confirmed = left.confirmed.filter(|_| is_own);
                 let released = confirmed.into_iter().chain(review.map(|review| review.at)).min();
                 if let Some(released) = released {
                     reward.since = released.max(settled).start();

@@ -525,8 +525,7 @@ async fn decide<H: Host>(
         binding: false,
         ledger: Some(ledger),
     };
-    let mut standing = people::standing(cx, program, &question, &mut Looked::default()).await?;
-    standing.crowded |= customer.read_up_to.is_some_and(|read| read <= settled);
+    let standing = people::standing(cx, program, &question, &mut Looked::default()).await?;
     let items = if version.terms.excluded == Excluded::default() {
         Vec::new()
     } else {

@@ -30,8 +30,6 @@ pub struct Customer {
     /// The aliases this customer chose, the first in front; whose they are: [`crate::aliases`].
     pub aliases: Vec<(Minute, Alias)>,
     pub erased: bool,
-    /// There are more orders of the customer than are read: up to when they were.
-    pub read_up_to: Option<Minute>,
 }
 
 /// A missing referral that a customer reported.

@@ -105,7 +105,11 @@ async fn forget<H: Host>(
     progress: Erased,
     kept: &[Entry],
 ) -> Result<(), StoreError> {
-    let (own, _) = people::listed(cx, program, Identity::Customer(key.customer)).await?;
+    let (own, is_cut) = people::listed(cx, program, Identity::Customer(key.customer)).await?;
+    if is_cut && is_any_open(cx, program, key.customer).await? {
+        // Of whom not all is read, the merchant looks at the orders: as long as they can be decided.
+        return Ok(());
+    }
     let fields = kept.iter().filter(|entry| is_decisive(entry));
     let fields: Vec<String> = fields.map(|entry| entry.key.to_string()).collect();
     if fields.is_empty() && own.iter().all(|one| one.seen.ledger.0.is_some()) {
@@ -119,7 +123,7 @@ async fn forget<H: Host>(
     let from = progress.looked_at.filter(|_| !is_copied).unwrap_or(0);
     let begun = progress.begun.filter(|_| is_copied || from > 0).unwrap_or(cx.accepted());
     // Both steps are about the same: what comes between them waits for its own two steps.
-    let is_visible = |since: Minute| since <= begun.plus(-SETTLE);
+    let is_visible = |since: Minute| since < begun.plus(-SETTLE);
     let mut known = customers::Customer::read(kept).known;
     known.identities.extend(own.iter().flat_map(people::ties));
     known.identities.retain(|(since, _)| is_visible(*since));
@@ -166,16 +170,19 @@ async fn forget<H: Host>(
     }
     let is_theirs = |one: &&Listed| {
         let by = one.meta.customer.as_ref();
-        let is_own = by.is_none_or(|by| *by == key.customer);
-        one.seen.ledger.0.is_none() && is_own && is_visible(one.seen.accepted)
+        one.seen.ledger.0.is_none() && by.is_none_or(|by| *by == key.customer)
     };
-    let mut theirs = purchases.iter().filter(is_theirs);
+    let (theirs, later): (Vec<&Listed>, _) =
+        purchases.iter().filter(is_theirs).partition(|one| is_visible(one.seen.accepted));
+    // What leads to something that waits stays with it.
+    let leads = |one: &&Listed| later.is_empty() || matches!(one.identity, Identity::Hint(_));
+    let mut theirs = theirs.into_iter().filter(leads);
     for one in theirs.by_ref().take(AT_A_TIME) {
         let (program, identity, seen) = (program.id().clone(), one.identity, one.seen);
         cx.delete(&PersonKey { program, identity, seen }.to_string()).await?;
     }
     // What leads to the rest goes last.
-    if theirs.next().is_some() {
+    if theirs.next().is_some() || !later.is_empty() {
         return Ok(());
     }
     for field in fields {
@@ -197,6 +204,16 @@ fn is_decisive(entry: &Entry) -> bool {
 /// Whether an order can still be decided, or its verdict be looked at again.
 fn is_open(facts: &Order, now: Instant) -> bool {
     facts.verdict.as_ref().is_none_or(|verdict| verdict.at.plus(2 * DAY).start() > now)
+}
+
+/// Whether an order in the ledger of an advocate can still be decided.
+async fn is_any_open<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    advocate: CustomerPseudonym,
+) -> Result<bool, StoreError> {
+    let ledger = ledgers::read(cx, program, advocate).await?;
+    Ok(!ledger.is_whole || ledger.orders.values().any(|facts| is_open(facts, cx.now)))
 }
 
 /// What who the advocate is says about the orders in the advocate's ledger, as far as it is not there.
@@ -265,14 +282,15 @@ async fn copies_as_friend<H: Host>(
         listed.iter().filter(|one| one.seen.ledger.0.is_none() && named.contains(&one.identity));
     let mut earlier: Vec<_> = unreferred.filter_map(Listed::purchase).collect();
     earlier.retain(|(_, purchase)| Some(purchase.accepted) <= latest);
+    // What was not remembered any more is none of those that are looked at.
+    let first = listed.iter().filter(same).map(|one| one.seen.accepted.plus(-DAY)).min();
+    let first = first.map(|first| first.start().day());
+    earlier.retain(|(_, purchase)| first.is_none_or(|first| first <= purchase.until));
     earlier.sort_by_key(|(report, purchase)| (purchase.accepted, purchase.order, *report));
-    // An order is listed under each of its identities, and with each of its reports. One more than is
-    // looked at says that there are more.
+    // The first key of an order says it for all. One order more than is looked at says that there are
+    // more.
     let mut orders = BTreeSet::new();
-    earlier.retain(|(_, purchase)| {
-        let order = purchase.order;
-        orders.contains(&order) || (orders.len() <= PURCHASES && orders.insert(order))
-    });
+    earlier.retain(|(_, purchase)| orders.len() <= PURCHASES && orders.insert(purchase.order));
     let said = earlier.into_iter().map(|(report, purchase)| {
         let fact = Remembered {
             report: Some(report),

@@ -119,8 +119,8 @@ pub async fn known<H: Host>(
     let listed = listed(cx, program, Identity::Customer(customer));
     let (record, listed) = join(record, listed).await;
     let mut record = record?;
-    let (listed, goes_on) = listed?;
-    record.read_up_to = listed.last().map(|last| last.seen.accepted).filter(|_| goes_on);
+    let (listed, _) = listed?;
+    record.known.read_up_to = listed.get(READ - 1).map(|last| last.seen.accepted);
     if !mutation::is_on(Mutation::HintsFromTokens) {
         record.known.identities.extend(listed.iter().flat_map(ties));
     }
@@ -279,7 +279,9 @@ pub async fn standing<H: Host>(
     let mut friendship = friendship(&question.weighed, &others.claims);
     let is_final = question.depth == Depth::Final;
     let is_silent = question.weighed.conversion.fact.first_order.is_none();
+    let is_cut = |read: Minute| read <= question.weighed.settled;
     let mut crowded = others.crowded;
+    crowded |= is_final && question.weighed.known.read_up_to.is_some_and(is_cut);
     // Nothing is promised at once to a friend of whom more is known than is read.
     friendship.again |= crowded && !is_final;
     let known = if is_silent && !crowded {

@@ -2,7 +2,7 @@
 //! holds nobody, and what is still open holds by what is known by then.
 
 use passalong_core::fact::{Fact, FactKey, FactKind, Reviewed, Via};
-use passalong_core::orders::claims::{Admission, Claim};
+use passalong_core::orders::claims::{Admission, Claim, Purchase, Weighed};
 use passalong_core::report::EventType;
 use passalong_core::reward::{ConversionKind, Reason, Role, Value};
 use passalong_core::time::{HOUR, Minute};
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::support::world::{Told, World};
 use crate::support::{
-    Scene, credit, customer, day, digest, minutes, order, ordered, person, points, versions,
+    Scene, credit, customer, day, digest, fold, minutes, order, ordered, person, points, versions,
 };
 
 const TAKEN: Result<Value, Reason> = Err(Reason::FriendAlreadyReferred);
@@ -46,6 +46,46 @@ fn a_claim_decided_before_counts_as_its_verdict_says() {
         assert_eq!(ours(vec![claim]).advocates(), TAKEN, "{admission}");
     }
     assert_eq!(ours(vec![decided(before, None)]).advocates(), Ok(credit(1000)));
+}
+
+#[test]
+fn a_purchase_that_was_let_in_for_the_same_advocate_makes_no_friend_a_known_one() {
+    let ours = ours(Vec::new());
+    let facts = fold(ours.facts());
+    let weighed = Weighed {
+        order: ours.order,
+        advocate: ours.advocate,
+        conversion: facts.conversion.as_ref().unwrap(),
+        facts: &facts,
+        known: &ours.known,
+        versions: &ours.versions,
+        settled: day(30),
+    };
+    let (settled, first) = (day(20), Some(Admission::First));
+    let bought = Purchase {
+        order: order(2),
+        accepted: day(-1),
+        amount: 5000,
+        until: day(700).start().day(),
+    };
+    let claim = |order, advocate, admitted| Claim {
+        order,
+        advocate,
+        computed: Some((settled, admitted)),
+        ..rival().claim(customer(20))
+    };
+    let open = Claim { computed: None, ..claim(order(3), person(11), None) };
+    for (name, other, is_known) in [
+        ("of the same advocate", claim(order(2), person(11), first), false),
+        ("of another", claim(order(2), person(12), first), true),
+        ("not let in", claim(order(2), person(11), None), true),
+        ("another order", claim(order(4), person(11), first), true),
+    ] {
+        let claims = [open.clone(), other];
+        let named = [(digest(1), bought.clone())];
+        let earlier = open.bought_before(&weighed, &claims, named);
+        assert_eq!(!earlier.is_empty(), is_known, "{name}");
+    }
 }
 
 #[test]

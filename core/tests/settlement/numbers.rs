@@ -4,7 +4,7 @@ use passalong_core::fact::{Decided, Fact, FactKey, Order};
 use passalong_core::orders::account::{ORDERS, is_crowded};
 use passalong_core::orders::claims::Admission;
 use passalong_core::report::EventType::{Confirmed, Disputed, Restored};
-use passalong_core::reward::{Reason, Role, Trigger, Value};
+use passalong_core::reward::{Reason, Role, Status, Trigger, Value};
 use passalong_core::settlement::{Earned, Pace};
 use passalong_core::time::Minute;
 use serde_json::json;
@@ -130,24 +130,44 @@ fn an_order_waits_for_those_after_it_until_it_is_released_or_its_dispute_ends() 
         let earned = Earned::of(scene.order, &facts, at);
         earned.iter().find(|one| one.decided.role == Role::Advocate).unwrap().waits
     };
+    // What is cut off is completed within an hour.
+    let hour_after = |days| minutes(day(days), 60);
     let plain = Scene::plain();
     assert_eq!(waits(&plain, day(40)), None);
     let disputed = plain.event(Disputed, day(35), None);
     assert_eq!(
-        (waits(&disputed, day(34)), waits(&disputed, day(35))),
+        (waits(&disputed, day(34)), waits(&disputed, hour_after(35))),
         (None, Some(Reason::Disputed))
     );
-    assert_eq!(waits(&disputed.event(Restored, day(36), None), day(36)), None);
+    assert_eq!(waits(&disputed.event(Restored, day(36), None), hour_after(36)), None);
     let mut unpaid = Scene::plain();
     unpaid.conversion.browser_only = true;
     for released in
         [unpaid.clone().event(Confirmed, day(35), None), unpaid.clone().reviewed(day(35), true)]
     {
         assert_eq!(waits(&released, day(34)), Some(Reason::Unpaid));
-        assert_eq!(waits(&released, day(35)), None);
+        assert_eq!(waits(&released, hour_after(35)), None);
     }
     let declined = unpaid.reviewed(day(35), false);
     assert_eq!(waits(&declined, day(40)), Some(Reason::Unpaid));
+}
+
+#[test]
+fn a_bonus_that_waits_for_another_order_is_not_released_by_the_payment_of_its_own() {
+    let unpaid = Earned { waits: Some(Reason::Unpaid), ..earned(7, |_| ()) };
+    for scene in [
+        with_bonus([approved(1), vec![unpaid]].concat()).event(Confirmed, day(3), None),
+        with_bonus(approved(2)).event(Confirmed, day(40), None),
+    ] {
+        let mut scene = scene;
+        scene.conversion.browser_only = true;
+        let rewards = scene.decided_rewards();
+        let status = |of: Option<u32>| {
+            let mut rewards = rewards.iter();
+            rewards.find(|one| one.part.milestone == of).unwrap().status
+        };
+        assert_eq!((status(None), status(Some(3))), (Status::Approved, Status::Review));
+    }
 }
 
 /// Orders of one advocate, all accepted then.

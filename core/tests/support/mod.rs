@@ -68,7 +68,7 @@ pub fn hint(byte: u8) -> Identity {
 
 /// What is known of an advocate.
 pub fn knows(identities: &[(Minute, Identity)]) -> Known {
-    Known { identities: identities.to_vec(), segments: Vec::new() }
+    Known { identities: identities.to_vec(), ..Known::default() }
 }
 
 pub fn credit(amount: i64) -> Value {

@@ -6,7 +6,7 @@ use passalong_core::fact::Decided;
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
 use passalong_core::program::Program;
 use passalong_core::reward::{Reason, Role, Rule, Trigger, Value};
-use passalong_core::time::Minute;
+use passalong_core::time::{HOUR, Minute};
 
 use super::{Copied, Oracle, Report, Settled};
 
@@ -71,9 +71,8 @@ impl Scales<'_> {
 
     /// Why a bonus waits: its own order, or one that it counts, waits for the merchant.
     pub(super) fn bonus_waits(&self, trigger: Trigger) -> Option<Reason> {
-        let disputed = |report: &Report| {
-            let left = self.oracle.left(report, self.settles);
-            left.disputed.map(|_| Reason::Disputed)
+        let disputed = |report: &Report, until: Minute| {
+            self.oracle.left(report, until).disputed.map(|_| Reason::Disputed)
         };
         let counted = self.before.iter().filter_map(|(order, (at, verdict))| {
             let is_one = |one: &&Decided| {
@@ -81,14 +80,15 @@ impl Scales<'_> {
             };
             let one = verdict.rewards.iter().filter(is_one).find(|one| one.value.is_some())?;
             let review = self.oracle.reviews.get(&(*order, self.advocate, Role::Advocate));
-            let is_released =
-                review.is_some_and(|(at, _, approved)| *approved && *at <= self.settles);
+            // What happened to others in the last hour may still be on its way.
+            let until = self.settles.plus(-HOUR).max(*at);
+            let is_released = review.is_some_and(|(at, _, approved)| *approved && *at <= until);
             let report = self.oracle.own(*order, self.advocate);
-            let waits = one.review.filter(|_| !is_released).or_else(|| report.and_then(disputed));
+            let waits = one.review.filter(|_| !is_released).or_else(|| disputed(report?, until));
             Some(((*at, *order), waits?))
         });
         let counted = counted.min_by_key(|(place, _)| *place).map(|(_, why)| why);
-        self.suspicion.or_else(|| disputed(self.report)).or(counted)
+        self.suspicion.or_else(|| disputed(self.report, self.settles)).or(counted)
     }
 
     /// The value of a rule for this referral.

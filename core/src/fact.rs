@@ -409,8 +409,8 @@ pub struct Order {
     pub verdict: Option<Accepted<Verdict>>,
     /// Verdicts differ: one of them was reached before all its facts were visible.
     pub differs: bool,
-    /// By what was handed over and the merchant's reference: of repeats the one accepted first, of those
-    /// of one minute the least.
+    /// By what was handed over and the merchant's reference: of repeats the one accepted first, of
+    /// repeats in one minute the one with the smallest value.
     fulfilments: BTreeMap<(Part, Option<Digest>), BTreeMap<String, Accepted<Fulfilment>>>,
     /// Of several the one accepted first.
     reviews: BTreeMap<Part, Accepted<Reviewed>>,

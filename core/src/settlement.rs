@@ -8,9 +8,7 @@
 use crate::fact::{Conversion, Decided, Order, Verdict, Via};
 use crate::ids::{CustomerPseudonym, Digest, Identity, OrderPseudonym};
 use crate::orders::account::Paced;
-use crate::orders::claims::{
-    Admission, Standing, Weighed, admit, decided, horizon, is_unknown_buyer,
-};
+use crate::orders::claims::{Admission, Standing, Weighed, admit, decided, is_unknown_buyer};
 use crate::program::{Program, Versions};
 use crate::report::Item;
 use crate::reward::{
@@ -138,23 +136,17 @@ impl Earned {
     /// What a decided order earned, for an order that is decided at that minute.
     pub fn of(order: OrderPseudonym, facts: &Order, at: Minute) -> Vec<Self> {
         let Some(verdict) = &facts.verdict else { return Vec::new() };
-        // What was cut off since its own verdict is completed by then.
-        let at = horizon(at).max(verdict.at);
         let report = facts.report(verdict.fact.report);
-        let left = report.map(|report| remaining(facts, report, Some(at)));
-        let disputed = left.and_then(|left| left.disputed).map(|_| Reason::Disputed);
-        let confirmed = left.and_then(|left| left.confirmed);
+        // By the verdict and the merchant's word alone: an event may be on its way into the ledger.
         let one = |decided: &Decided| {
             let approved = facts.review(decided.part()).filter(|review| review.fact.approved);
-            let confirmed = confirmed.filter(|_| decided.review == Some(Reason::Unpaid));
-            let released = approved.map(|review| review.at).into_iter().chain(confirmed).min();
-            let is_released = released.is_some_and(|released| released <= at);
+            let is_released = approved.is_some_and(|review| review.at <= at);
             Self {
                 settled: verdict.at,
                 order,
                 decided: *decided,
                 action: report.and_then(|report| report.fact.action.clone()),
-                waits: decided.review.filter(|_| !is_released).or(disputed),
+                waits: decided.review.filter(|_| !is_released),
             }
         };
         verdict.fact.rewards.iter().map(one).collect()
@@ -383,7 +375,8 @@ impl Bench<'_> {
             return None;
         }
         let value = self.within_ceiling(rule, rule.value, approved.money().unwrap_or(0));
-        // Nothing of a bonus is taken back with an order: it waits where one that it counts does.
+        // Nothing of a bonus is taken back with an order: it waits where its own is disputed, or one that
+        // it counts waits.
         let disputed = self.base.left.disputed.map(|_| Reason::Disputed);
         let waiting = self.numbered(trigger).filter(|earned| earned.waits.is_some());
         let first = waiting.min_by_key(|earned| (earned.settled, earned.order));

@@ -208,6 +208,8 @@ fn left_behind(error: &StoreError) -> Option<&'static str> {
 enum Next {
     Nothing,
     LookAt(Minute),
+    /// Its verdict is compared once more.
+    Audit(Minute),
     /// It was handed over, and somebody wants to know before it ends.
     Remind(Minute),
     /// Nothing of it is visible.
@@ -269,6 +271,10 @@ async fn look<H: Host>(
         let ledger = Ledger(Some(advocate));
         match next {
             Next::LookAt(next) => cx.put(&due_put(&program, next, ledger, key.order)).await?,
+            Next::Audit(next) => {
+                let why = (Why::Audit, Due::default());
+                cx.put(&due_for(&program, next, ledger, key.order, why)).await?;
+            }
             Next::Remind(next) => {
                 let why = (Why::Expiring, Due::default());
                 cx.put(&due_for(&program, next, ledger, key.order, why)).await?;
@@ -327,7 +333,8 @@ async fn look_in_ledger<H: Host>(
     report.healed += healed.count;
     let Some(conversion) = facts.conversion.as_ref() else { return Ok(Next::Wait) };
     let is_joined = conversion.fact.via == Via::Bound;
-    if is_joined && (key.at, key.why) == (conversion.at.plus(AUDITED), Why::Audit) {
+    let of_join = is_joined && (key.at, key.why) == (conversion.at.plus(AUDITED), Why::Audit);
+    if of_join {
         let breach = audit_join(cx, (program, advocate, order), conversion, &reports).await?;
         report.breaches += u32::from(breach);
     }
@@ -338,9 +345,11 @@ async fn look_in_ledger<H: Host>(
         let audited = verdict.at.plus(AUDITED);
         // What came since decides nothing. What decided it may have been erased, from two days on.
         let is_of_then = key.at <= audited.plus(SETTLE) || healed.decides(verdict.at);
-        if audited.start() <= cx.now && (is_of_then || key.why == Why::Audit) {
+        if key.why == Why::Audit && !of_join {
             let breach = audit(cx, (program, advocate, order), &reports, ledger).await?;
             report.breaches += u32::from(breach);
+        } else if audited.start() <= cx.now && is_of_then {
+            return Ok(Next::Audit(all_visible(cx)));
         }
         let facts = ledger.orders.get(&order);
         let reminder = facts.and_then(|facts| remind::when(cx, program, (advocate, facts)));
@@ -361,6 +370,11 @@ async fn look_in_ledger<H: Host>(
     // A verdict has a pointer of its own to its audit.
     let soon = Next::LookAt(cx.now.plus(MINUTE).minute_up());
     Ok(if verdict.is_some() { Next::Nothing } else { soon })
+}
+
+/// When all is visible that is written now: a verdict is compared together with those before it.
+fn all_visible<H: Host>(cx: &Context<'_, H>) -> Minute {
+    cx.accepted().plus(SETTLE)
 }
 
 /// Whether a purchase has become visible since that binds the order before the one by which it was
@@ -400,9 +414,12 @@ async fn audit<H: Host>(
     let has_other = |report: &Report| report.advocate.is_some_and(|other| other != advocate);
     let joined_twice = is_bound && reports.first().is_some_and(has_other);
     let then = decided.verdict.as_ref().map(|verdict| (verdict.at, verdict.fact.clone()));
-    // What an erasure took away is not missed.
     let differs = decided.differs || joined_twice || now != then;
-    let breach = !customer.erased && differs;
+    // What an erasure took away is not missed.
+    let friend = facts.conversion.as_ref().map(|it| &it.fact.identities);
+    let breach = differs
+        && !customer.erased
+        && !people::is_any_erased(cx, program, friend.into_iter().flatten()).await?;
     if breach {
         cx.host.log("a verdict was reached before all its facts were visible: the store was later than assumed");
     }
@@ -684,7 +701,7 @@ async fn settle_due<H: Host>(
             news::rewards(cx, program, of, &facts, (key, &fact)).await?;
         }
         // Before the verdict: none stands without its audit.
-        let audited = settled_at.plus(AUDITED).max(cx.now.plus(MINUTE).minute_up());
+        let audited = settled_at.plus(AUDITED).max(all_visible(cx));
         let why = (Why::Audit, Due::default());
         cx.put(&due_for(program, audited, Ledger(Some(advocate)), order, why)).await?;
         cx.put(&ledger_put(program, advocate, order, (key, &fact))).await?;

@@ -133,6 +133,30 @@ pub fn ties(listed: &Listed) -> Vec<(Minute, Identity)> {
     hints.map(|hint| (listed.seen.accepted, Identity::Hint(*hint))).collect()
 }
 
+/// Whether a customer was erased in these days whom one of these identities is, or was named with.
+pub async fn is_any_erased<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    identities: impl Iterator<Item = &Identity>,
+) -> Result<bool, StoreError> {
+    let mut named = BTreeSet::new();
+    for identity in identities {
+        match identity {
+            Identity::Customer(customer) => named.extend([*customer]),
+            Identity::Hint(_) => {
+                let (listed, _) = listed(cx, program, *identity).await?;
+                named.extend(listed.iter().filter_map(|one| one.meta.customer));
+            }
+        }
+    }
+    for customer in named {
+        if customers::load(cx, program, customer).await?.erased {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// How thoroughly others are looked into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {

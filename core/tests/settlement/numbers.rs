@@ -121,7 +121,7 @@ fn a_bonus_waits_where_its_own_order_or_one_that_it_counts_does() {
 }
 
 #[test]
-fn an_order_waits_for_those_after_it_until_it_is_released_or_its_dispute_ends() {
+fn an_order_waits_for_those_after_it_until_the_merchant_approved_it() {
     let waits = |scene: &Scene, at: Minute| {
         let (settled, verdict) = scene.settle();
         let mut facts = fold(scene.facts());
@@ -130,26 +130,15 @@ fn an_order_waits_for_those_after_it_until_it_is_released_or_its_dispute_ends() 
         let earned = Earned::of(scene.order, &facts, at);
         earned.iter().find(|one| one.decided.role == Role::Advocate).unwrap().waits
     };
-    // What is cut off is completed within an hour.
-    let hour_after = |days| minutes(day(days), 60);
-    let plain = Scene::plain();
-    assert_eq!(waits(&plain, day(40)), None);
-    let disputed = plain.event(Disputed, day(35), None);
-    assert_eq!(
-        (waits(&disputed, day(34)), waits(&disputed, hour_after(35))),
-        (None, Some(Reason::Disputed))
-    );
-    assert_eq!(waits(&disputed.event(Restored, day(36), None), hour_after(36)), None);
+    assert_eq!(waits(&Scene::plain(), day(40)), None);
     let mut unpaid = Scene::plain();
     unpaid.conversion.browser_only = true;
-    for released in
-        [unpaid.clone().event(Confirmed, day(35), None), unpaid.clone().reviewed(day(35), true)]
-    {
-        assert_eq!(waits(&released, day(34)), Some(Reason::Unpaid));
-        assert_eq!(waits(&released, hour_after(35)), None);
+    let approved = unpaid.clone().reviewed(day(35), true);
+    assert_eq!(waits(&approved, minutes(day(35), -1)), Some(Reason::Unpaid));
+    assert_eq!(waits(&approved, day(35)), None);
+    for still in [unpaid.clone().event(Confirmed, day(35), None), unpaid.reviewed(day(35), false)] {
+        assert_eq!(waits(&still, day(40)), Some(Reason::Unpaid));
     }
-    let declined = unpaid.reviewed(day(35), false);
-    assert_eq!(waits(&declined, day(40)), Some(Reason::Unpaid));
 }
 
 #[test]

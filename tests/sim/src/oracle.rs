@@ -11,7 +11,7 @@ use passalong_core::orders::claims::Admission;
 use passalong_core::program::Program;
 use passalong_core::report::EventType;
 use passalong_core::reward::{ConversionKind, Role};
-use passalong_core::time::{Day, Instant, Minute};
+use passalong_core::time::{Day, Instant, MINUTE, Minute};
 
 mod claims;
 mod missing;
@@ -141,7 +141,9 @@ impl Oracle {
     /// where it is known when it was decided. None where nothing was taken. A purchase may still be
     /// known by its copies, while nothing says any more what a hint confirmed.
     pub fn forgetful(&self, at: Option<Minute>) -> Vec<Self> {
-        let by = at.map_or(u64::MAX, |at| u64::try_from(at.start().seconds()).unwrap() * 1_000);
+        // A run deletes first and decides then, within a minute.
+        let by = at.map(|at| at.start().plus(MINUTE).seconds());
+        let by = by.map_or(u64::MAX, |by| u64::try_from(by).unwrap() * 1_000);
         let mut is_any = false;
         let mut stays = |gone: Option<u64>| {
             let stays = gone.is_none_or(|gone| gone > by);

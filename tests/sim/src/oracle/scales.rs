@@ -6,7 +6,7 @@ use passalong_core::fact::Decided;
 use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
 use passalong_core::program::Program;
 use passalong_core::reward::{Reason, Role, Rule, Trigger, Value};
-use passalong_core::time::{HOUR, Minute};
+use passalong_core::time::Minute;
 
 use super::{Copied, Oracle, Report, Settled};
 
@@ -71,24 +71,20 @@ impl Scales<'_> {
 
     /// Why a bonus waits: its own order, or one that it counts, waits for the merchant.
     pub(super) fn bonus_waits(&self, trigger: Trigger) -> Option<Reason> {
-        let disputed = |report: &Report, until: Minute| {
-            self.oracle.left(report, until).disputed.map(|_| Reason::Disputed)
-        };
         let counted = self.before.iter().filter_map(|(order, (at, verdict))| {
             let is_one = |one: &&Decided| {
                 one.role == Role::Advocate && one.milestone.is_none() && one.trigger == trigger
             };
             let one = verdict.rewards.iter().filter(is_one).find(|one| one.value.is_some())?;
             let review = self.oracle.reviews.get(&(*order, self.advocate, Role::Advocate));
-            // What happened to others in the last hour may still be on its way.
-            let until = self.settles.plus(-HOUR).max(*at);
-            let is_released = review.is_some_and(|(at, _, approved)| *approved && *at <= until);
-            let report = self.oracle.own(*order, self.advocate);
-            let waits = one.review.filter(|_| !is_released).or_else(|| disputed(report?, until));
+            let is_released =
+                review.is_some_and(|(at, _, approved)| *approved && *at <= self.settles);
+            let waits = one.review.filter(|_| !is_released);
             Some(((*at, *order), waits?))
         });
         let counted = counted.min_by_key(|(place, _)| *place).map(|(_, why)| why);
-        self.suspicion.or_else(|| disputed(self.report, self.settles)).or(counted)
+        let own = self.oracle.left(self.report, self.settles).disputed;
+        self.suspicion.or(own.map(|_| Reason::Disputed)).or(counted)
     }
 
     /// The value of a rule for this referral.

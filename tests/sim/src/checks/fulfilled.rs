@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use passalong_core::ids::OrderPseudonym;
+use passalong_core::fact::FactKind;
+use passalong_core::ids::{Digest, OrderPseudonym};
 use passalong_core::reward::RewardId;
-use passalong_edge::keys::{EventKey, OrderKey};
+use passalong_edge::keys::{EventKey, LedgerKey, OrderKey};
 use serde_json::Value;
 
 use crate::story::{Answered, Mode, Story};
@@ -27,10 +28,10 @@ impl Story {
             let place = orders.iter().position(|order| *order == name);
             let rewards = place.and_then(|place| heard[place].1["rewards"].as_array().cloned());
             let reward = rewards.into_iter().flatten().find(|reward| reward["id"] == id.as_str());
-            // Where a late store let two advocates have an order, one keeps it, and somebody was told.
-            let is_lost = self.mode == Mode::Beyond
-                && self.breaches() > 0
-                && self.is_reported_twice(program, order);
+            // Where a late store let two advocates have an order, or two runs decide it in two ways, one
+            // verdict stands, and somebody was told.
+            let is_beyond = self.mode == Mode::Beyond;
+            let is_lost = is_beyond && self.breaches() > 0 && self.is_told_twice(program, order);
             let Some(reward) = reward else {
                 if is_lost {
                     continue;
@@ -41,12 +42,13 @@ impl Story {
             // Two who handed it over at once are told of each other later.
             let again = reward["overpaid"].as_array().cloned().unwrap_or_default();
             // Of two tries in one minute the lesser counts, by whoever knew more of what was taken back.
+            // Beyond the bound a repeat may be answered where neither the first nor a refund is seen yet.
             let has_events = self.has_events(program, order);
             let told = |answer: &Value, paid: &Value| {
                 let amount = |of: &Value| of["value"]["amount"].as_i64().unwrap_or(0);
                 paid["value"] == answer["value"]
                     || (has_events
-                        && paid["since"] == answer["since"]
+                        && (paid["since"] == answer["since"] || is_beyond)
                         && amount(paid) < amount(answer))
             };
             let same = answers.iter().all(|answer| {
@@ -73,12 +75,18 @@ impl Story {
         }
     }
 
-    /// Whether an order was reported in two ways: the first may name another advocate.
-    fn is_reported_twice(&self, program: usize, order: OrderPseudonym) -> bool {
-        let prefix = OrderKey::prefix(&[self.programs[program].keys.program(), &order]);
+    /// Whether an order was reported in two ways, of which the first may name another advocate, or was
+    /// decided in two ways.
+    fn is_told_twice(&self, program: usize, order: OrderPseudonym) -> bool {
+        let id = self.programs[program].keys.program();
         let kv = self.machine.kv.borrow();
-        let keys = kv.ever(&prefix).filter_map(|(key, _)| key.parse::<OrderKey>().ok());
-        keys.map(|key| key.fact.digest).collect::<BTreeSet<_>>().len() > 1
+        let (reports, ledgers) = (OrderKey::prefix(&[id, &order]), LedgerKey::prefix(&[id]));
+        let reports = kv.ever(&reports).filter_map(|(key, _)| key.parse::<OrderKey>().ok());
+        let facts = kv.ever(&ledgers).map(|(key, _)| key.parse::<LedgerKey>().unwrap());
+        let verdicts = facts.filter(|key| key.order == order && key.fact.kind == FactKind::Verdict);
+        let reports: BTreeSet<Digest> = reports.map(|key| key.fact.digest).collect();
+        let verdicts: BTreeSet<Digest> = verdicts.map(|key| key.fact.digest).collect();
+        reports.len() > 1 || verdicts.len() > 1
     }
 
     fn has_events(&self, program: usize, order: OrderPseudonym) -> bool {

@@ -605,7 +605,9 @@ impl Story {
         }
         let busy = self.errands.iter().any(|errand| !errand.done);
         let folded = now / DAY > self.folded_day && now % DAY > HOUR;
-        !busy && folded
+        // Rewards end at midnight: all that is asked for then is of one day.
+        let is_one_day = now % DAY < 18 * HOUR;
+        !busy && folded && is_one_day
     }
 
     /// A day is folded, and folded again by whoever does not see that it was.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::LATITUDE;
 use crate::machine::{ISOLATES, LOCATIONS};
 use crate::oracle::Oracle;
-use crate::story::{Answered, Mode, Story};
+use crate::story::{Answered, DAY, HOUR, Mode, SECOND, Story};
 
 impl Story {
     /// All locations answer the same, and what they answer is what was acknowledged.
@@ -17,7 +17,11 @@ impl Story {
             let known = oracle.reports.keys();
             known.map(|order| self.name(program, *order)).collect()
         };
-        // Whoever looks for the first time is written down.
+        // Whoever looks for the first time is written down; who was erased, once that is over.
+        if let Some(end) = self.erased_until() {
+            // In the morning: what ends at midnight stays as it is while all is asked for.
+            self.machine.now.set(self.now().max((end / DAY + 1) * DAY + HOUR));
+        }
         for advocate in &advocates {
             self.me(program, 0, advocate);
         }
@@ -102,6 +106,16 @@ impl Story {
         self.check_shown_is_told(program, &heard);
         self.check_fulfilled(program, &orders, &heard);
         self.check_standing(oracle, &orders, &heard);
+    }
+
+    /// When the last tombstone ends. Its note can end before, where a run knew only an earlier erasure.
+    fn erased_until(&self) -> Option<u64> {
+        let kv = self.machine.kv.borrow();
+        let tombstones = kv.standing("customer/", self.now()).filter_map(|(key, put)| {
+            let ttl = put.ttl.filter(|_| key.ends_with("/erased"))?;
+            Some(kv.written_at(key, self.now()) + ttl * SECOND)
+        });
+        tombstones.max()
     }
 
     /// Two locations were asked the same.

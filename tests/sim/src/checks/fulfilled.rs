@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use passalong_core::fact::FactKind;
+use passalong_core::fact::{Fact, FactKind};
 use passalong_core::ids::{Digest, OrderPseudonym};
-use passalong_core::reward::RewardId;
+use passalong_core::reward::{RewardId, Role};
 use passalong_edge::keys::{EventKey, LedgerKey, OrderKey};
 use serde_json::Value;
 
+use super::fact;
 use crate::story::{Answered, Mode, Story};
 
 impl Story {
@@ -23,7 +24,7 @@ impl Story {
             if *of != program {
                 continue;
             }
-            let Ok(RewardId::Order { order, .. }) = id.parse() else { continue };
+            let Ok(RewardId::Order { order, role }) = id.parse() else { continue };
             let name = self.name(program, order);
             let place = orders.iter().position(|order| *order == name);
             let rewards = place.and_then(|place| heard[place].1["rewards"].as_array().cloned());
@@ -44,10 +45,12 @@ impl Story {
             // Of two tries in one minute the lesser counts, by whoever knew more of what was taken back.
             // Beyond the bound a repeat may be answered where neither the first nor a refund is seen yet.
             let has_events = self.has_events(program, order);
+            let is_raced = is_beyond || self.is_handed_over_at_once(program, (order, role));
             let told = |answer: &Value, paid: &Value| {
                 let amount = |of: &Value| of["value"]["amount"].as_i64().unwrap_or(0);
                 paid["value"] == answer["value"]
                     || (has_events
+                        && is_raced
                         && (paid["since"] == answer["since"] || is_beyond)
                         && amount(paid) < amount(answer))
             };
@@ -61,7 +64,7 @@ impl Story {
                     // had no end to tell.
                     let name = if answer["status"] == "expired" { "since" } else { "until" };
                     let is_gone = answer["entries"].is_array() && left(answer) == 0;
-                    answer[name] == reward["since"] || is_gone
+                    answer[name] == reward["since"] || (is_gone && answer[name].is_null())
                 });
             if !((reward["status"] == "fulfilled" || ended) && same || is_lost) {
                 changed.push(format!("{name}: fulfilled as {answers:?}, and now {reward}"));
@@ -87,6 +90,25 @@ impl Story {
         let reports: BTreeSet<Digest> = reports.map(|key| key.fact.digest).collect();
         let verdicts: BTreeSet<Digest> = verdicts.map(|key| key.fact.digest).collect();
         reports.len() > 1 || verdicts.len() > 1
+    }
+
+    /// Whether two hand-overs of one reward were written in one minute.
+    fn is_handed_over_at_once(
+        &self,
+        program: usize,
+        (order, role): (OrderPseudonym, Role),
+    ) -> bool {
+        let ledgers = LedgerKey::prefix(&[self.programs[program].keys.program()]);
+        let kv = self.machine.kv.borrow();
+        let facts = kv.ever(&ledgers).filter_map(|(key, put)| {
+            let key = key.parse::<LedgerKey>().unwrap();
+            let Some(Fact::Fulfilment(of)) = fact(&key, put) else { return None };
+            let is_it = key.order == order && of.role == role && of.milestone.is_none();
+            (is_it && of.entry.is_none()).then_some((key.fact.accepted, key.fact.digest))
+        });
+        let facts: BTreeSet<_> = facts.collect();
+        let minutes: BTreeSet<_> = facts.iter().map(|(minute, _)| *minute).collect();
+        facts.len() > minutes.len()
     }
 
     fn has_events(&self, program: usize, order: OrderPseudonym) -> bool {

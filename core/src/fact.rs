@@ -264,6 +264,10 @@ pub struct Verdict {
     /// What of the amount earns nothing.
     #[serde(rename = "e", skip_serializing_if = "is_zero", default)]
     pub excluded: i64,
+    /// The order was in dispute at its instant, and the merchant had not approved the advocate's reward
+    /// since.
+    #[serde(rename = "i", skip_serializing_if = "std::ops::Not::not", default)]
+    pub disputed: bool,
 }
 
 /// A reward was handed over, or what was taken from one that had been is settled.
@@ -318,6 +322,9 @@ pub struct Remembered {
     /// The segment that the shop had put the advocate into.
     #[serde(rename = "s", skip_serializing_if = "Option::is_none", default)]
     pub segment: Option<String>,
+    /// Of the advocate, or of the friend, more was kept than is read: it was read up to that minute.
+    #[serde(rename = "c", skip_serializing_if = "Option::is_none", default)]
+    pub crowded: Option<Role>,
 }
 
 /// The content of a fact. The kind in its key says which it is.
@@ -585,6 +592,12 @@ impl Order {
             .filter_map(|((since, _), fact)| Some((*since, fact.segment.as_deref()?)))
     }
 
+    /// Up to when it was read what was kept of somebody, before it was erased: where there was more.
+    pub fn read_up_to(&self, of: Role) -> Option<Minute> {
+        let all = self.remembered.iter().filter(|(_, fact)| fact.crowded == Some(of));
+        all.map(|((since, _), _)| *since).min()
+    }
+
     /// Whether a copy of what an erased key said is there.
     pub fn has_copy(&self, copy: (Minute, Digest)) -> bool {
         self.remembered.contains_key(&copy)
@@ -606,5 +619,11 @@ impl Order {
     /// Whether the merchant approved a reward later than that.
     pub fn is_approved_after(&self, part: Part, minute: Minute) -> bool {
         self.approvals.get(&part).and_then(|all| all.last()).is_some_and(|last| *last > minute)
+    }
+
+    /// The same, and not later than the other.
+    pub fn is_approved_between(&self, part: Part, (after, until): (Minute, Minute)) -> bool {
+        let approvals = self.approvals.get(&part);
+        approvals.is_some_and(|all| all.iter().any(|at| after < *at && *at <= until))
     }
 }

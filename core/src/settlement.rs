@@ -23,7 +23,7 @@ pub use crate::orders::events::{Remaining, Reported, Settling, remaining, settli
 pub struct Known {
     pub identities: Vec<(Minute, Identity)>,
     pub segments: Vec<(Minute, String)>,
-    /// There are more orders of the advocate than are read: up to when they were.
+    /// The advocate has as many orders as are read, or more: up to when they were read.
     pub read_up_to: Option<Minute>,
 }
 
@@ -139,14 +139,23 @@ impl Earned {
         let report = facts.report(verdict.fact.report);
         // By the verdict and the merchant's word alone: an event may be on its way into the ledger.
         let one = |decided: &Decided| {
-            let approved = facts.review(decided.part()).filter(|review| review.fact.approved);
-            let is_released = approved.is_some_and(|review| review.at <= at);
+            let part = decided.part();
+            let reviewed = facts.review(part).filter(|review| review.at <= at);
+            let waits = match reviewed.map(|review| review.fact.approved) {
+                None => decided.review,
+                Some(true) => None,
+                // It keeps its number, and the merchant says what that is worth.
+                Some(false) => decided.review.or(Some(Reason::NotApprovedYet)),
+            };
+            let is_in_dispute =
+                verdict.fact.disputed && !facts.is_approved_between(part, (verdict.at, at));
+            let dispute = is_in_dispute.then_some(Reason::Disputed);
             Self {
                 settled: verdict.at,
                 order,
                 decided: *decided,
                 action: report.and_then(|report| report.fact.action.clone()),
-                waits: decided.review.filter(|_| !is_released),
+                waits: waits.or(dispute),
             }
         };
         verdict.fact.rewards.iter().map(one).collect()
@@ -224,7 +233,10 @@ pub fn settle(case: &Case<'_>) -> Option<(Minute, Verdict)> {
         rewards.extend(reached);
     }
     let admitted = decided(&weighed, admitted, case.standing);
-    Some((at, Verdict { report: conversion.digest, admitted, rewards, excluded }))
+    let advocates = Part::from(Role::Advocate);
+    let is_open = |since| !case.facts.is_approved_between(advocates, (since, at));
+    let disputed = left.disputed.is_some_and(is_open);
+    Some((at, Verdict { report: conversion.digest, admitted, rewards, excluded, disputed }))
 }
 
 /// Why the merchant is to look at this order's rewards first.

@@ -69,6 +69,7 @@ fn everything() -> Fact {
             ..Decided::plain(Role::Advocate, Trigger::FirstPurchase, Ok(gift))
         }],
         excluded: 990,
+        disputed: true,
     })
 }
 
@@ -132,7 +133,8 @@ fn facts() -> Vec<(&'static str, Fact)> {
         action: None,
     };
     let verdict = |admitted, rewards| {
-        Fact::Verdict(Verdict { report: digest(3), admitted, rewards, excluded: 0 })
+        let (report, excluded, disputed) = (digest(3), 0, false);
+        Fact::Verdict(Verdict { report, admitted, rewards, excluded, disputed })
     };
     let old = Conversion { admission: Admission::Old, ..signup.clone() };
     let first = Some(Admission::First);
@@ -223,7 +225,7 @@ fn more_facts() -> Vec<(&'static str, Fact)> {
                 order: Some(order(7)),
                 amount: 3000,
                 until: Some("20281122".parse().unwrap()),
-                segment: None,
+                ..Remembered::default()
             }),
         ),
         (
@@ -236,6 +238,10 @@ fn more_facts() -> Vec<(&'static str, Fact)> {
         (
             "remembered that an order is the advocate's own",
             Fact::Remembered(Remembered { report: Some(digest(6)), ..Remembered::default() }),
+        ),
+        (
+            "remembered that more was kept of the friend than is read",
+            Fact::Remembered(Remembered { crowded: Some(Role::Friend), ..Remembered::default() }),
         ),
     ]
 }
@@ -281,8 +287,8 @@ fn every_pinned_fact_reads_back_as_what_it_says() {
 fn no_field_of_a_fact_can_be_missing_or_of_another_kind() {
     // Fields left out where they are not set; all others are required.
     let optional = [
-        "a", "ac", "b", "bo", "by", "c", "cn", "d", "e", "ex", "f", "g", "h", "l", "m", "n", "o",
-        "p", "q", "s", "u", "v", "x", "y",
+        "a", "ac", "b", "bo", "by", "c", "cn", "d", "e", "ex", "f", "g", "h", "i", "l", "m", "n",
+        "o", "p", "q", "s", "u", "v", "x", "y",
     ];
     for (name, fact) in facts() {
         let json = fact.to_json();
@@ -293,7 +299,7 @@ fn no_field_of_a_fact_can_be_missing_or_of_another_kind() {
             broken.as_object_mut().unwrap().remove(field);
             let read = Fact::from_json(fact.kind(), &broken);
             let required = match fact {
-                Fact::Conversion(_) => matches!(field.as_str(), "o" | "v"),
+                Fact::Conversion(_) => matches!(field.as_str(), "i" | "o" | "v"),
                 Fact::Event(..) => matches!(field.as_str(), "e" | "o" | "s"),
                 Fact::State(_) => matches!(field.as_str(), "a" | "o"),
                 Fact::Fulfilment(_) => matches!(field.as_str(), "s" | "v"),
@@ -331,7 +337,8 @@ fn the_longest_facts_fit_into_the_metadata_of_a_key() {
     let rewards = vec![decided; 3];
     let excluded = passalong_core::money::MAX_AMOUNT;
     let admitted = Some(Admission::First);
-    let verdict = Fact::Verdict(Verdict { report: digest(3), admitted, rewards, excluded });
+    let (report, disputed) = (digest(3), true);
+    let verdict = Fact::Verdict(Verdict { report, admitted, rewards, excluded, disputed });
     let verdict = verdict.to_json().to_string();
     assert!(verdict.len() <= 1024, "{} bytes", verdict.len());
     // A sealed id: 128 characters of four bytes and 16 more, as base64url.
@@ -351,6 +358,7 @@ fn the_longest_facts_fit_into_the_metadata_of_a_key() {
         amount: passalong_core::money::MAX_AMOUNT,
         until: Some(Instant::from_seconds(i64::MAX).day()),
         segment: Some("\u{1f375}".repeat(64)),
+        crowded: Some(Role::Advocate),
     });
     let remembered = remembered.to_json().to_string();
     assert!(remembered.len() <= 1024, "{} bytes", remembered.len());
@@ -364,7 +372,7 @@ fn what_is_remembered_is_read_from_a_ledger_like_the_keys_it_replaces() {
             order: Some(order(order_number)),
             amount,
             until: Some(until.parse().unwrap()),
-            segment: None,
+            ..Remembered::default()
         })
     };
     let key = |accepted: &str, byte| FactKey {

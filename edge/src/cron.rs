@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use passalong_core::fact::{Accepted, Conversion, Fact, FactKey, FactKind, Order, Verdict, Via};
-use passalong_core::ids::{CustomerPseudonym, OrderPseudonym};
+use passalong_core::ids::{CustomerPseudonym, OrderPseudonym, ProgramId};
 use passalong_core::orders::account::Paced;
 use passalong_core::orders::claims::{Weighed, horizon};
 use passalong_core::program::{Excluded, Program, Version};
@@ -34,7 +34,7 @@ use crate::people::{self, Depth, Looked, Question, person_puts};
 use crate::programs::{self, Loaded};
 use crate::record_event;
 use crate::remind;
-use crate::store::{Context, Entry, Host, StoreError};
+use crate::store::{Context, Entry, Host, Put, StoreError};
 
 /// Operations that the platform allows a run.
 pub const ALLOWED: u32 = 1_000;
@@ -68,7 +68,8 @@ pub async fn run<H: Host>(cx: &Context<'_, H>) -> Result<CronReport, StoreError>
     coupons::draw_due(cx, &todo.pools, &mut report).await;
     found::look_due(cx, &todo.missing, &mut report).await;
     let marks = todo.marks;
-    look_at_due(cx, todo.orders, todo.cursor, &mut report).await?;
+    let erasing = todo.erased.iter().filter_map(|note| erasure::program(&note.key)).collect();
+    look_at_due(cx, (todo.orders, todo.cursor), &erasing, &mut report).await?;
     // After all that is money: a slow receiver keeps no reward waiting.
     let (sent, more) = outbox::run(cx, todo.outbox.as_deref()).await;
     if report.done {
@@ -156,11 +157,12 @@ async fn repeat_erasures<H: Host>(cx: &Context<'_, H>, todo: &Todo, report: &mut
     }
 }
 
-/// Goes through the pointers in time order, up to now.
+/// Goes through the pointers in time order, up to now. `erasing` are the programs of whose customers
+/// some were erased in these days.
 async fn look_at_due<H: Host>(
     cx: &Context<'_, H>,
-    mut orders: Vec<Entry>,
-    mut cursor: Option<String>,
+    (mut orders, mut cursor): (Vec<Entry>, Option<String>),
+    erasing: &BTreeSet<ProgramId>,
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
     let mut ledgers = Ledgers::default();
@@ -177,7 +179,8 @@ async fn look_at_due<H: Host>(
             report.looked_at += 1;
             // One order that cannot be handled now must not keep the others waiting.
             let due = entry.read().unwrap_or_default();
-            if let Err(error) = look(cx, (&key, due), &mut ledgers, report).await {
+            let looked = look(cx, (&key, due), (&mut ledgers, erasing), report).await;
+            if let Err(error) = looked {
                 report.done = false;
                 if let Some(line) = left_behind(&error) {
                     cx.host.log(line);
@@ -207,11 +210,8 @@ fn left_behind(error: &StoreError) -> Option<&'static str> {
 /// What is to be done with an order next.
 enum Next {
     Nothing,
-    LookAt(Minute),
-    /// Its verdict is compared once more.
-    Audit(Minute),
-    /// It was handed over, and somebody wants to know before it ends.
-    Remind(Minute),
+    /// It is looked at again then, for this reason.
+    Look(Minute, Why),
     /// Nothing of it is visible.
     Wait,
 }
@@ -221,7 +221,7 @@ enum Next {
 async fn look<H: Host>(
     cx: &Context<'_, H>,
     (key, due): (&DueKey, Due),
-    ledgers: &mut Ledgers,
+    (ledgers, erasing): (&mut Ledgers, &BTreeSet<ProgramId>),
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
     let Some(program) = programs::load(cx, &key.program).await? else {
@@ -247,8 +247,7 @@ async fn look<H: Host>(
         match join(cx, &program, key.order, first).await? {
             Joined::Nobody => {}
             Joined::NotBefore(next) => {
-                let next = due_for(&program, next, key.ledger, key.order, (key.why, due));
-                cx.put(&next).await?;
+                cx.put(&Put::listed(&DueKey { at: next, ..key.clone() }, &due)).await?;
                 return cx.delete(&key.to_string()).await;
             }
             Joined::To(advocate) => {
@@ -264,21 +263,14 @@ async fn look<H: Host>(
     let mut is_visible = advocates.is_empty() && !reports.is_empty();
     for advocate in advocates {
         let at = (&program, advocate, key.order);
-        let next = look_in_ledger(cx, (key, at), reports.clone(), ledgers, report).await?;
+        let known = (&mut *ledgers, erasing.contains(program.id()));
+        let next = look_in_ledger(cx, (key, at), reports.clone(), known, report).await?;
         if let Some(facts) = ledgers.order(&program, advocate, key.order) {
             coupons::queue(cx, &program, (advocate, key.order), facts).await?;
         }
         let ledger = Ledger(Some(advocate));
         match next {
-            Next::LookAt(next) => cx.put(&due_put(&program, next, ledger, key.order)).await?,
-            Next::Audit(next) => {
-                let why = (Why::Audit, Due::default());
-                cx.put(&due_for(&program, next, ledger, key.order, why)).await?;
-            }
-            Next::Remind(next) => {
-                let why = (Why::Expiring, Due::default());
-                cx.put(&due_for(&program, next, ledger, key.order, why)).await?;
-            }
+            Next::Look(at, why) => cx.put(&due_for(&program, at, ledger, key.order, why)).await?,
             Next::Nothing | Next::Wait => {}
         }
         // Another's ledger says nothing of the one that this points to.
@@ -298,7 +290,7 @@ async fn look<H: Host>(
 }
 
 /// An event came before its order, or a request was cut off, or the store is later than we assume:
-/// look again every hour for a day.
+/// look again for a day, each time after twice as long.
 async fn wait<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
@@ -306,10 +298,12 @@ async fn wait<H: Host>(
     is_orphan: bool,
     report: &mut CronReport,
 ) -> Result<(), StoreError> {
-    if cx.now < since.plus(ORPHANED) {
-        let next = cx.now.plus(HOUR).minute_up();
-        let why = (key.why, Due { since: Some(since) });
-        return cx.put(&due_for(program, next, key.ledger, key.order, why)).await;
+    let end = since.plus(ORPHANED);
+    if cx.now < end {
+        let twice = cx.now.plus((cx.now.seconds() - since.seconds()).max(HOUR));
+        let at = twice.min(end).minute_up();
+        let due = Due { since: Some(since) };
+        return cx.put(&Put::listed(&DueKey { at, ..key.clone() }, &due)).await;
     }
     if is_orphan && !orders::events(cx, program, key.order).await?.is_empty() {
         report.orphans += 1;
@@ -324,7 +318,7 @@ async fn look_in_ledger<H: Host>(
     cx: &Context<'_, H>,
     (key, (program, advocate, order)): (&DueKey, (&Rc<Loaded>, CustomerPseudonym, OrderPseudonym)),
     mut reports: Vec<Report>,
-    ledgers: &mut Ledgers,
+    (ledgers, erases): (&mut Ledgers, bool),
     report: &mut CronReport,
 ) -> Result<Next, StoreError> {
     let ledger = ledgers.with(cx, program, advocate, order).await?;
@@ -343,23 +337,23 @@ async fn look_in_ledger<H: Host>(
             news::since_decided(cx, program, (advocate, order, first.key), facts).await?;
         }
         let audited = verdict.at.plus(AUDITED);
-        // What came since decides nothing. What decided it may have been erased, from two days on.
+        // What came since decides nothing.
         let is_of_then = key.at <= audited.plus(SETTLE) || healed.decides(verdict.at);
         if key.why == Why::Audit && !of_join {
-            let breach = audit(cx, (program, advocate, order), &reports, ledger).await?;
+            let breach = audit(cx, (program, advocate, order), &reports, (ledger, erases)).await?;
             report.breaches += u32::from(breach);
         } else if audited.start() <= cx.now && is_of_then {
-            return Ok(Next::Audit(all_visible(cx)));
+            return Ok(Next::Look(all_visible(cx), Why::Audit));
         }
         let facts = ledger.orders.get(&order);
         let reminder = facts.and_then(|facts| remind::when(cx, program, (advocate, facts)));
-        return Ok(reminder.map_or(Next::Nothing, Next::Remind));
+        return Ok(reminder.map_or(Next::Nothing, |at| Next::Look(at, Why::Expiring)));
     }
     let Some(version) = version_of(program, facts) else { return Ok(Next::Wait) };
     let settled = settling(facts, conversion, &version.terms).at;
     let ready = settled.plus(SETTLE);
     if ready.start() > cx.now {
-        return Ok(Next::LookAt(ready));
+        return Ok(Next::Look(ready, Why::Look));
     }
     ledger.crowded(settled)?;
     report.settled += settle_due(cx, program, advocate, ledger).await?;
@@ -368,7 +362,7 @@ async fn look_in_ledger<H: Host>(
         report.done = false;
     }
     // A verdict has a pointer of its own to its audit.
-    let soon = Next::LookAt(cx.now.plus(MINUTE).minute_up());
+    let soon = Next::Look(cx.now.plus(MINUTE).minute_up(), Why::Look);
     Ok(if verdict.is_some() { Next::Nothing } else { soon })
 }
 
@@ -397,15 +391,19 @@ async fn audit_join<H: Host>(
 }
 
 /// Whether facts that have become visible since would have changed the verdict: the store was later
-/// than we assume. The verdict stands all the same; whoever runs this is told.
+/// than we assume. The verdict stands all the same; whoever runs this is told. While the program
+/// erases somebody, what led to a verdict may be gone two days after it, and is not missed.
 async fn audit<H: Host>(
     cx: &Context<'_, H>,
     (program, advocate, order): (&Loaded, CustomerPseudonym, OrderPseudonym),
     reports: &[Report],
-    ledger: &Read,
+    (ledger, erases): (&Read, bool),
 ) -> Result<bool, StoreError> {
-    let customer = people::known(cx, program, advocate).await?;
     let Some(decided) = ledger.orders.get(&order) else { return Ok(false) };
+    let Some(verdict) = &decided.verdict else { return Ok(false) };
+    // An order that was decided so long ago gets no copies of what is erased.
+    let is_forgotten = erases && !erasure::is_open(decided, cx.now);
+    let customer = people::known(cx, program, advocate).await?;
     let mut facts = decided.undecided();
     facts.stand(&ranks(reports));
     let now = decide(cx, (program, advocate, order), &customer, &facts, reports, ledger).await?;
@@ -413,13 +411,9 @@ async fn audit<H: Host>(
     let is_bound = facts.conversion.as_ref().is_some_and(|it| it.fact.via == Via::Bound);
     let has_other = |report: &Report| report.advocate.is_some_and(|other| other != advocate);
     let joined_twice = is_bound && reports.first().is_some_and(has_other);
-    let then = decided.verdict.as_ref().map(|verdict| (verdict.at, verdict.fact.clone()));
-    let differs = decided.differs || joined_twice || now != then;
-    // What an erasure took away is not missed.
-    let friend = facts.conversion.as_ref().map(|it| &it.fact.identities);
-    let breach = differs
-        && !customer.erased
-        && !people::is_any_erased(cx, program, friend.into_iter().flatten()).await?;
+    let then = (verdict.at, verdict.fact.clone());
+    let breach =
+        decided.differs || (joined_twice && !is_forgotten) || (now != Some(then) && !is_forgotten);
     if breach {
         cx.host.log("a verdict was reached before all its facts were visible: the store was later than assumed");
     }
@@ -702,8 +696,7 @@ async fn settle_due<H: Host>(
         }
         // Before the verdict: none stands without its audit.
         let audited = settled_at.plus(AUDITED).max(all_visible(cx));
-        let why = (Why::Audit, Due::default());
-        cx.put(&due_for(program, audited, Ledger(Some(advocate)), order, why)).await?;
+        cx.put(&due_for(program, audited, Ledger(Some(advocate)), order, Why::Audit)).await?;
         cx.put(&ledger_put(program, advocate, order, (key, &fact))).await?;
         ledger.orders.entry(order).or_default().add(key, fact);
         settled += 1;

@@ -10,9 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use passalong_core::alias::Alias;
 use passalong_core::fact::{Fact, FactKey, FactKind, Order, Remembered};
-use passalong_core::ids::{CustomerPseudonym, Identity, OrderPseudonym};
+use passalong_core::ids::{CustomerPseudonym, Identity, OrderPseudonym, ProgramId};
 use passalong_core::mutation::{self, Mutation};
 use passalong_core::orders::claims::PURCHASES;
+use passalong_core::reward::Role;
 use passalong_core::seal::Sealed;
 use passalong_core::settlement::Known;
 use passalong_core::time::{DAY, HOUR, Instant, Minute, SETTLE};
@@ -55,6 +56,11 @@ pub fn is_note(key: &str) -> bool {
     ErasedKey::is(key) || ErasedAliasKey::is(key)
 }
 
+/// The program of such a note.
+pub fn program(note: &str) -> Option<ProgramId> {
+    note.parse::<ErasedKey>().ok().map(|key| key.program)
+}
+
 /// Does again what a note says; whether it was about a customer.
 pub async fn again<H: Host>(cx: &Context<'_, H>, note: &Entry) -> Result<bool, StoreError> {
     if let Ok(key) = note.key.parse::<ErasedAliasKey>() {
@@ -92,6 +98,8 @@ const COPIES_LAST: i64 = HOUR / 2;
 
 /// Of the orders that a friend was referred with so many are looked at in a run.
 const LOOKED_AT: usize = 60;
+/// Keys of one identity that are looked at. An order may stand behind more than are read for it.
+const LISTED: usize = 10_000;
 /// So many copies are written in a run, and so many purchases deleted.
 const AT_A_TIME: usize = 100;
 
@@ -105,11 +113,8 @@ async fn forget<H: Host>(
     progress: Erased,
     kept: &[Entry],
 ) -> Result<(), StoreError> {
-    let (own, is_cut) = people::listed(cx, program, Identity::Customer(key.customer)).await?;
-    if is_cut && is_any_open(cx, program, key.customer).await? {
-        // Of whom not all is read, the merchant looks at the orders: as long as they can be decided.
-        return Ok(());
-    }
+    let own = Identity::Customer(key.customer);
+    let (own, read_up_to) = people::listed_at_least(cx, program, own, LISTED).await?;
     let fields = kept.iter().filter(|entry| is_decisive(entry));
     let fields: Vec<String> = fields.map(|entry| entry.key.to_string()).collect();
     if fields.is_empty() && own.iter().all(|one| one.seen.ledger.0.is_some()) {
@@ -124,22 +129,27 @@ async fn forget<H: Host>(
     let begun = progress.begun.filter(|_| is_copied || from > 0).unwrap_or(cx.accepted());
     // Both steps are about the same: what comes between them waits for its own two steps.
     let is_visible = |since: Minute| since < begun.plus(-SETTLE);
-    let mut known = customers::Customer::read(kept).known;
-    known.identities.extend(own.iter().flat_map(people::ties));
+    let mut known = Known { read_up_to, ..customers::Customer::read(kept).known };
     known.identities.retain(|(since, _)| is_visible(*since));
+    let mut ties: Vec<(Minute, Identity)> = own.iter().flat_map(people::ties).collect();
+    ties.retain(|(since, _)| is_visible(*since));
     let identities: BTreeSet<Identity> = known
         .identities
         .iter()
+        .chain(&ties)
         .map(|(_, identity)| *identity)
         .chain([Identity::Customer(key.customer)])
         .collect();
     let mut purchases: Vec<Listed> = Vec::new();
+    let mut crowds: Crowds = Vec::new();
     // What leads to the others goes last: the keys of the customer.
     for identity in identities.into_iter().rev() {
         has_room(cx)?;
-        purchases.extend(people::listed(cx, program, identity).await?.0);
+        let (listed, read_up_to) = people::listed_at_least(cx, program, identity, LISTED).await?;
+        purchases.extend(listed);
+        crowds.extend(read_up_to.map(|last| (identity, last)));
     }
-    let mut copies = copies_as_advocate(cx, program, key.customer, &known).await?;
+    let mut copies = copies_as_advocate(cx, program, key.customer, (&known, &ties)).await?;
     let mut referred = referred(&purchases);
     if is_copied {
         // What was there before has its copies.
@@ -148,7 +158,8 @@ async fn forget<H: Host>(
     let part = referred.iter().skip(from).take(if is_copied { usize::MAX } else { LOOKED_AT });
     for (_, order, advocate) in part {
         has_room(cx)?;
-        copies.extend(copies_as_friend(cx, program, &purchases, (*order, *advocate)).await?);
+        let kept = (&*purchases, &*crowds);
+        copies.extend(copies_as_friend(cx, program, kept, (*order, *advocate)).await?);
     }
     if mutation::is_on(Mutation::ErasureForgets) {
         copies.clear();
@@ -172,8 +183,10 @@ async fn forget<H: Host>(
         let by = one.meta.customer.as_ref();
         one.seen.ledger.0.is_none() && by.is_none_or(|by| *by == key.customer)
     };
-    let (theirs, later): (Vec<&Listed>, _) =
+    let (theirs, mut later): (Vec<&Listed>, Vec<_>) =
         purchases.iter().filter(is_theirs).partition(|one| is_visible(one.seen.accepted));
+    // What comes again and again, as to an address that many share, puts an erasure off for a day only.
+    later.retain(|one| one.seen.accepted < progress.since.plus(DAY));
     // What leads to something that waits stays with it.
     let leads = |one: &&Listed| later.is_empty() || matches!(one.identity, Identity::Hint(_));
     let mut theirs = theirs.into_iter().filter(leads);
@@ -202,18 +215,8 @@ fn is_decisive(entry: &Entry) -> bool {
 }
 
 /// Whether an order can still be decided, or its verdict be looked at again.
-fn is_open(facts: &Order, now: Instant) -> bool {
+pub fn is_open(facts: &Order, now: Instant) -> bool {
     facts.verdict.as_ref().is_none_or(|verdict| verdict.at.plus(2 * DAY).start() > now)
-}
-
-/// Whether an order in the ledger of an advocate can still be decided.
-async fn is_any_open<H: Host>(
-    cx: &Context<'_, H>,
-    program: &Loaded,
-    advocate: CustomerPseudonym,
-) -> Result<bool, StoreError> {
-    let ledger = ledgers::read(cx, program, advocate).await?;
-    Ok(!ledger.is_whole || ledger.orders.values().any(|facts| is_open(facts, cx.now)))
 }
 
 /// What who the advocate is says about the orders in the advocate's ledger, as far as it is not there.
@@ -221,7 +224,7 @@ async fn copies_as_advocate<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     advocate: CustomerPseudonym,
-    known: &Known,
+    (known, ties): (&Known, &[(Minute, Identity)]),
 ) -> Result<Vec<Put>, StoreError> {
     let ledger = ledgers::read(cx, program, advocate).await?;
     if !ledger.is_whole {
@@ -233,14 +236,18 @@ async fn copies_as_advocate<H: Host>(
             continue;
         }
         for report in facts.reports() {
-            let own = known.identities.iter();
+            // What comes into view when the first is deleted was not read before.
+            let read_up_to = facts.read_up_to(Role::Advocate).or(known.read_up_to);
+            let is_read = |tie: &&(Minute, _)| read_up_to.is_none_or(|last| tie.0 <= last);
+            let own = known.identities.iter().chain(ties.iter().filter(is_read));
             let own = own.filter(|(_, identity)| report.fact.identities.contains(identity));
             let named = Remembered { report: Some(report.digest), ..Remembered::default() };
             let own = own.map(|(since, _)| (*since, named.clone()));
             let segments = known.segments.iter().map(|(since, segment)| {
                 (*since, Remembered { segment: Some(segment.clone()), ..Remembered::default() })
             });
-            let said = own.chain(segments);
+            let crowd = known.read_up_to.map(|last| (last, crowd(Role::Advocate)));
+            let said = own.chain(segments).chain(crowd);
             puts.extend(said.filter_map(|said| copy(program, (advocate, order), &facts, said)));
         }
     }
@@ -261,12 +268,20 @@ fn referred(listed: &[Listed]) -> Vec<(Minute, OrderPseudonym, CustomerPseudonym
     referred
 }
 
+/// That more was kept of somebody than is read.
+fn crowd(of: Role) -> Remembered {
+    Remembered { crowded: Some(of), ..Remembered::default() }
+}
+
+/// Of which identities more is kept than is read, and up to when it is read.
+type Crowds = Vec<(Identity, Minute)>;
+
 /// What purchases of a person say about one of the person's orders in the ledger of another, as far as
 /// it is not there.
 async fn copies_as_friend<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
-    listed: &[Listed],
+    (listed, crowds): (&[Listed], &[(Identity, Minute)]),
     (order, advocate): (OrderPseudonym, CustomerPseudonym),
 ) -> Result<Vec<Put>, StoreError> {
     let facts = orders::in_ledger(cx, program, advocate, order).await?;
@@ -297,10 +312,12 @@ async fn copies_as_friend<H: Host>(
             order: Some(purchase.order),
             amount: purchase.amount,
             until: Some(purchase.until),
-            segment: None,
+            ..Remembered::default()
         };
         (purchase.accepted, fact)
     });
+    let crowds = crowds.iter().filter(|(identity, _)| named.contains(identity));
+    let said = said.chain(crowds.map(|(_, last)| (*last, crowd(Role::Friend))));
     Ok(said.filter_map(|said| copy(program, (advocate, order), &facts, said)).collect())
 }
 

@@ -10,7 +10,6 @@ use passalong_core::time::{HOUR, Minute, SETTLE};
 
 use crate::cron::AUDITED;
 use crate::keys::{Ledger, OrderKey, Why};
-use crate::metadata::Due;
 use crate::orders::{
     self, Record, Report, conversion_put, due_for, ledger_put, log_put, order_put,
 };
@@ -53,7 +52,7 @@ pub async fn join<H: Host>(
     let mut puts = person_puts(cx, program, ledger, order, (key, &conversion));
     puts.push(log_put(program, ledger, order, &record));
     let audited = key.accepted.plus(AUDITED);
-    puts.push(due_for(program, audited, ledger, order, (Why::Audit, Due::default())));
+    puts.push(due_for(program, audited, ledger, order, Why::Audit));
     // What has happened to it comes along.
     for (key, fact) in orders::events(cx, program, order).await? {
         puts.push(ledger_put(program, advocate, order, (key, &fact)));

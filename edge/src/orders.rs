@@ -340,7 +340,7 @@ pub async fn record_in_ledger<H: Host>(
 
 /// The pointer to look at an order then.
 pub fn due_put(program: &Loaded, at: Minute, ledger: Ledger, order: OrderPseudonym) -> Put {
-    due_for(program, at, ledger, order, (Why::Look, Due::default()))
+    due_for(program, at, ledger, order, Why::Look)
 }
 
 /// The same for another reason. Two reasons in one minute are two pointers.
@@ -349,9 +349,9 @@ pub fn due_for(
     at: Minute,
     ledger: Ledger,
     order: OrderPseudonym,
-    (why, due): (Why, Due),
+    why: Why,
 ) -> Put {
-    Put::listed(&DueKey { at, program: program.id().clone(), ledger, order, why }, &due)
+    Put::listed(&DueKey { at, program: program.id().clone(), ledger, order, why }, &Due::default())
 }
 
 /// The order's line in the list of its day: the day it occurred on, so that a report that is sent

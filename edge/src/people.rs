@@ -13,7 +13,7 @@ use passalong_core::orders::claims::{
     Admission, CLAIMS, Claim, Friendship, PURCHASES, Purchase, Standing, Weighed, admit, decided,
     earliest, friendship, horizon,
 };
-use passalong_core::reward::ConversionKind;
+use passalong_core::reward::{ConversionKind, Role};
 use passalong_core::settlement::{Known, remaining, settling};
 use passalong_core::time::{DAY, Day, Minute};
 
@@ -97,15 +97,32 @@ pub fn person_puts<H: Host>(
 /// No hold is longer, in days.
 const LONGEST_HOLD: i64 = 730;
 
-/// The keys of an identity, the earliest first, and whether there are more than are read.
+/// Keys of an identity, the earliest first; and where there may be more than are read for a verdict, the
+/// minute of the last that is. Nothing that is accepted later changes that.
+pub type Keys = (Vec<Listed>, Option<Minute>);
+
+/// The keys of an identity that are read for a verdict.
 pub async fn listed<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     identity: Identity,
-) -> Result<(Vec<Listed>, bool), StoreError> {
+) -> Result<Keys, StoreError> {
+    listed_at_least(cx, program, identity, READ).await
+}
+
+/// The same, with at least so many keys, where there are.
+pub async fn listed_at_least<H: Host>(
+    cx: &Context<'_, H>,
+    program: &Loaded,
+    identity: Identity,
+    least: usize,
+) -> Result<Keys, StoreError> {
     let prefix = PersonKey::prefix(&[program.id(), &identity]);
-    let (entries, goes_on) = cx.first(&prefix, READ).await?;
-    Ok((entries.iter().filter_map(|entry| entry.once(Listed::read)).collect(), goes_on))
+    let (entries, _) = cx.first(&prefix, least).await?;
+    let read = |entry: &Entry| entry.once(Listed::read);
+    let whole = entries.get(..READ).unwrap_or_default();
+    let read_up_to = whole.iter().rev().find_map(read).map(|last| last.seen.accepted);
+    Ok((entries.iter().filter_map(read).collect(), read_up_to))
 }
 
 /// Who a customer is: the hints that the shop confirmed, and those that orders named together with the
@@ -119,8 +136,8 @@ pub async fn known<H: Host>(
     let listed = listed(cx, program, Identity::Customer(customer));
     let (record, listed) = join(record, listed).await;
     let mut record = record?;
-    let (listed, _) = listed?;
-    record.known.read_up_to = listed.get(READ - 1).map(|last| last.seen.accepted);
+    let (listed, read_up_to) = listed?;
+    record.known.read_up_to = read_up_to;
     if !mutation::is_on(Mutation::HintsFromTokens) {
         record.known.identities.extend(listed.iter().flat_map(ties));
     }
@@ -131,30 +148,6 @@ pub async fn known<H: Host>(
 pub fn ties(listed: &Listed) -> Vec<(Minute, Identity)> {
     let hints = listed.meta.hints.iter();
     hints.map(|hint| (listed.seen.accepted, Identity::Hint(*hint))).collect()
-}
-
-/// Whether a customer was erased in these days whom one of these identities is, or was named with.
-pub async fn is_any_erased<H: Host>(
-    cx: &Context<'_, H>,
-    program: &Loaded,
-    identities: impl Iterator<Item = &Identity>,
-) -> Result<bool, StoreError> {
-    let mut named = BTreeSet::new();
-    for identity in identities {
-        match identity {
-            Identity::Customer(customer) => named.extend([*customer]),
-            Identity::Hint(_) => {
-                let (listed, _) = listed(cx, program, *identity).await?;
-                named.extend(listed.iter().filter_map(|one| one.meta.customer));
-            }
-        }
-    }
-    for customer in named {
-        if customers::load(cx, program, customer).await?.erased {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// How thoroughly others are looked into.
@@ -185,7 +178,7 @@ impl Depth {
 /// What was read and computed for one decision: each of it once.
 #[derive(Debug, Default)]
 pub struct Looked {
-    listed: BTreeMap<Identity, Rc<(Vec<Listed>, bool)>>,
+    listed: BTreeMap<Identity, Rc<Keys>>,
     claims: BTreeMap<(OrderPseudonym, CustomerPseudonym), Option<Rc<Read>>>,
     known: BTreeMap<CustomerPseudonym, Known>,
     events: BTreeMap<OrderPseudonym, Vec<(FactKey, Fact)>>,
@@ -206,7 +199,7 @@ impl Looked {
         cx: &Context<'_, H>,
         program: &Loaded,
         identity: Identity,
-    ) -> Result<Rc<(Vec<Listed>, bool)>, StoreError> {
+    ) -> Result<Rc<Keys>, StoreError> {
         if let Some(known) = self.listed.get(&identity) {
             return Ok(Rc::clone(known));
         }
@@ -305,7 +298,9 @@ pub async fn standing<H: Host>(
     let is_silent = question.weighed.conversion.fact.first_order.is_none();
     let is_cut = |read: Minute| read <= question.weighed.settled;
     let mut crowded = others.crowded;
-    crowded |= is_final && question.weighed.known.read_up_to.is_some_and(is_cut);
+    let Weighed { known, facts, .. } = question.weighed;
+    let read_up_to = known.read_up_to.into_iter().chain(facts.read_up_to(Role::Advocate));
+    crowded |= is_final && read_up_to.into_iter().any(is_cut);
     // Nothing is promised at once to a friend of whom more is known than is read.
     friendship.again |= crowded && !is_final;
     let known = if is_silent && !crowded {
@@ -342,9 +337,8 @@ pub async fn others<H: Host>(
     let mut found: BTreeMap<(OrderPseudonym, CustomerPseudonym), Found> = BTreeMap::new();
     for identity in identities {
         let read = looked.listed(cx, program, *identity).await?;
-        let (listed, goes_on) = &*read;
-        let is_cut = listed.last().is_some_and(|last| last.seen.accepted <= question.up_to);
-        others.crowded |= *goes_on && is_cut;
+        let (listed, read_up_to) = &*read;
+        others.crowded |= read_up_to.is_some_and(|last| last <= question.up_to);
         for one in listed.iter().filter(|one| one.seen.accepted <= question.up_to) {
             others.purchases.extend(one.purchase());
             let Some(advocate) = one.seen.ledger.0 else { continue };
@@ -357,6 +351,8 @@ pub async fn others<H: Host>(
         }
     }
     others.purchases.extend(weighed.facts.remembered());
+    let read_up_to = weighed.facts.read_up_to(Role::Friend);
+    others.crowded |= read_up_to.is_some_and(|last| last <= question.up_to);
     let most = question.depth.claims();
     others.crowded |= found.len() > most;
     // How many there are says it all: none of them is read.

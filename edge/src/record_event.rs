@@ -18,7 +18,6 @@ use crate::authenticate::merchant;
 use crate::customers;
 use crate::http::{Request, Response};
 use crate::keys::{EventKey, Ledger, Why};
-use crate::metadata::Due;
 use crate::news;
 use crate::orders::{self, Promise, Report, due_for, ledger_put, record, reports};
 use crate::outbox::is_wanted;
@@ -176,8 +175,8 @@ async fn save<H: Host>(
     let may_join = program.versions.all().any(binds);
     if known.is_empty() || !advocates.is_empty() || may_join {
         let ledger = Ledger(known.iter().find_map(|report| report.advocate));
-        let why = (Why::Event, Due::default());
-        cx.put(&due_for(program, key.accepted.plus(SETTLE), ledger, order, why)).await?;
+        let at = key.accepted.plus(SETTLE);
+        cx.put(&due_for(program, at, ledger, order, Why::Event)).await?;
     }
     tell(cx, program, (order, known.first(), &advocates), (key, fact)).await?;
     let own = EventKey { program: program.id().clone(), order, fact: key };

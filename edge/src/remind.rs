@@ -9,7 +9,6 @@ use passalong_core::webhook::WebhookType;
 
 use crate::customers::Customer;
 use crate::keys::{Ledger, Why};
-use crate::metadata::Due;
 use crate::news;
 use crate::orders::{self, Report, due_for};
 use crate::outbox::is_wanted;
@@ -48,7 +47,7 @@ fn pointer(
     at: Minute,
     (advocate, order): (CustomerPseudonym, OrderPseudonym),
 ) -> Put {
-    due_for(program, at, Ledger(Some(advocate)), order, (Why::Expiring, Due::default()))
+    due_for(program, at, Ledger(Some(advocate)), order, Why::Expiring)
 }
 
 /// What is decided does not depend on who the advocate is.

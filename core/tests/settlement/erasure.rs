@@ -26,7 +26,7 @@ fn copy(scene: &mut Scene, accepted: Minute, fact: Remembered) {
 
 fn purchase(report: Digest, order: OrderPseudonym, amount: i64, until: Day) -> Remembered {
     let (report, order) = (Some(report), Some(order));
-    Remembered { report, order, amount, until: Some(until), segment: None }
+    Remembered { report, order, amount, until: Some(until), ..Remembered::default() }
 }
 
 /// Erases who an advocate is: each order keeps whether it is the advocate's own, and the segments.

@@ -139,6 +139,22 @@ fn an_order_waits_for_those_after_it_until_the_merchant_approved_it() {
     for still in [unpaid.clone().event(Confirmed, day(35), None), unpaid.reviewed(day(35), false)] {
         assert_eq!(waits(&still, day(40)), Some(Reason::Unpaid));
     }
+    let declined = Scene::plain().reviewed(day(35), false);
+    assert_eq!(waits(&declined, minutes(day(35), -1)), None);
+    assert_eq!(waits(&declined, day(35)), Some(Reason::NotApprovedYet));
+    let disputed = Scene::plain().event(Disputed, day(3), None);
+    assert_eq!(waits(&disputed, day(40)), Some(Reason::Disputed));
+    let before = disputed.clone().reviewed(day(2), true);
+    assert_eq!(waits(&before, day(40)), Some(Reason::Disputed), "approved before the dispute");
+    let again = before.reviewed(day(35), true);
+    assert_eq!(waits(&again, day(40)), None, "and once more since");
+    assert_eq!(waits(&disputed.clone().reviewed(day(4), true), day(40)), None, "in time");
+    let after = disputed.clone().reviewed(day(35), true);
+    assert_eq!(waits(&after, minutes(day(35), -1)), Some(Reason::Disputed));
+    assert_eq!(waits(&after, day(35)), None);
+    assert_eq!(waits(&disputed.clone().event(Restored, day(4), None), day(40)), None, "won");
+    let late = disputed.event(Restored, day(35), None);
+    assert_eq!(waits(&late, day(40)), Some(Reason::Disputed), "an event may not be there yet");
 }
 
 #[test]

@@ -39,7 +39,13 @@ fn a_verdict_that_falls_before_and_is_not_visible_is_computed() {
     assert!(!computed.is_to_compute(later, versions), "it was computed");
     let mut decided = claim;
     let (report, admitted) = (digest(50), Some(Admission::First));
-    let fact = Fact::Verdict(Verdict { report, admitted, rewards: Vec::new(), excluded: 0 });
+    let fact = Fact::Verdict(Verdict {
+        report,
+        admitted,
+        rewards: Vec::new(),
+        excluded: 0,
+        disputed: false,
+    });
     let key = FactKey { accepted: settles, kind: fact.kind(), digest: digest(80) };
     decided.facts.add(key, fact);
     assert!(!decided.is_to_compute(later, versions), "its verdict is there");

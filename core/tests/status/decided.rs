@@ -18,7 +18,8 @@ fn referrals_are_the_advocates_rewards_that_were_approved() {
     let (first, signup) = (Trigger::FirstPurchase, Trigger::Signup);
     let verdict = |rewards: Vec<Decided>| {
         let (report, admitted) = (digest(50), Some(Admission::First));
-        let fact = Fact::Verdict(Verdict { report, admitted, rewards, excluded: 0 });
+        let fact =
+            Fact::Verdict(Verdict { report, admitted, rewards, excluded: 0, disputed: false });
         fold([(FactKey { accepted: day(30), kind: fact.kind(), digest: digest(80) }, fact)])
     };
     let bonus = Decided { milestone: Some(1), ..plain(advocate, first, Ok(points(50))) };

@@ -2,7 +2,6 @@
 
 use passalong_core::fact::Fact;
 use passalong_core::time::{DAY, HOUR, Instant, MINUTE, SETTLE};
-use passalong_core::wire::CronReport;
 use passalong_edge::keys::PersonKey;
 use serde_json::json;
 
@@ -227,13 +226,14 @@ fn an_event_waits_a_day_for_its_order_and_is_then_reported_once() {
     let cancelled = event(came, "A-1", "c1", "cancelled", None);
     let answer = world.send(came, &cancelled);
     assert_eq!((answer.status, &answer.body), (202, &json!({ "order_known": false })));
-    let orphans = |from: i64, to: i64| -> u32 {
-        let times = (from..to).map(|n| came.plus(n * 30 * MINUTE));
-        times.map(|now| world.cron(now)).map(|CronReport { orphans, .. }| orphans).sum()
+    let between = |from: i64, to: i64| -> (u32, u32) {
+        let runs = (from..to).map(|n| world.cron(came.plus(n * 30 * MINUTE)));
+        runs.fold((0, 0), |(orphans, looks), run| (orphans + run.orphans, looks + run.looked_at))
     };
-    assert_eq!(orphans(0, 48), 0);
+    // At once, and after 1, 2, 4, 8 and 16 hours: who waits long is looked for less often.
+    assert_eq!(between(0, 48), (0, 6));
     assert_eq!(world.memory.keys("todo.order/").len(), 1, "it still waits");
-    assert_eq!(orphans(48, 60), 1);
+    assert_eq!(between(48, 60), (1, 1));
     assert!(world.memory.keys("todo.order/").is_empty());
     assert!(world.memory.log.borrow().iter().any(|line| line.contains("waiting for its order")));
     // The order comes after all: the event is joined.

@@ -176,32 +176,71 @@ fn what_is_known_of_whoever_is_erased_still_decides_orders_of_before() {
     }
 }
 
+/// A customer who has ordered so many times.
+fn with_own_orders(customer: &str, orders: usize, terms: &Value) -> World {
+    let world = world(terms);
+    let earlier = begun().plus(-5 * HOUR);
+    report(&world, earlier, &silent(earlier, "A-0", &json!({ "customer_id": customer })));
+    let (key, (metadata, _)) = world.memory.snapshot("person/").into_iter().next().unwrap();
+    let first: PersonKey = key.parse().unwrap();
+    for number in 1..orders {
+        let mut key = first.clone();
+        key.seen.order.0[..8].copy_from_slice(&usize::to_be_bytes(number));
+        let put = Put { metadata: metadata.clone(), ..Put::listed(&key, &json!({})) };
+        world.memory.insert(&put);
+    }
+    world
+}
+
+/// Anna is tied to an address after so many orders, and refers a guest with it.
+fn with_a_late_tie(orders: usize, terms: &Value) -> World {
+    let world = with_own_orders(ANNA, orders, terms);
+    let tied = begun().plus(-4 * HOUR);
+    let signup = json!({ "customer_id": ANNA, "hints": [hint("b")], "kind": "signup",
+                         "order_id": "A-1", "occurred_at": tied });
+    report(&world, tied, &signup);
+    let friend = json!({ "hints": [hint("b")], "code": world.code(ANNA) });
+    report(&world, begun(), &silent(begun(), "A-2", &friend));
+    world
+}
+
 /// An advocate who orders a thousand times first is not read to the end.
 #[test]
 fn an_advocate_with_more_orders_than_are_read_waits_for_the_merchant() {
-    for (orders, expected) in [(997, "self_referral"), (999, "velocity")] {
-        let world = world(&json!({}));
-        let own = |of| json!({ "customer_id": ANNA, "hints": of });
-        let earlier = begun().plus(-5 * HOUR);
-        report(&world, earlier, &silent(earlier, "A-0", &own(json!([]))));
-        let (key, (metadata, _)) = world.memory.snapshot("person/").into_iter().next().unwrap();
-        let first: PersonKey = key.parse().unwrap();
-        for number in 0..orders {
-            let mut key = first.clone();
-            key.seen.order.0[..8].copy_from_slice(&usize::to_be_bytes(number));
-            let put = Put { metadata: metadata.clone(), ..Put::listed(&key, &json!({})) };
-            world.memory.insert(&put);
-        }
-        let tied = begun().plus(-4 * HOUR);
-        let mut signup = own(json!([hint("b")]));
-        (signup["kind"], signup["order_id"]) = (json!("signup"), json!("A-1"));
-        signup["occurred_at"] = json!(tied);
-        report(&world, tied, &signup);
-        let friend = json!({ "hints": [hint("b")], "code": world.code(ANNA) });
-        report(&world, begun(), &silent(begun(), "A-2", &friend));
+    for (orders, expected) in [(998, "self_referral"), (999, "self_referral"), (1_000, "velocity")]
+    {
+        let world = with_a_late_tie(orders, &json!({}));
         let end = begun().plus(40 * DAY);
         world.cron_until_done(end);
         assert_eq!(world.rewards(end, "A-2")[0][2], expected, "{orders}");
+    }
+}
+
+#[test]
+fn an_erasure_of_whom_more_is_kept_than_is_read_changes_no_verdict() {
+    let hold = json!({ "hold": { "from": "order", "days": 30, "fallback_days": 0 } });
+    let friend = |orders| {
+        let world = with_own_orders(BEN, orders, &hold);
+        let of = json!({ "customer_id": BEN, "code": world.code(ANNA) });
+        report(&world, begun(), &silent(begun(), "A-2", &of));
+        world
+    };
+    for (erased, world, expected) in [
+        (ANNA, with_a_late_tie(999, &hold), "self_referral"),
+        (ANNA, with_a_late_tie(1_200, &hold), "velocity"),
+        (BEN, friend(990), "existing_customer"),
+        (BEN, friend(1_200), "velocity"),
+    ] {
+        let now = begun().plus(HOUR);
+        assert_eq!(world.send(now, &crate::support::erase(erased)).status, 200);
+        for runs in 0..200 {
+            world.cron(now.plus(runs * 5 * MINUTE));
+        }
+        let own = world.memory.keys(&format!("person/teehaus/c.{}/", world.customer(erased)));
+        assert!(own.iter().all(|key| !key.contains(".-.")), "{} of {erased} are left", own.len());
+        let end = begun().plus(31 * DAY);
+        world.cron_until_done(end);
+        assert_eq!(world.rewards(end, "A-2")[0][2], expected, "{erased}");
     }
 }
 
@@ -234,6 +273,32 @@ fn what_comes_between_the_two_steps_of_an_erasure_waits_for_its_own() {
     let end = at(5).plus(DAY + HOUR);
     world.cron_until_done(end);
     assert_eq!(world.rewards(end, "A-2")[0][2], "self_referral");
+}
+
+#[test]
+fn an_address_that_many_share_does_not_put_an_erasure_off_for_good() {
+    let world = world(&json!({}));
+    let own = json!({ "customer_id": ANNA, "hints": [hint("a")] });
+    report(&world, begun(), &silent(begun(), "A-0", &own));
+    assert_eq!(world.send(begun().plus(HOUR), &crate::support::erase(ANNA)).status, 200);
+    let left = || world.memory.keys(&format!("person/teehaus/c.{}/", world.customer(ANNA))).len();
+    let days = |days: i64| {
+        for run in (days - 1) * 288..days * 288 {
+            let now = begun().plus(HOUR + run * 5 * MINUTE);
+            if run % 3 == 0 {
+                report(
+                    &world,
+                    now,
+                    &silent(now, &format!("B-{run}"), &json!({ "hints": [hint("a")] })),
+                );
+            }
+            world.cron(now);
+        }
+    };
+    days(1);
+    assert_eq!(left(), 1, "guests order with the same address all day");
+    days(2);
+    assert_eq!(left(), 0);
 }
 
 #[test]

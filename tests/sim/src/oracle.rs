@@ -126,8 +126,8 @@ pub struct Oracle {
     pub decided: BTreeMap<(OrderPseudonym, CustomerPseudonym), u64>,
     /// What the merchant decided on a reward of an order: the first time.
     pub reviews: BTreeMap<(OrderPseudonym, CustomerPseudonym, Role), (Minute, Digest, bool)>,
-    /// When the merchant last approved a reward of an order.
-    pub approvals: BTreeMap<(OrderPseudonym, CustomerPseudonym, Role), Minute>,
+    /// When the merchant approved a reward of an order.
+    pub approvals: BTreeMap<(OrderPseudonym, CustomerPseudonym, Role), BTreeSet<Minute>>,
 }
 
 /// A decision with its instant.

@@ -164,7 +164,8 @@ impl Story {
                     let said = match fact {
                         Remembered { segment: Some(segment), .. } => Copied::Segment(segment),
                         Remembered { order: Some(order), .. } => Copied::Bought(order),
-                        Remembered { report, .. } => Copied::Named(report.unwrap()),
+                        Remembered { report: Some(report), .. } => Copied::Named(report),
+                        Remembered { .. } => continue,
                     };
                     oracle.copied.entry(slot).or_default().insert((key.fact.accepted, said));
                 }
@@ -174,9 +175,8 @@ impl Story {
             let (at, digest) = (key.fact.accepted, key.fact.digest);
             if review.milestone.is_none() {
                 if review.approved {
-                    let last = (key.order, key.customer, review.role);
-                    let last = oracle.approvals.entry(last).or_insert(at);
-                    *last = at.max(*last);
+                    let slot = (key.order, key.customer, review.role);
+                    oracle.approvals.entry(slot).or_default().insert(at);
                 }
                 let slot = (key.order, key.customer, review.role);
                 let first = oracle.reviews.entry(slot).or_insert((at, digest, review.approved));

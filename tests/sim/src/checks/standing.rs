@@ -56,7 +56,7 @@ impl Approved<'_> {
         let values = minutes.into_iter().chain([self.settled]).filter_map(|minute| self.at(minute));
         let amount = values.flatten().min();
         let left = self.oracle.left(self.report, now);
-        let last = self.oracle.approvals.get(&slot);
+        let last = self.oracle.approvals.get(&slot).and_then(|all| all.last());
         let disputed = left.disputed.is_some_and(|since| last.is_none_or(|last| *last <= since));
         let waits = self.decided.review.is_some_and(|why| {
             let is_paid = why == Reason::Unpaid && left.confirmed.is_some();

@@ -76,15 +76,38 @@ impl Scales<'_> {
                 one.role == Role::Advocate && one.milestone.is_none() && one.trigger == trigger
             };
             let one = verdict.rewards.iter().filter(is_one).find(|one| one.value.is_some())?;
-            let review = self.oracle.reviews.get(&(*order, self.advocate, Role::Advocate));
-            let is_released =
-                review.is_some_and(|(at, _, approved)| *approved && *at <= self.settles);
-            let waits = one.review.filter(|_| !is_released);
-            Some(((*at, *order), waits?))
+            let slot = (*order, self.advocate, Role::Advocate);
+            let review = self.oracle.reviews.get(&slot);
+            let reviewed = review.filter(|(at, ..)| *at <= self.settles);
+            let waits = match reviewed {
+                Some((.., true)) => None,
+                Some((.., false)) => one.review.or(Some(Reason::NotApprovedYet)),
+                None => one.review,
+            };
+            let is_over = self.last_approval(slot, self.settles).is_some_and(|last| last > *at);
+            let disputed = (verdict.disputed && !is_over).then_some(Reason::Disputed);
+            Some(((*at, *order), waits.or(disputed)?))
         });
         let counted = counted.min_by_key(|(place, _)| *place).map(|(_, why)| why);
         let own = self.oracle.left(self.report, self.settles).disputed;
         self.suspicion.or(own.map(|_| Reason::Disputed)).or(counted)
+    }
+
+    /// When the merchant approved a reward last, by then.
+    fn last_approval(
+        &self,
+        slot: (OrderPseudonym, CustomerPseudonym, Role),
+        by: Minute,
+    ) -> Option<Minute> {
+        self.oracle.approvals.get(&slot)?.range(..=by).next_back().copied()
+    }
+
+    /// Whether the order is in dispute, and nobody approved the advocate's reward since.
+    pub(super) fn is_disputed(&self) -> bool {
+        let slot = (self.report.order, self.advocate, Role::Advocate);
+        let last = self.last_approval(slot, self.settles);
+        let disputed = self.oracle.left(self.report, self.settles).disputed;
+        disputed.is_some_and(|since| last.is_none_or(|last| last <= since))
     }
 
     /// The value of a rule for this referral.

@@ -91,7 +91,8 @@ impl Oracle {
             }
         }
         let admitted = admitted.ok().filter(|_| undone.is_none());
-        Verdict { report: report.digest, admitted, rewards, excluded }
+        let disputed = scales.is_disputed();
+        Verdict { report: report.digest, admitted, rewards, excluded, disputed }
     }
 
     /// Why the merchant is to look at an order first.

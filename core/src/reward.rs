@@ -71,7 +71,8 @@ words!(
         ReservedCode = "reserved_code",
         /// The click came after the order.
         ClickedLater = "clicked_later",
-        /// A missing referral that the merchant has not approved.
+        /// A missing referral that the merchant has not approved; of a bonus: a referral that it counts, and
+        /// the merchant declined.
         NotApprovedYet = "not_approved_yet",
         Refunded = "refunded",
         Withdrawn = "withdrawn",

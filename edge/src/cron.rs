@@ -47,8 +47,6 @@ const RESERVE: u32 = 80;
 const LASTS: u64 = 40_000;
 /// Operations of a run after which no erasure is begun. What is begun may take as many more.
 pub const FOR_ERASURES: u32 = 200;
-/// Seconds between two runs.
-const INTERVAL: u64 = 300;
 /// A copy that is made later than this after its original counts as accepted when it is made: by
 /// then others may have been decided without it. An hour, less a margin for the clock and the put.
 pub const COPY_WITHIN: i64 = 50 * MINUTE;
@@ -142,10 +140,12 @@ async fn read_todo<H: Host>(cx: &Context<'_, H>) -> Result<Todo, StoreError> {
 /// Orders do not wait for an erasure that fails.
 async fn repeat_erasures<H: Host>(cx: &Context<'_, H>, todo: &Todo, report: &mut CronReport) {
     let mut entries = todo.erased.clone();
-    // Where there are too many for a run, each run takes the next ones.
-    let turn = cx.now.seconds().unsigned_abs() / INTERVAL * u64::from(FOR_ERASURES);
-    let first = usize::try_from(turn.checked_rem(entries.len() as u64).unwrap_or(0));
-    entries.rotate_left(first.unwrap_or(0));
+    // Where there are too many for a run, each begins anywhere: none waits for the same others.
+    if entries.len() > 1 {
+        let any = u64::from_be_bytes(cx.host.random());
+        let first = usize::try_from(any.checked_rem(entries.len() as u64).unwrap_or(0));
+        entries.rotate_left(first.unwrap_or(0));
+    }
     for entry in entries {
         if cx.spent() >= FOR_ERASURES {
             break;

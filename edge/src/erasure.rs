@@ -114,7 +114,7 @@ async fn forget<H: Host>(
     kept: &[Entry],
 ) -> Result<(), StoreError> {
     let own = Identity::Customer(key.customer);
-    let (own, read_up_to) = people::listed_at_least(cx, program, own, LISTED).await?;
+    let (own, read_up_to) = people::listed_first(cx, program, own, LISTED).await?;
     let fields = kept.iter().filter(|entry| is_decisive(entry));
     let fields: Vec<String> = fields.map(|entry| entry.key.to_string()).collect();
     if fields.is_empty() && own.iter().all(|one| one.seen.ledger.0.is_some()) {
@@ -145,7 +145,7 @@ async fn forget<H: Host>(
     // What leads to the others goes last: the keys of the customer.
     for identity in identities.into_iter().rev() {
         has_room(cx)?;
-        let (listed, read_up_to) = people::listed_at_least(cx, program, identity, LISTED).await?;
+        let (listed, read_up_to) = people::listed_first(cx, program, identity, LISTED).await?;
         purchases.extend(listed);
         crowds.extend(read_up_to.map(|last| (identity, last)));
     }
@@ -179,9 +179,13 @@ async fn forget<H: Host>(
         let next = Erased { begun: Some(begun), copied: done, looked_at, ..progress };
         return cx.put(&note_put(key, next, cx.now)).await;
     }
+    // A guest's purchase is theirs under an address that the shop confirmed, not under any they typed.
+    let is_confirmed = |of: Identity| known.identities.iter().any(|(_, known)| *known == of);
     let is_theirs = |one: &&Listed| {
-        let by = one.meta.customer.as_ref();
-        one.seen.ledger.0.is_none() && by.is_none_or(|by| *by == key.customer)
+        let is_guests = || one.meta.customer.is_none() && is_confirmed(one.identity);
+        let is_named = one.meta.customer == Some(key.customer)
+            || one.identity == Identity::Customer(key.customer);
+        one.seen.ledger.0.is_none() && (is_named || is_guests())
     };
     let (theirs, mut later): (Vec<&Listed>, Vec<_>) =
         purchases.iter().filter(is_theirs).partition(|one| is_visible(one.seen.accepted));
@@ -247,6 +251,7 @@ async fn copies_as_advocate<H: Host>(
                 (*since, Remembered { segment: Some(segment.clone()), ..Remembered::default() })
             });
             let crowd = known.read_up_to.map(|last| (last, crowd(Role::Advocate)));
+            let crowd = crowd.filter(|(last, _)| is_news(&facts, Role::Advocate, *last));
             let said = own.chain(segments).chain(crowd);
             puts.extend(said.filter_map(|said| copy(program, (advocate, order), &facts, said)));
         }
@@ -271,6 +276,11 @@ fn referred(listed: &[Listed]) -> Vec<(Minute, OrderPseudonym, CustomerPseudonym
 /// That more was kept of somebody than is read.
 fn crowd(of: Role) -> Remembered {
     Remembered { crowded: Some(of), ..Remembered::default() }
+}
+
+/// Whether an order was not told before that so much was read.
+fn is_news(facts: &Order, of: Role, last: Minute) -> bool {
+    facts.read_up_to(of).is_none_or(|known| last < known)
 }
 
 /// Of which identities more is kept than is read, and up to when it is read.
@@ -316,7 +326,9 @@ async fn copies_as_friend<H: Host>(
         };
         (purchase.accepted, fact)
     });
-    let crowds = crowds.iter().filter(|(identity, _)| named.contains(identity));
+    let crowds = crowds.iter().filter(|(identity, last)| {
+        named.contains(identity) && is_news(&facts, Role::Friend, *last)
+    });
     let said = said.chain(crowds.map(|(_, last)| (*last, crowd(Role::Friend))));
     Ok(said.filter_map(|said| copy(program, (advocate, order), &facts, said)).collect())
 }

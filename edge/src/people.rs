@@ -107,18 +107,19 @@ pub async fn listed<H: Host>(
     program: &Loaded,
     identity: Identity,
 ) -> Result<Keys, StoreError> {
-    listed_at_least(cx, program, identity, READ).await
+    listed_first(cx, program, identity, READ).await
 }
 
-/// The same, with at least so many keys, where there are.
-pub async fn listed_at_least<H: Host>(
+/// The first so many keys of an identity.
+pub async fn listed_first<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
     identity: Identity,
-    least: usize,
+    most: usize,
 ) -> Result<Keys, StoreError> {
     let prefix = PersonKey::prefix(&[program.id(), &identity]);
-    let (entries, _) = cx.first(&prefix, least).await?;
+    let (mut entries, _) = cx.first(&prefix, most).await?;
+    entries.truncate(most);
     let read = |entry: &Entry| entry.once(Listed::read);
     let whole = entries.get(..READ).unwrap_or_default();
     let read_up_to = whole.iter().rev().find_map(read).map(|last| last.seen.accepted);

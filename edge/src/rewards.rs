@@ -11,7 +11,7 @@ use passalong_core::status::{self, Reward};
 use passalong_core::wire::{MerchantReward, Paid, RewardEntry};
 
 use crate::customers::{self, Customer};
-use crate::me;
+use crate::ledgers;
 use crate::news;
 use crate::orders::{self, not_visible, record, reports};
 use crate::problem::Problem;
@@ -49,7 +49,7 @@ pub async fn find<H: Host>(
     let (advocate, order, facts) = match id {
         RewardId::Order { order, .. } => (None, order, None),
         RewardId::Milestone { advocate, trigger, at } => {
-            let mut ledger = me::ledger(cx, program, advocate).await?;
+            let mut ledger = ledgers::read(cx, program, advocate).await?.orders;
             let order = account::reached(&ledger, trigger, at).ok_or_else(not_visible)?;
             (Some(advocate), order, ledger.remove(&order))
         }

@@ -275,11 +275,50 @@ fn what_comes_between_the_two_steps_of_an_erasure_waits_for_its_own() {
     assert_eq!(world.rewards(end, "A-2")[0][2], "self_referral");
 }
 
+/// The shop said whose the one address is that orders named.
+fn confirm_address(world: &World, customer: &str) {
+    let named = world.memory.keys("person/teehaus/h.").remove(0);
+    let hint = named.split('/').nth(2).unwrap().trim_start_matches("h.");
+    let since = begun().minute_up();
+    let key =
+        format!("customer/teehaus/{}/hints.{since}.qs9wahnzcmwv7m91", world.customer(customer));
+    world.memory.insert(&Put::listed(&key, &json!({ "h": [hint] })));
+}
+
+/// Somebody else's address can be typed into an order by anybody.
+#[test]
+fn an_erasure_takes_orders_of_guests_only_under_addresses_that_the_shop_confirmed() {
+    for (confirmed, expected) in [(false, "existing_customer"), (true, "-")] {
+        let world = world(&json!({}));
+        report(&world, begun(), &silent(begun(), "A-0", &json!({ "hints": [hint("f")] })));
+        let tied = json!({ "customer_id": BEN, "hints": [hint("f")] });
+        report(&world, begun(), &silent(begun(), "A-1", &tied));
+        if confirmed {
+            confirm_address(&world, BEN);
+        }
+        let now = begun().plus(HOUR);
+        assert_eq!(world.send(now, &crate::support::erase(BEN)).status, 200);
+        for run in 0..72 {
+            world.cron(now.plus(run * 5 * MINUTE));
+        }
+        assert!(
+            world.memory.keys(&format!("person/teehaus/c.{}/", world.customer(BEN))).is_empty()
+        );
+        let later = now.plus(DAY);
+        let friend = json!({ "hints": [hint("f")], "code": world.code(ANNA) });
+        report(&world, later, &silent(later, "A-2", &friend));
+        let end = later.plus(DAY);
+        world.cron_until_done(end);
+        assert_eq!(world.rewards(end, "A-2")[0][2], expected, "{confirmed}");
+    }
+}
+
 #[test]
 fn an_address_that_many_share_does_not_put_an_erasure_off_for_good() {
     let world = world(&json!({}));
     let own = json!({ "customer_id": ANNA, "hints": [hint("a")] });
     report(&world, begun(), &silent(begun(), "A-0", &own));
+    confirm_address(&world, ANNA);
     assert_eq!(world.send(begun().plus(HOUR), &crate::support::erase(ANNA)).status, 200);
     let left = || world.memory.keys(&format!("person/teehaus/c.{}/", world.customer(ANNA))).len();
     let days = |days: i64| {

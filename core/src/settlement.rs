@@ -22,6 +22,9 @@ pub use crate::orders::events::{Remaining, Reported, Settling, remaining, settli
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Known {
     pub identities: Vec<(Minute, Identity)>,
+    /// What orders named together with the advocate. Such an order can be completed late, under its
+    /// own minute.
+    pub ties: Vec<(Minute, Identity)>,
     pub segments: Vec<(Minute, String)>,
     /// The advocate has as many orders as are read, or more: up to when they were read.
     pub read_up_to: Option<Minute>,

@@ -243,10 +243,12 @@ async fn copies_as_advocate<H: Host>(
             // What comes into view when the first is deleted was not read before.
             let read_up_to = facts.read_up_to(Role::Advocate).or(known.read_up_to);
             let is_read = |tie: &&(Minute, _)| read_up_to.is_none_or(|last| tie.0 <= last);
-            let own = known.identities.iter().chain(ties.iter().filter(is_read));
+            // A tie counts an hour after its order, when that is surely complete.
+            let ties = ties.iter().filter(is_read).map(|(since, it)| (since.plus(HOUR), *it));
+            let own = known.identities.iter().copied().chain(ties);
             let own = own.filter(|(_, identity)| report.fact.identities.contains(identity));
             let named = Remembered { report: Some(report.digest), ..Remembered::default() };
-            let own = own.map(|(since, _)| (*since, named.clone()));
+            let own = own.map(|(since, _)| (since, named.clone()));
             let segments = known.segments.iter().map(|(since, segment)| {
                 (*since, Remembered { segment: Some(segment.clone()), ..Remembered::default() })
             });

@@ -140,7 +140,7 @@ pub async fn known<H: Host>(
     let (listed, read_up_to) = listed?;
     record.known.read_up_to = read_up_to;
     if !mutation::is_on(Mutation::HintsFromTokens) {
-        record.known.identities.extend(listed.iter().flat_map(ties));
+        record.known.ties.extend(listed.iter().flat_map(ties));
     }
     Ok(record)
 }

@@ -454,9 +454,15 @@ pub fn attribute(
     if conversion.currency.is_some_and(|currency| currency != terms.currency) {
         return Err(Reason::CurrencyMismatch);
     }
+    // What other orders say counts as far as they are surely complete.
+    let complete = horizon(until);
+    let is_known = |all: &[(Minute, Identity)], until, identity: &Identity| {
+        all.iter().any(|(since, own)| *since <= until && own == identity)
+    };
     let own = |identity: &Identity| {
         *identity == Identity::Customer(advocate)
-            || known.identities.iter().any(|(since, own)| *since <= until && own == identity)
+            || is_known(&known.identities, until, identity)
+            || is_known(&known.ties, complete, identity)
     };
     if conversion.identities.iter().any(own) || facts.is_own(digest, until) {
         return Err(Reason::SelfReferral);

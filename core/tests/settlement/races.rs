@@ -9,7 +9,7 @@ use passalong_core::ids::{HintPseudonym, Identity};
 use passalong_core::orders::claims::Admission;
 use passalong_core::program::Versions;
 use passalong_core::report::EventType;
-use passalong_core::reward::ConversionKind;
+use passalong_core::reward::{ConversionKind, Reason};
 use passalong_core::time::{HOUR, Minute};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -317,5 +317,18 @@ fn the_histories_reach_what_they_are_for() {
     ] {
         let count = seen.get(said).copied().unwrap_or(0);
         assert!(count >= 10, "{said}: {count} of {seen:?}");
+    }
+}
+
+/// An interrupted report is completed within the hour, under its own minute.
+#[test]
+fn an_address_that_another_order_ties_to_the_advocate_counts_up_to_an_hour_before_the_settlement() {
+    let settled = Scene::plain().settle().0;
+    for (before, is_own) in [(61, true), (60, true), (59, false), (0, false)] {
+        let mut scene = Scene::plain();
+        scene.known.ties.push((minutes(settled, -before), customer(20)));
+        assert_eq!(scene.advocates() == Err(Reason::SelfReferral), is_own, "{before} minutes");
+        scene.known.identities.push((settled, customer(20)));
+        assert_eq!(scene.advocates(), Err(Reason::SelfReferral), "by the shop's word up to it");
     }
 }

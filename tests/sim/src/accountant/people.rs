@@ -10,6 +10,7 @@ use super::wire::{Pseudonym, of_code, of_token, typed};
 
 /// Clocks of shops are so far ahead, at most.
 const LEEWAY: i64 = 300;
+const HOUR: i64 = 3_600;
 const DAY: i64 = 86_400;
 
 /// Who may be meant: these, or besides somebody whom the books do not know.
@@ -224,7 +225,9 @@ impl Order<'_> {
             // before it.
             let known = tie.since.max(comes);
             let is_lost = erasures.is_some_and(|all| all.iter().any(|at| *at < known));
-            report.hints.contains(&tie.hint) && tie.since < self.settles_earliest() && !is_lost
+            // What an order says counts once it is surely complete.
+            let counts = if tie.confirmed { tie.since } else { tie.since + HOUR };
+            report.hints.contains(&tie.hint) && counts < self.settles_earliest() && !is_lost
         })
     }
 

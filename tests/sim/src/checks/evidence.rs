@@ -117,7 +117,13 @@ impl Story {
                 for hint in &meta.hints {
                     let what = Identity::Hint(*hint);
                     let known = oracle.known.entry(customer).or_default();
-                    known.push(Kept { since, what, gone, erased: of });
+                    // An order is surely complete an hour later.
+                    known.push(Kept {
+                        since: since.plus(passalong_core::time::HOUR),
+                        what,
+                        gone,
+                        erased: of,
+                    });
                 }
             }
             if meta.kind == ConversionKind::Purchase {

@@ -44,7 +44,7 @@ fn nobody_earns_by_their_own_order() {
     // What an earlier order named together is known as well.
     let mut shop = Shop::new(&json!({}));
     shop.order("0", &json!({ "customer_id": "anna", "hints": [hint("anna")], "code": null }));
-    shop.order("1", &guest).shown("1", "anna", 1_000).complains("own");
+    shop.wait(5).order("1", &guest).shown("1", "anna", 1_000).complains("own");
     // An erasure afterwards makes it nobody else's.
     shop.wait(5).erase("anna").complains("own");
     // One before it leaves nothing to know.

@@ -53,6 +53,8 @@ impl Story {
                         && is_raced
                         && (paid["since"] == answer["since"] || is_beyond)
                         && amount(paid) < amount(answer))
+                    // What a refund had left by then is what the first comes to.
+                    || (has_events && is_beyond && left(paid) == amount(answer))
             };
             let same = answers.iter().all(|answer| {
                 let mut paid = again.iter().chain([&reward]);

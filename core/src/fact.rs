@@ -304,8 +304,8 @@ pub struct Reviewed {
     pub sealed: Option<String>,
 }
 
-/// What an erased key said of an order that was not decided yet, under the minute of that key: so that
-/// an erasure changes no verdict.
+/// What an erased key said of an order that was not decided yet, under the minute from which it counts:
+/// so that an erasure changes no verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Remembered {
     /// Of a purchase: its report. Without a purchase: the report of this order that names the advocate.

@@ -3,8 +3,8 @@
 //!
 //! An erasure changes no verdict. Hints, segments and purchases decide orders that are not settled yet,
 //! so they stay until every order from before the erasure has come to whoever it belongs to, and are then
-//! deleted in two steps: first what they say is written into those orders, under their own minutes; once
-//! that is visible everywhere, the keys go.
+//! deleted in two steps: first what they say is written into those orders, under the minutes from
+//! which it counts; once that is visible everywhere, the keys go.
 
 use std::collections::{BTreeMap, BTreeSet};
 

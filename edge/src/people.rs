@@ -297,7 +297,7 @@ pub async fn standing<H: Host>(
     let mut friendship = friendship(&question.weighed, &others.claims);
     let is_final = question.depth == Depth::Final;
     let is_silent = question.weighed.conversion.fact.first_order.is_none();
-    let is_cut = |read: Minute| read <= question.weighed.settled;
+    let is_cut = |read: Minute| read <= question.up_to;
     let mut crowded = others.crowded;
     let Weighed { known, facts, .. } = question.weighed;
     let read_up_to = known.read_up_to.into_iter().chain(facts.read_up_to(Role::Advocate));

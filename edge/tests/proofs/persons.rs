@@ -216,6 +216,22 @@ fn an_advocate_with_more_orders_than_are_read_waits_for_the_merchant() {
     }
 }
 
+/// The order that makes them too many must be surely complete, or two runs could differ.
+#[test]
+fn too_many_orders_of_an_advocate_count_up_to_an_hour_before_a_verdict() {
+    for (minutes, expected) in [(60, "velocity"), (59, "-")] {
+        let hold = json!({ "hold": { "from": "order", "days": 1, "fallback_days": 0 } });
+        let world = with_own_orders(ANNA, 999, &hold);
+        let friend = json!({ "customer_id": BEN, "code": world.code(ANNA) });
+        report(&world, begun(), &silent(begun(), "A-2", &friend));
+        let last = begun().plus(DAY - minutes * MINUTE);
+        report(&world, last, &silent(last, "A-3", &json!({ "customer_id": ANNA })));
+        let end = begun().plus(2 * DAY);
+        world.cron_until_done(end);
+        assert_eq!(world.rewards(end, "A-2")[0][2], expected, "{minutes}");
+    }
+}
+
 #[test]
 fn an_erasure_of_whom_more_is_kept_than_is_read_changes_no_verdict() {
     let hold = json!({ "hold": { "from": "order", "days": 30, "fallback_days": 0 } });

@@ -54,7 +54,10 @@ impl Story {
                         && (paid["since"] == answer["since"] || is_beyond)
                         && amount(paid) < amount(answer))
                     // What a refund had left by then is what the first comes to.
-                    || (has_events && is_beyond && left(paid) == amount(answer))
+                    || (has_events
+                        && is_beyond
+                        && left(paid) == amount(answer)
+                        && amount(paid) != 0)
             };
             let same = answers.iter().all(|answer| {
                 let mut paid = again.iter().chain([&reward]);

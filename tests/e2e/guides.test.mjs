@@ -101,6 +101,7 @@ test("in every language: an order is reported, delivered, earned and handed over
       EMAIL: ` ${unique("Erika")}@Example.org `,
       ORDERED_AT: instant(now),
       DELIVERED_AT: instant(now),
+      SINCE: instant(now).slice(0, 10),
       PA: await program.click(advocate),
       REFERENCE: `voucher 881 ${language}`,
     });
@@ -135,7 +136,7 @@ test("in every language: what is refused stops the shop's code with the reason",
   for (const language of languages) {
     const env = environment({ ORDER_ID: "A-1", CUSTOMER_ID: "0", EMAIL: "e@example.org", ORDERED_AT: instant(worker.now()), PA: "" });
     await assert.rejects(run(language, block(STEPS[1], language), env), /must be a real id/, language);
-    const keyless = { ...env, SERVER_API_KEY: "sk_wrong", REWARD_ID: "rw_0", REFERENCE: "x", DELIVERED_AT: env.ORDERED_AT };
+    const keyless = { ...env, SERVER_API_KEY: "sk_wrong", REWARD_ID: "rw_0", REFERENCE: "x", DELIVERED_AT: env.ORDERED_AT, SINCE: "2026-09-01" };
     for (const step of STEPS.slice(2)) await assert.rejects(run(language, block(step, language), keyless), /the key is malformed/, `${language} ${step}`);
   }
 });

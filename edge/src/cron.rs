@@ -140,6 +140,10 @@ async fn read_todo<H: Host>(cx: &Context<'_, H>) -> Result<Todo, StoreError> {
 /// Orders do not wait for an erasure that fails.
 async fn repeat_erasures<H: Host>(cx: &Context<'_, H>, todo: &Todo, report: &mut CronReport) {
     let mut entries = todo.erased.clone();
+    if entries.is_empty() {
+        return;
+    }
+    let overdue = overdue(cx, todo).await;
     // Where there are too many for a run, each begins anywhere: none waits for the same others.
     if entries.len() > 1 {
         let any = u64::from_be_bytes(cx.host.random());
@@ -150,10 +154,36 @@ async fn repeat_erasures<H: Host>(cx: &Context<'_, H>, todo: &Todo, report: &mut
         if cx.spent() >= FOR_ERASURES {
             break;
         }
-        match erasure::again(cx, &entry).await {
+        match erasure::again(cx, &entry, &overdue).await {
             Ok(is_customer) => report.erased += u32::from(is_customer),
             Err(_) => report.done = false,
         }
+    }
+}
+
+/// The orders without an advocate that are overdue: who they belong to is not decided yet.
+async fn overdue<H: Host>(cx: &Context<'_, H>, todo: &Todo) -> erasure::Overdue {
+    let mut found = BTreeSet::new();
+    let mut page = (todo.orders.clone(), todo.cursor.clone());
+    loop {
+        for entry in &page.0 {
+            if !DueKey::is(&entry.key) {
+                return Some(found);
+            }
+            let Ok(key) = entry.key.parse::<DueKey>() else { continue };
+            if key.at.start() > cx.now {
+                return Some(found);
+            }
+            if key.ledger.0.is_none() {
+                found.insert((key.program, key.order));
+            }
+        }
+        let Some(more) = page.1 else { return Some(found) };
+        if cx.spent() >= FOR_ERASURES {
+            return None;
+        }
+        let next = cx.page(TODO, Some(&more)).await.ok()?;
+        page = (next.entries, next.cursor);
     }
 }
 

@@ -61,8 +61,15 @@ pub fn program(note: &str) -> Option<ProgramId> {
     note.parse::<ErasedKey>().ok().map(|key| key.program)
 }
 
+/// Orders without an advocate whose pointers are overdue; `None` where not all pointers could be read.
+pub type Overdue = Option<BTreeSet<(ProgramId, OrderPseudonym)>>;
+
 /// Does again what a note says; whether it was about a customer.
-pub async fn again<H: Host>(cx: &Context<'_, H>, note: &Entry) -> Result<bool, StoreError> {
+pub async fn again<H: Host>(
+    cx: &Context<'_, H>,
+    note: &Entry,
+    overdue: &Overdue,
+) -> Result<bool, StoreError> {
     if let Ok(key) = note.key.parse::<ErasedAliasKey>() {
         alias_again(cx, &key, note).await?;
         return Ok(false);
@@ -79,7 +86,7 @@ pub async fn again<H: Host>(cx: &Context<'_, H>, note: &Entry) -> Result<bool, S
     }
     delete(cx, &program, key.customer, &kept).await?;
     if cx.now >= progress.since.plus(COPIED_AFTER).start() {
-        forget(cx, &program, &key, progress, &kept).await?;
+        forget(cx, &program, (&key, progress), &kept, overdue).await?;
     }
     Ok(true)
 }
@@ -88,8 +95,9 @@ fn note_put(key: &ErasedKey, progress: Erased, now: Instant) -> Put {
     Put::listed(key, &progress).until(progress.until, now)
 }
 
-/// What decides orders is copied, and then deleted, only so long after an erasure: by then every order
-/// without proof from before it is in the ledger of whoever it belongs to, where the copies go.
+/// What decides orders is copied, and then deleted, only so long after an erasure and after the last
+/// order without an advocate that names the customer: by then such an order is in the ledger of whoever
+/// it belongs to, where the copies go, unless the cron is late.
 const COPIED_AFTER: i64 = JOINED_AFTER + SETTLE;
 
 /// Copies are relied on no longer than this: an order that came since is decided an hour later at the
@@ -109,9 +117,9 @@ const AT_A_TIME: usize = 100;
 async fn forget<H: Host>(
     cx: &Context<'_, H>,
     program: &Loaded,
-    key: &ErasedKey,
-    progress: Erased,
+    (key, progress): (&ErasedKey, Erased),
     kept: &[Entry],
+    overdue: &Overdue,
 ) -> Result<(), StoreError> {
     let own = Identity::Customer(key.customer);
     let (own, read_up_to) = people::listed_first(cx, program, own, LISTED).await?;
@@ -148,6 +156,16 @@ async fn forget<H: Host>(
         let (listed, read_up_to) = people::listed_first(cx, program, identity, LISTED).await?;
         purchases.extend(listed);
         crowds.extend(read_up_to.map(|last| (identity, last)));
+    }
+    // A join that was begun and is repeated must find what it found.
+    let is_to_join = |one: &Listed| {
+        let name = (program.id().clone(), one.seen.order);
+        let is_overdue = overdue.as_ref().is_none_or(|all| all.contains(&name));
+        one.seen.ledger.0.is_none()
+            && (is_overdue || cx.now < one.seen.accepted.plus(COPIED_AFTER).start())
+    };
+    if !is_copied && cx.now < progress.since.plus(DAY).start() && purchases.iter().any(is_to_join) {
+        return Ok(());
     }
     let mut copies = copies_as_advocate(cx, program, key.customer, (&known, &ties)).await?;
     let mut referred = referred(&purchases);

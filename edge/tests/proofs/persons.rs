@@ -282,9 +282,10 @@ fn what_comes_between_the_two_steps_of_an_erasure_waits_for_its_own() {
     assert_eq!(left(), 4);
     world.cron_until_done(at(111));
     assert_eq!(left(), 3, "what was copied is deleted, but not what leads to the rest");
-    world.cron_until_done(at(150));
-    assert_eq!(left(), 3, "the rest is copied");
-    world.cron_until_done(at(171));
+    world.cron_until_done(at(179));
+    world.cron_until_done(at(190));
+    assert_eq!(left(), 3, "until it is sure whose the last order is");
+    world.cron_until_done(at(201));
     assert_eq!(left(), 0, "and deleted");
     let end = at(5).plus(DAY + HOUR);
     world.cron_until_done(end);

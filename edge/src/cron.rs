@@ -45,6 +45,8 @@ pub const BUDGET: u32 = 800;
 const RESERVE: u32 = 80;
 /// No step is begun later than this in a run, in milliseconds.
 const LASTS: u64 = 40_000;
+/// Pages of pointers that are read to know what erasures wait for.
+const OVERDUE_PAGES: usize = 20;
 /// Operations of a run after which no erasure is begun. What is begun may take as many more.
 pub const FOR_ERASURES: u32 = 200;
 /// A copy that is made later than this after its original counts as accepted when it is made: by
@@ -165,7 +167,7 @@ async fn repeat_erasures<H: Host>(cx: &Context<'_, H>, todo: &Todo, report: &mut
 async fn overdue<H: Host>(cx: &Context<'_, H>, todo: &Todo) -> erasure::Overdue {
     let mut found = BTreeSet::new();
     let mut page = (todo.orders.clone(), todo.cursor.clone());
-    loop {
+    for _ in 0..OVERDUE_PAGES {
         for entry in &page.0 {
             if !DueKey::is(&entry.key) {
                 return Some(found);
@@ -179,12 +181,10 @@ async fn overdue<H: Host>(cx: &Context<'_, H>, todo: &Todo) -> erasure::Overdue 
             }
         }
         let Some(more) = page.1 else { return Some(found) };
-        if cx.spent() >= FOR_ERASURES {
-            return None;
-        }
         let next = cx.page(TODO, Some(&more)).await.ok()?;
         page = (next.entries, next.cursor);
     }
+    None
 }
 
 /// Goes through the pointers in time order, up to now. `erasing` are the programs of whose customers

@@ -2,7 +2,7 @@
 //! yet visible. What counts as money stays, pseudonymous.
 //!
 //! An erasure changes no verdict. Hints, segments and purchases decide orders that are not settled yet,
-//! so they stay until every order from before the erasure has come to whoever it belongs to, and are then
+//! so they stay until every order that names the customer has come to whoever it belongs to, and are then
 //! deleted in two steps: first what they say is written into those orders, under the minutes from
 //! which it counts; once that is visible everywhere, the keys go.
 
@@ -97,7 +97,8 @@ fn note_put(key: &ErasedKey, progress: Erased, now: Instant) -> Put {
 
 /// What decides orders is copied, and then deleted, only so long after an erasure and after the last
 /// order without an advocate that names the customer: by then such an order is in the ledger of whoever
-/// it belongs to, where the copies go, unless the cron is late.
+/// it belongs to, where the copies go. Where the cron is late with one, the erasure waits for it, too. A
+/// day after the erasure none is waited for any more.
 const COPIED_AFTER: i64 = JOINED_AFTER + SETTLE;
 
 /// Copies are relied on no longer than this: an order that came since is decided an hour later at the
@@ -170,8 +171,8 @@ async fn forget<H: Host>(
     let mut copies = copies_as_advocate(cx, program, key.customer, (&known, &ties)).await?;
     let mut referred = referred(&purchases);
     if is_copied {
-        // What was there before has its copies.
-        referred.retain(|(accepted, ..)| *accepted >= progress.since.plus(-HOUR));
+        // What was there before has its copies. Only what was completed late is seen later than that.
+        referred.retain(|(accepted, ..)| *accepted >= begun.plus(-HOUR));
     }
     let part = referred.iter().skip(from).take(if is_copied { usize::MAX } else { LOOKED_AT });
     for (_, order, advocate) in part {

@@ -292,6 +292,27 @@ fn what_comes_between_the_two_steps_of_an_erasure_waits_for_its_own() {
     assert_eq!(world.rewards(end, "A-2")[0][2], "self_referral");
 }
 
+/// Whoever reports others with somebody's address keeps nobody from being forgotten.
+#[test]
+fn an_erasure_ends_however_many_orders_others_placed_with_the_same_address() {
+    let world = world(&json!({}));
+    let own = json!({ "customer_id": BEN, "hints": [hint("b")] });
+    report(&world, begun(), &silent(begun(), "A-0", &own));
+    let code = world.code(ANNA);
+    for number in 0..420 {
+        let guest = json!({ "hints": [hint("b")], "code": code });
+        report(&world, begun(), &silent(begun(), &format!("B-{number}"), &guest));
+    }
+    let now = begun().plus(MINUTE);
+    assert_eq!(world.send(now, &crate::support::erase(BEN)).status, 200);
+    for runs in 0..72 {
+        world.cron(now.plus(runs * 5 * MINUTE));
+    }
+    let kept = world.memory.keys("person/teehaus/");
+    let left: Vec<_> = kept.iter().filter(|key| key.contains(".-.")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
 /// The shop said whose the one address is that orders named.
 fn confirm_address(world: &World, customer: &str) {
     let named = world.memory.keys("person/teehaus/h.").remove(0);

@@ -20,7 +20,7 @@ use crate::coupons;
 use crate::customers::Customer;
 use crate::erasure;
 use crate::fold::fold_clicks;
-use crate::join::{self, Joined, join};
+use crate::join::{self, JOINED_AFTER, Joined, join};
 use crate::keys::{AttemptKey, DueKey, DueMissingKey, DuePoolKey, Ledger, TODO, Why};
 use crate::ledgers::{Ledgers, Read};
 use crate::metadata::Due;
@@ -271,7 +271,7 @@ async fn look<H: Host>(
         return cx.delete(&key.to_string()).await;
     }
     // Where another report of it names somebody, that one is refused, and nobody has it.
-    let is_open = reports.iter().all(|report| report.advocate.is_none());
+    let is_open = reports.iter().all(|report| report.advocate.is_none()) && may_join(key, &reports);
     let mut waits_for = key.ledger;
     if let Some(first) = reports.first_mut().filter(|_| is_open) {
         match join(cx, &program, key.order, first).await? {
@@ -317,6 +317,12 @@ async fn look<H: Host>(
         cx.put(&due_put(&program, next, key.ledger, key.order)).await?;
     }
     cx.delete(&key.to_string()).await
+}
+
+/// Whether this look may find out who an order belongs to. One that is due days later does not ask again: what
+/// had said that it is nobody's may be erased by then.
+fn may_join(key: &DueKey, reports: &[Report]) -> bool {
+    reports.iter().any(|report| key.at < report.key.accepted.plus(JOINED_AFTER + DAY))
 }
 
 /// An event came before its order, or a request was cut off, or the store is later than we assume:
@@ -369,7 +375,9 @@ async fn look_in_ledger<H: Host>(
         let audited = verdict.at.plus(AUDITED);
         // What came since decides nothing.
         let is_of_then = key.at <= audited.plus(SETTLE) || healed.decides(verdict.at);
-        if key.why == Why::Audit && !of_join {
+        // The pointer of a join falls before it, also of one that was cut off.
+        let is_of_verdict = !is_joined || key.at >= audited;
+        if key.why == Why::Audit && is_of_verdict {
             let breach = audit(cx, (program, advocate, order), &reports, (ledger, erases)).await?;
             report.breaches += u32::from(breach);
         } else if audited.start() <= cx.now && is_of_then {

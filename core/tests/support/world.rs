@@ -280,7 +280,7 @@ impl<'a> World<'a> {
         };
         let mut claims: Vec<Claim> = others.filter_map(claim).collect();
         let known = |claim: &Claim| {
-            let named = self.under(&claim.identities(), weighed.settled);
+            let named = self.under(&claim.identities(), up_to);
             let bought = claim.bought_before(weighed, &claims, named);
             let mut bought = bought.iter();
             claim.asks_memory(weighed) && bought.any(|one| !self.is_reversed(one, weighed.settled))
@@ -295,14 +295,14 @@ impl<'a> World<'a> {
 
     /// The purchases under the identities of an order.
     fn purchases(&self, weighed: &Weighed<'_>) -> Vec<(Digest, Purchase)> {
-        let mut purchases = self.under(&weighed.conversion.fact.identities, weighed.settled);
+        let mut purchases =
+            self.under(&weighed.conversion.fact.identities, horizon(weighed.settled));
         purchases.extend(weighed.facts.remembered());
         purchases
     }
 
-    /// The purchases under some identities that a verdict at `settled` reads.
-    fn under(&self, identities: &[Identity], settled: Minute) -> Vec<(Digest, Purchase)> {
-        let up_to = horizon(settled);
+    /// The purchases under some identities, accepted up to then.
+    fn under(&self, identities: &[Identity], up_to: Minute) -> Vec<(Digest, Purchase)> {
         let members = self.members.iter().flat_map(|member| member.bought(self.versions));
         let listed = members.chain(self.bought.iter().cloned());
         let listed = listed
